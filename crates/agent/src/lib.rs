@@ -1,0 +1,2 @@
+//! The secure agent: TLS inside MPC, request signing, agreement
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The command cotenant
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Maliciously secure multi-party evaluation of Boolean circuits (authenticated garbling), any number of parties
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Party identities and mutually authenticated, multiplexed links
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Benchmarks of the engine and of calls
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Several parties in one process on simulated links, with cheating parties
+#![forbid(unsafe_code)]
