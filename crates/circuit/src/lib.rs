@@ -1,2 +1,13 @@
-//! Boolean circuits: a builder with constant folding, a plain evaluator, and the library that TLS and its signers need
+//! Boolean circuits: a builder with constant folding, the compiled form that an engine walks, a plain evaluator, and the library of circuits that
+//! TLS 1.3 and its signers need.
+//!
+//! The cost model is that of garbling with free XOR (Kolesnikov and Schneider, ICALP 2008): an AND gate costs communication, an XOR gate about a
+//! fiftieth of its work, a negation nothing. Every function of the library takes a [`Builder`] and literals, so circuits compose and share structure.
 #![forbid(unsafe_code)]
+
+mod builder;
+mod circuit;
+mod compile;
+
+pub use builder::{Builder, Lit};
+pub use circuit::{AndKind, Circuit, Gate, Output, Stats};
