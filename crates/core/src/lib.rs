@@ -1,5 +1,23 @@
-//! Types that every crate of Cotenant shares: parties, channels, bits, fields, hashes
+//! Types that every crate of Cotenant shares: parties, channels, bits, blocks, binary fields, hashes and their domains.
+//!
+//! Unsafe code is denied but in [`simd`], whose functions have portable twins and tests that compare the two.
 #![deny(unsafe_code)]
-// The one module with unsafe code is `simd`; see ARCHITECTURE.md.
+
+pub mod bits;
+pub mod block;
 pub mod channel;
+pub mod codec;
+pub mod domain;
+pub mod gf128;
+pub mod gf64;
+pub mod hash;
 pub mod party;
+pub mod prg;
+pub mod simd;
+pub mod transpose;
+
+pub use bits::Bits;
+pub use block::Block;
+pub use channel::{Channel, ChannelError, ChannelFault};
+pub use domain::{Digest, Domain};
+pub use party::PartyId;

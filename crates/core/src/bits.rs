@@ -1,0 +1,176 @@
+//! A string of bits, packed.
+
+use rand_core::CryptoRng;
+use subtle::{Choice, ConstantTimeEq};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// Packed bits; bit `i` is bit `i % 64` of word `i / 64`; bits past the end are 0.
+///
+/// Bits are secret as often as not, so they are erased when dropped and have no `Debug` and no `==`.
+#[derive(Clone, Default, Zeroize, ZeroizeOnDrop)]
+pub struct Bits {
+    words: Vec<u64>,
+    len: usize,
+}
+
+impl Bits {
+    /// `len` bits, all 0.
+    pub fn zero(len: usize) -> Bits {
+        Bits { words: vec![0; len.div_ceil(64)], len }
+    }
+
+    /// `len` uniform bits.
+    pub fn random(len: usize, rng: &mut impl CryptoRng) -> Bits {
+        let mut words = vec![0u64; len.div_ceil(64)];
+        rng.fill_bytes(bytemuck::cast_slice_mut(&mut words));
+        let mut b = Bits { words, len };
+        b.mask_tail();
+        b
+    }
+
+    /// The bits of `bytes`, lowest bit of each byte first.
+    pub fn from_bytes(bytes: &[u8]) -> Bits {
+        Self::from_packed(bytes, bytes.len() * 8).expect("whole bytes have no spare bits")
+    }
+
+    /// `len` bits from their packed form; `None` if the length is not `ceil(len / 8)` bytes or a spare bit is set.
+    pub fn from_packed(bytes: &[u8], len: usize) -> Option<Bits> {
+        if bytes.len() != len.div_ceil(8) || (!len.is_multiple_of(8) && bytes[len / 8] >> (len % 8) != 0) {
+            return None;
+        }
+        let mut words = vec![0u64; len.div_ceil(64)];
+        bytemuck::cast_slice_mut::<u64, u8>(&mut words)[..bytes.len()].copy_from_slice(bytes);
+        Some(Bits { words, len })
+    }
+
+    /// The packed form, `ceil(len / 8)` bytes. These are the bits themselves: send them only if they may be known.
+    pub fn to_packed(&self) -> Vec<u8> {
+        bytemuck::cast_slice::<u64, u8>(&self.words)[..self.len.div_ceil(8)].to_vec()
+    }
+
+    /// The number of bits.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Bit `i`.
+    pub fn get(&self, i: usize) -> bool {
+        debug_assert!(i < self.len);
+        self.words[i / 64] >> (i % 64) & 1 == 1
+    }
+
+    /// Sets bit `i`.
+    pub fn set(&mut self, i: usize, v: bool) {
+        debug_assert!(i < self.len);
+        let w = &mut self.words[i / 64];
+        *w = *w & !(1 << (i % 64)) | (v as u64) << (i % 64);
+    }
+
+    /// Appends a bit.
+    pub fn push(&mut self, v: bool) {
+        if self.len.is_multiple_of(64) {
+            self.words.push(0);
+        }
+        self.len += 1;
+        self.set(self.len - 1, v);
+    }
+
+    /// Appends bits.
+    pub fn extend(&mut self, other: &Bits) {
+        if self.len.is_multiple_of(64) {
+            self.words.extend_from_slice(&other.words);
+            self.len += other.len;
+        } else {
+            other.iter().for_each(|b| self.push(b));
+        }
+    }
+
+    /// A copy of bits `from .. from + len`.
+    pub fn slice(&self, from: usize, len: usize) -> Bits {
+        assert!(from + len <= self.len);
+        let mut out = Bits::zero(len);
+        let (w, s) = (from / 64, from % 64);
+        for (k, o) in out.words.iter_mut().enumerate() {
+            *o = self.words[w + k] >> s;
+            if s > 0 && w + k + 1 < self.words.len() {
+                *o |= self.words[w + k + 1] << (64 - s);
+            }
+        }
+        out.mask_tail();
+        out
+    }
+
+    /// Bitwise exclusive or with bits of the same length.
+    pub fn xor_assign(&mut self, other: &Bits) {
+        assert_eq!(self.len, other.len);
+        self.words.iter_mut().zip(&other.words).for_each(|(a, b)| *a ^= b);
+    }
+
+    /// The bits in order.
+    pub fn iter(&self) -> impl Iterator<Item = bool> + '_ {
+        (0..self.len).map(|i| self.get(i))
+    }
+
+    /// The words; bits past the end are 0.
+    pub fn words(&self) -> &[u64] {
+        &self.words
+    }
+
+    fn mask_tail(&mut self) {
+        if !self.len.is_multiple_of(64)
+            && let Some(last) = self.words.last_mut()
+        {
+            *last &= (1 << (self.len % 64)) - 1;
+        }
+    }
+}
+
+impl FromIterator<bool> for Bits {
+    fn from_iter<I: IntoIterator<Item = bool>>(it: I) -> Bits {
+        let mut b = Bits::default();
+        it.into_iter().for_each(|v| b.push(v));
+        b
+    }
+}
+
+impl ConstantTimeEq for Bits {
+    fn ct_eq(&self, other: &Self) -> Choice {
+        self.len.ct_eq(&other.len) & self.words.ct_eq(&other.words)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_core::SeedableRng;
+
+    #[test]
+    fn packed_form_round_trips_and_refuses_spare_bits() {
+        let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(1);
+        for len in [0, 1, 7, 8, 63, 64, 65, 200] {
+            let b = Bits::random(len, &mut rng);
+            let p = b.to_packed();
+            assert!(bool::from(Bits::from_packed(&p, len).unwrap().ct_eq(&b)));
+            assert!(Bits::from_packed(&[&p[..], &[0]].concat(), len).is_none());
+        }
+        assert!(Bits::from_packed(&[0b100], 2).is_none());
+    }
+
+    #[test]
+    fn slices_and_extensions_agree_with_single_bits() {
+        let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(2);
+        let b = Bits::random(300, &mut rng);
+        for (from, len) in [(0, 300), (1, 70), (64, 64), (63, 2), (299, 1), (130, 170), (300, 0)] {
+            let s = b.slice(from, len);
+            assert!((0..len).all(|i| s.get(i) == b.get(from + i)));
+            let mut e = b.slice(0, from);
+            e.extend(&s);
+            assert!(bool::from(e.ct_eq(&b.slice(0, from + len))));
+        }
+    }
+}

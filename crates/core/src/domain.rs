@@ -1,0 +1,127 @@
+//! Every hash of the project is BLAKE3 in key-derivation mode under one of these contexts, so no two uses can collide.
+
+use std::fmt;
+use subtle::{Choice, ConstantTimeEq};
+
+/// What a hash is for. Adding a use means adding a line here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Domain {
+    /// The session identifier, from nonces, identities and parameters.
+    Session,
+    /// A commitment.
+    Commit,
+    /// Seeds that a coin toss expands to.
+    Coin,
+    /// Running digests of broadcast messages, compared by all.
+    Echo,
+    /// Hash over the MACs of opened bits.
+    OpenMacs,
+    /// Keys from a base OT.
+    BaseOt,
+    /// Hashing a base OT's choice to the group.
+    BaseOtGroup,
+    /// Leaves of the punctured PRF's consistency check.
+    PprfCheck,
+    /// Column hashes of the correlated-OT check.
+    CotCheck,
+    /// Masked values of a segment, from which the zero test's coefficients come.
+    Lambda,
+    /// Digest of a compiled circuit.
+    Circuit,
+    /// Digest of a plan: circuits, their wiring, inputs.
+    Plan,
+    /// Public values that all parties compare before they use them.
+    PublicValue,
+    /// The permutation key of the correlation-robust hash.
+    HashKey,
+    /// What two parties agree on before a session: host, request, parameters.
+    Agreement,
+    /// Schnorr proofs of knowledge of a key share.
+    KeyShareProof,
+}
+
+impl Domain {
+    /// The BLAKE3 context string.
+    pub const fn context(self) -> &'static str {
+        match self {
+            Domain::Session => "cotenant 2026-11 session id",
+            Domain::Commit => "cotenant 2026-11 commitment",
+            Domain::Coin => "cotenant 2026-11 coin",
+            Domain::Echo => "cotenant 2026-11 echo",
+            Domain::OpenMacs => "cotenant 2026-11 opened macs",
+            Domain::BaseOt => "cotenant 2026-11 base ot key",
+            Domain::BaseOtGroup => "cotenant 2026-11 base ot hash to group",
+            Domain::PprfCheck => "cotenant 2026-11 punctured prf check",
+            Domain::CotCheck => "cotenant 2026-11 correlated ot check",
+            Domain::Lambda => "cotenant 2026-11 masked values",
+            Domain::Circuit => "cotenant 2026-11 circuit",
+            Domain::Plan => "cotenant 2026-11 plan",
+            Domain::PublicValue => "cotenant 2026-11 public value",
+            Domain::HashKey => "cotenant 2026-11 hash key",
+            Domain::Agreement => "cotenant 2026-11 agreement",
+            Domain::KeyShareProof => "cotenant 2026-11 key share proof",
+        }
+    }
+
+    /// A fresh hasher of this domain.
+    pub fn hasher(self) -> Hasher {
+        Hasher(blake3::Hasher::new_derive_key(self.context()))
+    }
+}
+
+/// A hash in the making; every field is preceded by its length.
+#[derive(Clone)]
+pub struct Hasher(blake3::Hasher);
+
+impl Hasher {
+    /// Absorbs one field.
+    pub fn field(&mut self, bytes: &[u8]) -> &mut Self {
+        self.0.update(&(bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
+        self
+    }
+
+    /// Absorbs a number.
+    pub fn number(&mut self, n: u64) -> &mut Self {
+        self.0.update(&n.to_le_bytes());
+        self
+    }
+
+    /// Absorbs bytes of a length that both sides know, without a length before them.
+    pub fn raw(&mut self, bytes: &[u8]) -> &mut Self {
+        self.0.update(bytes);
+        self
+    }
+
+    /// The digest of all fields so far.
+    pub fn digest(&self) -> Digest {
+        Digest(*self.0.finalize().as_bytes())
+    }
+
+    /// As many bytes as wanted from all fields so far.
+    pub fn expand(&self, out: &mut [u8]) {
+        self.0.finalize_xof().fill(out);
+    }
+}
+
+/// 256 bits that stand for what was hashed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl ConstantTimeEq for Digest {
+    fn ct_eq(&self, other: &Self) -> Choice {
+        self.0.ct_eq(&other.0)
+    }
+}

@@ -1,0 +1,1 @@
+//! Correlated oblivious transfer.
