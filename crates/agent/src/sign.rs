@@ -1,0 +1,5 @@
+//! Signers: what is signed is made in the clear, the signature is computed by whoever holds the key, inside MPC as a rule.
+
+pub mod date;
+pub mod plain;
+pub mod sigv4;
