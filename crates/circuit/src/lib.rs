@@ -9,5 +9,16 @@ mod builder;
 mod circuit;
 mod compile;
 
+pub mod aes;
+pub mod bytes;
+pub mod ghash;
+pub mod hex;
+pub mod hkdf;
+pub mod hmac;
+pub mod key_schedule;
+pub mod library;
+pub mod sha256;
+pub mod sum;
+
 pub use builder::{Builder, Lit};
 pub use circuit::{AndKind, Circuit, Gate, Output, Stats};

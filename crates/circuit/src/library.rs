@@ -1,0 +1,172 @@
+//! The list of the library's circuits, each built alone as it stands in measurements and tables.
+
+use crate::aes::RoundKeys;
+use crate::bytes::{Byte, input_array, output_bytes, public_input_array};
+use crate::hmac::HmacKey;
+use crate::key_schedule::{TranscriptWords, application_secret, handshake_secrets, traffic_key};
+use crate::sha256::{State, compress, compress_scheduled, schedule_input, state_bytes, state_of};
+use crate::{Builder, Circuit, ghash, hex};
+
+/// One circuit of the library.
+#[derive(Clone, Copy)]
+pub struct Entry {
+    /// What it computes, and what of it is not secret.
+    pub name: &'static str,
+    /// The standard that defines it.
+    pub source: &'static str,
+    /// Adds it to a builder, inputs and outputs included.
+    make: fn(&mut Builder),
+}
+
+impl Entry {
+    /// The circuit.
+    pub fn build(&self) -> Circuit {
+        let mut b = Builder::new();
+        (self.make)(&mut b);
+        b.finish()
+    }
+}
+
+/// Every circuit of the library.
+pub fn library() -> Vec<Entry> {
+    let entry = |name, source, make| Entry { name, source, make };
+    vec![
+        entry("aes-128 key schedule", "FIPS 197, 5.2", aes_key_schedule),
+        entry("aes-128 block and key schedule", "FIPS 197, 5.1", aes_block),
+        entry("aes-128 42 counter blocks and tag mask", "SP 800-38D, 7.1", aes_record),
+        entry("gf(2^128) product", "SP 800-38D, 6.3", ghash_product),
+        entry("gf(2^128) square", "SP 800-38D, 6.3", ghash_square),
+        entry("sha-256 compression", "FIPS 180-4, 6.2.2", sha256_secret),
+        entry("sha-256 compression, public block", "FIPS 180-4, 6.2.2", sha256_public),
+        entry("hmac key of 32 bytes", "RFC 2104", hmac_key),
+        entry("hmac of 32 bytes, key given as states", "RFC 2104", hmac_message),
+        entry("tls 1.3 handshake secrets", "RFC 8446, 7.1", tls_handshake),
+        entry("tls 1.3 client application key", "RFC 8446, 7.1, 7.3", tls_application),
+        entry("tls 1.3 key schedule, both keys", "RFC 8446, 7.1, 7.3", tls_both_keys),
+        entry("tls 1.3 key schedule, server secret", "RFC 8446, 7.1, 7.3", tls_server_secret),
+        entry("hex of 32 bytes", "RFC 4648, 8", hex_digest),
+    ]
+}
+
+fn aes_key_schedule(b: &mut Builder) {
+    let key = input_array(b);
+    for round_key in RoundKeys::expand(b, &key).blocks() {
+        output_bytes(b, round_key);
+    }
+}
+
+fn aes_block(b: &mut Builder) {
+    let (key, block) = (input_array(b), input_array(b));
+    let out = RoundKeys::expand(b, &key).encrypt(b, &block);
+    output_bytes(b, &out);
+}
+
+fn aes_record(b: &mut Builder) {
+    let (key, nonce) = (input_array(b), public_input_array(b));
+    let keys = RoundKeys::expand(b, &key);
+    for counter in 1..=43 {
+        let block = keys.key_stream(b, &nonce, counter);
+        output_bytes(b, &block);
+    }
+}
+
+fn ghash_input(b: &mut Builder) -> ghash::Element {
+    b.input(128).try_into().expect("128 literals")
+}
+
+fn ghash_product(b: &mut Builder) {
+    let (x, y) = (ghash_input(b), ghash_input(b));
+    let product = ghash::product(b, &x, &y);
+    b.output(&product);
+}
+
+fn ghash_square(b: &mut Builder) {
+    let x = ghash_input(b);
+    let square = ghash::square(b, &x);
+    b.output(&square);
+}
+
+fn sha256_with(b: &mut Builder, compress: impl FnOnce(&mut Builder, &State) -> State) {
+    let state = state_of(&input_array(b));
+    let state = compress(b, &state);
+    output_bytes(b, &state_bytes(&state));
+}
+
+fn sha256_secret(b: &mut Builder) {
+    sha256_with(b, |b, state| {
+        let block = input_array(b);
+        compress(b, state, &block)
+    });
+}
+
+fn sha256_public(b: &mut Builder) {
+    sha256_with(b, |b, state| {
+        let words = schedule_input(b);
+        compress_scheduled(b, state, &words)
+    });
+}
+
+fn hmac_key(b: &mut Builder) {
+    let key: [Byte; 32] = input_array(b);
+    let states = HmacKey::new(b, &key).literals();
+    b.output(&states);
+}
+
+fn hmac_message(b: &mut Builder) {
+    let key = HmacKey::from_literals(&b.input(HmacKey::BITS));
+    let message: [Byte; 32] = input_array(b);
+    let mac = key.mac(b, &message);
+    output_bytes(b, &mac);
+}
+
+fn tls_handshake(b: &mut Builder) {
+    let master = tls_handshake_outputs(b);
+    b.output(&master.literals());
+}
+
+fn tls_handshake_outputs(b: &mut Builder) -> HmacKey {
+    let shared = input_array(b);
+    let transcript = TranscriptWords::input(b);
+    let secrets = handshake_secrets(b, &shared, &transcript);
+    output_bytes(b, &secrets.client_traffic);
+    output_bytes(b, &secrets.server_traffic);
+    secrets.master
+}
+
+fn tls_application(b: &mut Builder) {
+    let master = HmacKey::from_literals(&b.input(HmacKey::BITS));
+    let words = schedule_input(b);
+    let secret = application_secret(b, &master, &words);
+    output_traffic_key(b, &secret);
+}
+
+fn tls_both_keys(b: &mut Builder) {
+    let server = tls_whole(b);
+    output_traffic_key(b, &server);
+}
+
+fn tls_server_secret(b: &mut Builder) {
+    let server = tls_whole(b);
+    output_bytes(b, &server);
+}
+
+/// The whole key schedule with the client's secret, key and IV as outputs; returns the server's secret.
+fn tls_whole(b: &mut Builder) -> [Byte; 32] {
+    let master = tls_handshake_outputs(b);
+    let transcript = TranscriptWords::input(b);
+    let client = application_secret(b, &master, &transcript.client);
+    output_traffic_key(b, &client);
+    application_secret(b, &master, &transcript.server)
+}
+
+fn output_traffic_key(b: &mut Builder, secret: &[Byte; 32]) {
+    let traffic = traffic_key(b, secret);
+    output_bytes(b, &traffic.key);
+    output_bytes(b, &traffic.iv);
+}
+
+fn hex_digest(b: &mut Builder) {
+    let bytes: [Byte; 32] = input_array(b);
+    let text = hex::encode(b, &bytes);
+    output_bytes(b, &text);
+}

@@ -1,0 +1,24 @@
+//! The library of circuits: published vectors, and random inputs against independent implementations.
+
+mod aes;
+mod counts;
+mod ghash;
+mod hex;
+mod hmac;
+mod key_schedule;
+mod sha256;
+
+use cotenant_circuit::bytes::{bits_of, bytes_of};
+use cotenant_circuit::{Builder, Circuit};
+
+/// The circuit that `build` makes.
+fn circuit(build: impl FnOnce(&mut Builder)) -> Circuit {
+    let mut b = Builder::new();
+    build(&mut b);
+    b.finish()
+}
+
+/// The outputs of `circuit` as bytes, for inputs that are the bytes of `inputs` one after another.
+fn run(circuit: &Circuit, inputs: &[&[u8]]) -> Vec<u8> {
+    bytes_of(&circuit.eval(&bits_of(&inputs.concat())))
+}
