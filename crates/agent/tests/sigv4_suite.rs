@@ -1,8 +1,10 @@
 //! The whole of AWS's published Signature Version 4 suite (header signing): canonical request, string to sign, signature, Authorization.
 
 use cotenant_agent::http::Request;
+use cotenant_agent::sign::circuit::{signature_circuit, string_to_sign_bits};
 use cotenant_agent::sign::plain::signature_with_whole_key;
 use cotenant_agent::sign::sigv4::{Scope, Style, ToSign, prepare};
+use cotenant_circuit::bytes::{bits_of, bytes_of};
 use std::path::{Path, PathBuf};
 
 /// The key of every case.
@@ -122,4 +124,17 @@ fn paths_encoded_twice() {
     let signature = signature_with_whole_key(SECRET.as_bytes(), &to_sign);
     let line = format!("Authorization: {}", to_sign.authorization("AKIDEXAMPLE", &signature).unwrap());
     assert!(case.file("header-signed-request.txt").unwrap().lines().any(|l| l == line), "{line}");
+}
+
+/// All cases have one key, date, region and service, hence one circuit.
+#[test]
+fn every_case_through_the_circuit() {
+    let cases = cases();
+    let circuit = signature_circuit(&cases[0].scope);
+    for case in &cases {
+        assert_eq!(case.scope, cases[0].scope, "{}", case.name());
+        let inputs = [bits_of(SECRET.as_bytes()), string_to_sign_bits(&case.prepare())].concat();
+        let signature = String::from_utf8(bytes_of(&circuit.eval(&inputs))).unwrap();
+        assert_eq!(Some(signature), case.file("header-signature.txt"), "{}", case.name());
+    }
 }

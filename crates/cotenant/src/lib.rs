@@ -1,2 +1,3 @@
 //! The command cotenant
 #![forbid(unsafe_code)]
+pub mod s3;
