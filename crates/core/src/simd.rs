@@ -27,6 +27,16 @@ pub fn inner_product_64(a: &[u64], b: &[u64]) -> u128 {
     portable::inner_product_64(a, b)
 }
 
+/// Transposes a matrix of 128 rows of 128 bits, low word first.
+pub fn transpose_128(m: &mut [[u64; 2]; 128]) {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: the CPU has the feature that the function is compiled for.
+        return unsafe { x86::transpose_128(m) };
+    }
+    portable::transpose_128(m)
+}
+
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::Block;
@@ -67,6 +77,12 @@ mod x86 {
         }
         store(acc)
     }
+
+    /// The portable function, compiled to wide vectors.
+    #[target_feature(enable = "avx2")]
+    pub(super) fn transpose_128(m: &mut [[u64; 2]; 128]) {
+        super::portable::transpose_128(m);
+    }
 }
 
 mod portable {
@@ -92,6 +108,31 @@ mod portable {
         a.iter().zip(b).fold(0, |s, (&x, &y)| s ^ clmul(x, y))
     }
 
+    #[inline(always)]
+    pub(super) fn transpose_128(m: &mut [[u64; 2]; 128]) {
+        let (top, bottom) = m.split_at_mut(64);
+        top.iter_mut().zip(bottom).for_each(|(a, b)| std::mem::swap(&mut a[1], &mut b[0]));
+        exchange::<32>(m, 0x0000_0000_ffff_ffff);
+        exchange::<16>(m, 0x0000_ffff_0000_ffff);
+        exchange::<8>(m, 0x00ff_00ff_00ff_00ff);
+        exchange::<4>(m, 0x0f0f_0f0f_0f0f_0f0f);
+        exchange::<2>(m, 0x3333_3333_3333_3333);
+        exchange::<1>(m, 0x5555_5555_5555_5555);
+    }
+
+    /// In every block of twice `SIDE` rows exchanges the upper right squares of side `SIDE` with the lower left ones, which `mask` shows.
+    #[inline(always)]
+    fn exchange<const SIDE: usize>(m: &mut [[u64; 2]; 128], mask: u64) {
+        for rows in m.chunks_exact_mut(2 * SIDE) {
+            let (top, bottom) = rows.as_flattened_mut().split_at_mut(2 * SIDE);
+            for (a, b) in top.iter_mut().zip(bottom) {
+                let t = (*a >> SIDE ^ *b) & mask;
+                *a ^= t << SIDE;
+                *b ^= t;
+            }
+        }
+    }
+
     #[cfg(test)]
     mod tests {
         use super::*;
@@ -108,6 +149,16 @@ mod portable {
                 let low = |v: &[Block]| v.iter().map(|x| x.low()).collect::<Vec<_>>();
                 assert_eq!(inner_product_64(&low(&a), &low(&b)), crate::simd::inner_product_64(&low(&a), &low(&b)));
             }
+        }
+
+        #[test]
+        fn fast_and_portable_transposes_agree() {
+            let (mut prg, mut a) = (Prg::new(Block(6)), [[0; 2]; 128]);
+            a.as_flattened_mut().iter_mut().for_each(|w| *w = prg.block().low());
+            let mut b = a;
+            transpose_128(&mut a);
+            crate::simd::transpose_128(&mut b);
+            assert_eq!(a, b);
         }
     }
 }

@@ -109,3 +109,75 @@ fn key(pair: &Pair, index: usize, a: &[u8], r: &[u8], b: u8, shared: RistrettoPo
 fn decode(encoding: &[u8]) -> Result<RistrettoPoint, OtFault> {
     CompressedRistretto::from_slice(encoding).ok().and_then(|c| c.decompress()).ok_or(OtFault::Point)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::*;
+    use super::*;
+
+    type Keys = (Zeroizing<Vec<[Block; 2]>>, Zeroizing<Vec<Block>>);
+
+    /// Base OTs in which each side believes in a pair of its own and an attacker changes both messages.
+    fn run(choices: Block, pairs: [Pair; 2], attack: impl Fn(&mut Vec<u8>, &mut Vec<u8>)) -> Result<Keys, OtFault> {
+        let rng = &mut rng(5);
+        let (sender, mut points) = BaseSender::start(pairs[0], rng);
+        let (receiver, mut chosen) = BaseReceiver::start(pairs[1], choices, rng);
+        attack(&mut points, &mut chosen);
+        Ok((sender.finish(&chosen)?, receiver.finish(&points)?))
+    }
+
+    #[test]
+    fn the_receiver_gets_the_key_of_its_choice_and_not_the_other() {
+        for choices in [Block::ZERO, Block(u128::MAX), Block::random(&mut rng(1))] {
+            let (both, chosen) = run(choices, [pair(); 2], |_, _| ()).unwrap();
+            for (i, (both, chosen)) in both.iter().zip(chosen.iter()).enumerate() {
+                let c = choices.bit(i) as usize;
+                assert!(both[c].0 == chosen.0 && both[1 - c].0 != chosen.0);
+            }
+            let all: std::collections::HashSet<_> = both.iter().flatten().map(|k| k.0).collect();
+            assert_eq!(all.len(), 256);
+        }
+    }
+
+    #[test]
+    fn keys_belong_to_one_session_one_pair_and_one_index() {
+        let choices = Block::random(&mut rng(1));
+        let agree = |(both, chosen): Keys| (0..128).filter(|&i| both[i].iter().any(|k| k.0 == chosen[i].0)).count();
+        for other in other_pairs() {
+            assert_eq!(agree(run(choices, [pair(), other], |_, _| ()).unwrap()), 0);
+        }
+        let exchange = |points: &mut Vec<u8>, chosen: &mut Vec<u8>| {
+            points.rotate_left(32);
+            chosen.rotate_left(64);
+        };
+        assert_eq!(agree(run(choices, [pair(); 2], exchange).unwrap()), 0);
+    }
+
+    #[test]
+    fn bytes_that_encode_no_group_element_are_refused() {
+        // not canonical: 2^255 - 19 and all ones; negative: 1; not on the curve: 2 (RFC 9496 appendix A.3 has more of each kind)
+        let modulus = [&[0xed][..], &[0xff; 30], &[0x7f]].concat();
+        let small = |n: u8| [&[n][..], &[0; 31]].concat();
+        for bad in [modulus, vec![0xff; 32], small(1), small(2)] {
+            for index in [0, 1, 127] {
+                for half in [0, 32] {
+                    let spoil = |_: &mut Vec<u8>, c: &mut Vec<u8>| c[64 * index + half..][..32].copy_from_slice(&bad);
+                    assert!(run(Block(3), [pair(); 2], spoil).is_err_and(|e| e == OtFault::Point));
+                }
+                let spoil = |p: &mut Vec<u8>, _: &mut Vec<u8>| p[32 * index..][..32].copy_from_slice(&bad);
+                assert!(run(Block(3), [pair(); 2], spoil).is_err_and(|e| e == OtFault::Point));
+            }
+        }
+    }
+
+    #[test]
+    fn messages_of_another_length_are_refused() {
+        let faults = [
+            run(Block(3), [pair(); 2], |p, _| p.truncate(127 * 32)),
+            run(Block(3), [pair(); 2], |p, _| p.push(0)),
+            run(Block(3), [pair(); 2], |_, c| c.truncate(127 * 64)),
+            run(Block(3), [pair(); 2], |_, c| c.push(0)),
+        ];
+        assert!(faults.into_iter().all(|f| f.is_err_and(|e| e == OtFault::Format)));
+    }
+}

@@ -94,3 +94,126 @@ fn hash_and_transpose(mut columns: Zeroizing<Vec<Block>>, seed: Block) -> (Zeroi
     columns.truncate(count);
     (columns, hashes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::extension::{Choices, SoftReceiver, SoftSender};
+    use super::super::fixture::*;
+    use super::*;
+    use cotenant_core::Bits;
+
+    const COUNT: usize = 384;
+    const COIN: Block = Block(77);
+
+    /// What the receiver has before it answers, and the sender's side of it after `attack` on the correction.
+    fn extend<const K: usize>(delta: Block, attack: impl Fn(&mut [u8])) -> (Received, Choices, Sent) {
+        let (mut receiver, mut sender): (SoftReceiver<K>, SoftSender<K>) = dealt(delta, 1);
+        let choices = Choices::new(&Bits::random(COUNT, &mut rng(2)), &mut rng(3));
+        let (received, mut correction) = receiver.extend(&choices);
+        attack(&mut correction);
+        (received, choices, sender.extend(COUNT, &correction).unwrap())
+    }
+
+    fn caught(result: Result<Zeroizing<Vec<Block>>, OtFault>) -> bool {
+        result.is_err_and(|e| e == OtFault::CorrelationCheck)
+    }
+
+    #[test]
+    fn hashes_are_the_polynomial_of_their_definition() {
+        let (received, choices, sent) = extend::<4>(Block(1), |_| ());
+        let chi = coefficients(COIN, 4);
+        assert_eq!((chi[0].0, chi[3].0), (Prg::new(COIN).block().0, 1));
+        let columns = received.columns.clone();
+        let (_, hashes) = hash_and_transpose(received.columns, COIN);
+        for (column, hash) in columns.chunks(4).zip(hashes.iter()) {
+            let sum = chi.iter().zip(column).fold(Block::ZERO, |s, (&c, &v)| s ^ gf128::mul(c, v));
+            assert_eq!(sum.0, hash.0);
+        }
+        let q = hash_and_transpose(sent.columns, COIN).1;
+        assert_eq!((q[0] ^ choices.answer(COIN)).0, hashes[0].0);
+        assert!((1..128).all(|c| q[c].0 == hashes[c].0));
+    }
+
+    #[test]
+    fn a_wrong_answer_digest_or_seed_is_caught() {
+        let delta = Block::random(&mut rng(9));
+        let honest = || {
+            let (received, choices, sent) = extend::<4>(delta, |_| ());
+            (received.check(COIN).1, choices.answer(COIN), sent)
+        };
+        let (digest, answer, sent) = honest();
+        assert!(sent.verify(COIN, answer, &digest).is_ok());
+        for bit in [0, 64, 127] {
+            assert!(caught(honest().2.verify(COIN, answer ^ Block(1 << bit), &digest)));
+        }
+        for byte in [0, 31] {
+            let mut wrong = digest;
+            wrong.0[byte] ^= 0x10;
+            assert!(caught(honest().2.verify(COIN, answer, &wrong)));
+        }
+        assert!(caught(honest().2.verify(Block(78), answer, &digest)));
+    }
+
+    #[test]
+    fn a_digest_serves_one_pair_and_one_extension() {
+        let (received, choices, sent) = extend::<4>(Block(6), |_| ());
+        let (_, hashes) = hash_and_transpose(received.columns, COIN);
+        let mut others: Vec<_> = other_pairs().iter().map(|p| digest(p, 0, &hashes)).collect();
+        others.push(digest(&pair(), 1, &hashes));
+        let (answer, again) = (choices.answer(COIN), || extend::<4>(Block(6), |_| ()).2);
+        assert!(others.iter().all(|d| caught(again().verify(COIN, answer, d))));
+        assert!(sent.verify(COIN, answer, &digest(&pair(), 0, &hashes)).is_ok());
+    }
+
+    /// One flipped bit of a correction changes the columns of its tree whose bit of Delta is set: with Delta 0 there, none.
+    #[test]
+    fn a_flipped_correction_is_caught_unless_delta_ignores_it() {
+        let groups = COUNT / 128 + 1;
+        for (tree, group) in [(0, 0), (5, 2), (31, 3)] {
+            for delta in [Block::random(&mut rng(4)), Block::ZERO, Block(1 << (4 * tree + 2))] {
+                let (received, choices, sent) = extend::<4>(delta, |m| m[(tree * groups + group) * 16 + 7] ^= 0x40);
+                let result = sent.verify(COIN, choices.answer(COIN), &received.check(COIN).1);
+                assert_eq!(caught(result), delta.0 >> (4 * tree) & 15 != 0);
+            }
+        }
+    }
+
+    /// A receiver with other bits in one tree can foresee the sender's hashes if it guesses the tree's K bits of Delta, and only then: it
+    /// passes with probability 2^-K and has learnt what it guessed. Group 3 is the mask, which is checked like the rest.
+    fn inconsistent_bits_pass_if_and_only_if_delta_was_guessed<const K: usize>(group: usize) {
+        let (tree, groups) = (128 / K - 1, COUNT / 128 + 1);
+        let (mut passed, seeds) = (0, 128u64);
+        for seed in 0..seeds {
+            let delta = Block::random(&mut rng(1000 + seed));
+            let (received, choices, sent) = extend::<K>(delta, |m| m[(tree * groups + group) * 16] ^= 1);
+            let mut hashes = hash_and_transpose(received.columns, COIN).1;
+            let guess = seed as usize % (1 << K);
+            let off = gf128::mul(coefficients(COIN, groups)[group], Block(1));
+            (0..K).for_each(|l| hashes[tree * K + l] ^= off.when(guess >> l & 1 == 1));
+            let result = sent.verify(COIN, choices.answer(COIN), &digest(&pair(), 0, &hashes));
+            let right = (delta.0 >> (tree * K)) as usize == guess;
+            assert_eq!(caught(result), !right);
+            passed += u64::from(right);
+        }
+        let expected = seeds >> K;
+        assert!(passed > 0 && passed < 3 * expected, "{passed} of {seeds}, expected {expected}");
+    }
+
+    #[test]
+    fn cheating_receivers_pass_at_the_derived_rate() {
+        inconsistent_bits_pass_if_and_only_if_delta_was_guessed::<1>(0);
+        inconsistent_bits_pass_if_and_only_if_delta_was_guessed::<2>(1);
+        inconsistent_bits_pass_if_and_only_if_delta_was_guessed::<4>(2);
+        inconsistent_bits_pass_if_and_only_if_delta_was_guessed::<4>(3);
+    }
+
+    #[test]
+    fn bits_that_differ_between_peers_do_not_fit_one_answer() {
+        let (received, choices, sent) = extend::<4>(Block::random(&mut rng(9)), |_| ());
+        let mut other = Bits::random(COUNT, &mut rng(2));
+        other.set(200, !other.get(200));
+        let answer = Choices::new(&other, &mut rng(3)).answer(COIN);
+        assert_ne!(answer.0, choices.answer(COIN).0);
+        assert!(caught(sent.verify(COIN, answer, &received.check(COIN).1)));
+    }
+}

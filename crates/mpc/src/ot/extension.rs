@@ -11,9 +11,8 @@
 
 use super::check::{Received, Sent, coefficients};
 use super::{KAPPA, OtFault, Pair};
-use cotenant_core::codec::Reader;
 use cotenant_core::prg::Prg;
-use cotenant_core::{Bits, Block, block, gf128};
+use cotenant_core::{Bits, Block, gf128};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
@@ -61,14 +60,14 @@ impl<const K: usize> SoftReceiver<K> {
     pub fn extend(&mut self, choices: &Choices) -> (Received, Vec<u8>) {
         let bits = &choices.0;
         let mut columns = Zeroizing::new(vec![Block::ZERO; bits.len() * KAPPA]);
-        let mut correction = vec![Block::ZERO; bits.len() * (KAPPA / K)];
+        let mut correction = vec![0; bits.len() * (KAPPA / K) * 16];
         expand::<K>(&mut self.leaves, &mut columns, |tree, from, u, _| {
-            let d = &mut correction[tree * bits.len() + from..];
-            d.iter_mut().zip(u).zip(&bits[from..]).for_each(|((d, &u), &b)| *d = u ^ b);
+            let d = correction[(tree * bits.len() + from) * 16..].as_chunks_mut().0;
+            d.iter_mut().zip(u).zip(&bits[from..]).for_each(|((d, &u), &b)| *d = (u ^ b).0.to_le_bytes());
         });
         let received = Received::new(self.pair, self.extensions, columns);
         self.extensions += 1;
-        (received, block::as_bytes(&correction).to_vec())
+        (received, correction)
     }
 }
 
@@ -96,15 +95,15 @@ impl<const K: usize> SoftSender<K> {
     pub fn extend(&mut self, count: usize, correction: &[u8]) -> Result<Sent, OtFault> {
         assert!(count.is_multiple_of(KAPPA), "correlated OTs come in groups of 128");
         let groups = count / KAPPA + 1;
-        let mut message = Reader::new(correction);
-        let correction = message.blocks(groups * (KAPPA / K))?;
-        message.end()?;
+        if correction.len() != groups * (KAPPA / K) * 16 {
+            return Err(OtFault::Format);
+        }
         let (mut columns, delta) = (Zeroizing::new(vec![Block::ZERO; groups * KAPPA]), *self.delta);
         expand::<K>(&mut self.leaves, &mut columns, |tree, from, u, q| {
-            let d = &correction[tree * groups + from..][..u.len()];
+            let d = correction[(tree * groups + from) * 16..].as_chunks().0;
             for (l, q) in q.chunks_exact_mut(u.len()).enumerate() {
                 let bit = delta.bit(tree * K + l);
-                q.iter_mut().zip(d).for_each(|(q, d)| *q ^= d.when(bit));
+                q.iter_mut().zip(d).for_each(|(q, d)| *q ^= Block(u128::from_le_bytes(*d)).when(bit));
             }
         });
         let sent = Sent::new(self.pair, self.extensions, delta, columns);
