@@ -1,2 +1,29 @@
-//! Party identities and mutually authenticated, multiplexed links
+//! Party identities and mutually authenticated, multiplexed links.
+//!
+//! A party is known by an Ed25519 key. A [`Mesh`] holds one TLS 1.3 connection to every other party of a session, authenticated by
+//! those keys on both sides, and carries several independent [`Lane`]s over it; a lane is a [`cotenant_core::channel::Channel`].
+//!
+//! This crate owns the parties' sockets and the timers that belong to them: a dead peer cannot be noticed without a clock. What
+//! stands above sees neither. The tasks that serve the sockets run on the tokio runtime that [`Mesh::connect`] was called on, which
+//! must go on running; a lane can be used from any thread and under any executor.
 #![forbid(unsafe_code)]
+
+mod connect;
+mod error;
+mod frame;
+mod identity;
+mod keyfile;
+mod link;
+mod mesh;
+mod queue;
+mod tls;
+
+pub use error::{ConfigFault, HelloFault, NetError, PeerError, PeerFault, Phase, Stranger};
+pub use frame::MAX_MESSAGE;
+pub use identity::{BadIdentityText, BadSignature, Identity, PublicIdentity};
+pub use keyfile::{KeyFileError, KeyFileFault};
+pub use mesh::{Lane, Limits, Member, Mesh, MeshConfig, PeerCounters, listen};
+pub use queue::LaneCounters;
+
+#[cfg(test)]
+mod tests;

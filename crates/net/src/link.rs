@@ -1,0 +1,275 @@
+//! One link: the task that carries frames between a secured connection and the queues of its lanes.
+//!
+//! The socket is always drained into the inbox, whether or not anyone reads, so that two sides who both write at once cannot block each
+//! other. Three things run side by side until the first of them finds the link's end: reading, writing, and the watch, which sends a
+//! ping now and then and notices when nothing comes from the other side, or nothing is taken by it, for the set time.
+
+use crate::{
+    frame::{FRAME, HEADER, Header, Kind, MAX_MESSAGE},
+    mesh::Limits,
+    queue::{BATCH, Fill, Inbox, Outbox},
+    tls::Stream,
+};
+use cotenant_core::channel::ChannelFault;
+use std::{
+    collections::BTreeMap,
+    future::pending,
+    io,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf},
+    time::{MissedTickBehavior, interval, timeout},
+};
+
+/// The watch looks this often within the time after which a silent peer counts as dead; every second time it sends a ping.
+const LOOKS: u32 = 8;
+
+/// How long the other side is given to take an answer to its goodbye.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
+/// The queues of a link, and what is known of its health.
+pub(crate) struct Link {
+    pub(crate) outbox: Outbox,
+    pub(crate) inbox: Inbox,
+    health: Health,
+}
+
+impl Link {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Link {
+            outbox: Outbox::new(limits.send_ahead),
+            inbox: Inbox::new(limits.read_ahead),
+            health: Health { start: Instant::now(), heard: AtomicU64::new(0), write_began: AtomicU64::new(IDLE), pings: Mutex::default() },
+        }
+    }
+
+    /// The shortest time between a ping and its pong so far.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        self.health.pings.lock().expect("no holder panics").shortest
+    }
+
+    /// Carries frames until the link ends; then the lanes say why.
+    pub(crate) async fn drive(&self, stream: Stream, limits: &Limits) {
+        let (mut read, mut write) = tokio::io::split(stream);
+        let fault = tokio::select! {
+            fault = self.read_frames(&mut read) => fault,
+            fault = self.write_frames(&mut write) => fault,
+            fault = self.watch(limits.dead_after) => fault,
+        };
+        self.outbox.fail(fault);
+        self.inbox.fail(fault);
+        if fault == ChannelFault::Closed {
+            // The other side said goodbye and waits for the end of the connection. If it does not take it, that is its loss.
+            let _ = timeout(LAST_WORD, write.shutdown()).await;
+        }
+    }
+
+    async fn read_frames(&self, stream: &mut ReadHalf<Stream>) -> ChannelFault {
+        let mut begun: BTreeMap<u8, Vec<u8>> = BTreeMap::new();
+        loop {
+            let mut head = [0; HEADER];
+            if stream.read_exact(&mut head).await.is_err() {
+                return ChannelFault::Broken;
+            }
+            self.health.heard_now();
+            let Some(header) = Header::decode(head) else { return ChannelFault::Malformed };
+            let finished = match header.kind {
+                Kind::Part | Kind::End => self.read_part(stream, &header, begun.entry(header.lane).or_default()).await,
+                Kind::Abandon => self.abandon(begun.remove(&header.lane)),
+                Kind::Ping | Kind::Pong => self.read_ping(stream, header.kind).await,
+                Kind::Goodbye => Err(ChannelFault::Closed),
+            };
+            if let Err(fault) = finished {
+                return fault;
+            }
+        }
+    }
+
+    /// Reads a frame's payload to the end of the lane's message, and delivers that when it is whole.
+    async fn read_part(&self, stream: &mut ReadHalf<Stream>, header: &Header, message: &mut Vec<u8>) -> Result<(), ChannelFault> {
+        if message.len() + header.length > MAX_MESSAGE {
+            return Err(ChannelFault::Malformed);
+        }
+        if !self.inbox.admit(header) {
+            return Err(ChannelFault::Flooded);
+        }
+        message.reserve(header.length);
+        let mut rest = stream.take(header.length as u64);
+        while rest.limit() > 0 {
+            match rest.read_buf(message).await {
+                Ok(1..) => self.health.heard_now(),
+                Ok(0) | Err(_) => return Err(ChannelFault::Broken),
+            }
+        }
+        if header.kind == Kind::End {
+            self.inbox.deliver(header.lane, std::mem::take(message));
+        }
+        Ok(())
+    }
+
+    fn abandon(&self, parts: Option<Vec<u8>>) -> Result<(), ChannelFault> {
+        match parts {
+            Some(parts) if !parts.is_empty() => {
+                self.inbox.release(parts.len());
+                Ok(())
+            }
+            _ => Err(ChannelFault::Malformed),
+        }
+    }
+
+    async fn read_ping(&self, stream: &mut ReadHalf<Stream>, kind: Kind) -> Result<(), ChannelFault> {
+        let number = stream.read_u64().await.map_err(|_| ChannelFault::Broken)?;
+        if kind == Kind::Ping {
+            self.outbox.pong(number);
+            return Ok(());
+        }
+        self.health.pings.lock().expect("no holder panics").answered(number)
+    }
+
+    async fn write_frames(&self, stream: &mut WriteHalf<Stream>) -> ChannelFault {
+        let mut batch = Vec::with_capacity(BATCH + FRAME);
+        loop {
+            match self.outbox.fill(&mut batch) {
+                Fill::Some => {
+                    if self.write(stream, &batch).await.is_err() {
+                        return ChannelFault::Broken;
+                    }
+                }
+                Fill::Nothing => self.outbox.news().await,
+                Fill::Over => {
+                    self.health.write_begins();
+                    let _ = stream.shutdown().await;
+                    self.health.write_ends();
+                    // The reader sees the other side's end of the connection.
+                    return pending().await;
+                }
+            }
+        }
+    }
+
+    async fn write(&self, stream: &mut WriteHalf<Stream>, mut batch: &[u8]) -> io::Result<()> {
+        while !batch.is_empty() {
+            self.health.write_begins();
+            let written = stream.write(batch).await?;
+            batch = &batch[written..];
+        }
+        self.health.write_begins();
+        stream.flush().await?;
+        self.health.write_ends();
+        Ok(())
+    }
+
+    async fn watch(&self, dead_after: Duration) -> ChannelFault {
+        let mut looks = interval(dead_after / LOOKS);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for look in 0u64.. {
+            looks.tick().await;
+            if self.health.silence() > dead_after {
+                return ChannelFault::Silent;
+            }
+            if look % 2 == 0 {
+                let number = self.health.pings.lock().expect("no holder panics").next();
+                self.outbox.ping(number);
+            }
+        }
+        unreachable!("2^64 looks")
+    }
+}
+
+/// No write is under way.
+const IDLE: u64 = u64::MAX;
+
+/// When the other side last gave a sign of life; times are milliseconds from `start`.
+struct Health {
+    start: Instant,
+    /// When bytes last came.
+    heard: AtomicU64,
+    /// When the write that is under way began, or [`IDLE`].
+    write_began: AtomicU64,
+    pings: Mutex<Pings>,
+}
+
+impl Health {
+    fn now(&self) -> u64 {
+        self.start.elapsed().as_millis() as u64
+    }
+
+    fn heard_now(&self) {
+        self.heard.store(self.now(), Relaxed);
+    }
+
+    fn write_begins(&self) {
+        self.write_began.store(self.now(), Relaxed);
+    }
+
+    fn write_ends(&self) {
+        self.write_began.store(IDLE, Relaxed);
+    }
+
+    /// How long nothing has come, or nothing has been taken, whichever is longer.
+    fn silence(&self) -> Duration {
+        let now = self.now();
+        let since = self.heard.load(Relaxed).min(self.write_began.load(Relaxed));
+        Duration::from_millis(now.saturating_sub(since))
+    }
+}
+
+/// The pings of one link. They are numbered from 1; one at a time is measured.
+#[derive(Default)]
+struct Pings {
+    sent: u64,
+    measured: Option<(u64, Instant)>,
+    shortest: Option<Duration>,
+}
+
+impl Pings {
+    fn next(&mut self) -> u64 {
+        self.sent += 1;
+        self.measured.get_or_insert((self.sent, Instant::now()));
+        self.sent
+    }
+
+    /// A pong came. Some pings get none, if they come faster than the other side can answer.
+    fn answered(&mut self, number: u64) -> Result<(), ChannelFault> {
+        if number == 0 || number > self.sent {
+            return Err(ChannelFault::Malformed);
+        }
+        match self.measured {
+            Some((measured, at)) if number >= measured => {
+                self.measured = None;
+                if number == measured {
+                    let taken = at.elapsed();
+                    self.shortest = Some(self.shortest.map_or(taken, |shortest| shortest.min(taken)));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pongs_fit_pings() {
+        let mut pings = Pings::default();
+        assert_eq!(pings.answered(1), Err(ChannelFault::Malformed), "no ping was sent");
+        assert_eq!((pings.next(), pings.next()), (1, 2));
+        assert_eq!(pings.answered(0), Err(ChannelFault::Malformed));
+        assert_eq!(pings.answered(3), Err(ChannelFault::Malformed), "not sent yet");
+        assert_eq!(pings.answered(2), Ok(()));
+        assert_eq!((pings.measured, pings.shortest), (None, None), "the measured ping got no answer");
+        assert_eq!(pings.next(), 3);
+        assert_eq!(pings.answered(2), Ok(()));
+        assert!(pings.measured.is_some() && pings.shortest.is_none(), "an answer to an earlier ping measures nothing");
+        assert_eq!(pings.answered(3), Ok(()));
+        assert!(pings.measured.is_none() && pings.shortest.is_some());
+    }
+}

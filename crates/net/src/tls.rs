@@ -1,0 +1,270 @@
+//! TLS 1.3 (RFC 8446) between two parties who know each other's Ed25519 keys: raw public keys (RFC 7250) on both sides, nothing else
+//! accepted, no resumption, and the protocol version agreed by ALPN (RFC 7301).
+
+use crate::{
+    error::PeerFault,
+    identity::{Identity, PublicIdentity},
+};
+use rustls::{
+    AlertDescription, CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureAlgorithm, SignatureScheme,
+    client::{
+        AlwaysResolvesClientRawPublicKeys, Resumption,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::{CryptoProvider, ring, verify_tls13_signature_with_raw_key},
+    pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime},
+    server::{
+        AlwaysResolvesServerRawPublicKeys, NoServerSessionStorage,
+        danger::{ClientCertVerified, ClientCertVerifier},
+    },
+    sign::{CertifiedKey, Signer, SigningKey},
+    version::TLS13,
+};
+use std::{fmt, io, sync::Arc};
+use tokio::{io::BufReader, net::TcpStream};
+use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
+
+/// The protocol name agreed in TLS; it changes with the format of hello and frames.
+pub(crate) const ALPN: &[u8] = b"cotenant/1";
+
+/// An Ed25519 SubjectPublicKeyInfo is these bytes and the key (RFC 8410 section 4).
+const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+
+/// Bytes read from a socket at once.
+const READ_BUFFER: usize = 256 << 10;
+
+/// Bytes of TLS records that may wait for the socket.
+const WRITE_BUFFER: usize = 512 << 10;
+
+/// A secured connection.
+pub(crate) type Stream = TlsStream<BufReader<TcpStream>>;
+
+/// Secures a connection that this side made; the other side must hold the key of `expected`.
+pub(crate) async fn dial(tcp: TcpStream, own: &Arc<Identity>, expected: PublicIdentity, alpn: &[u8]) -> Result<Stream, PeerFault> {
+    let mut config = rustls::ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])
+        .map_err(PeerFault::Tls)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Pinned(vec![expected])))
+        .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(Arc::new(certified(own)))));
+    config.alpn_protocols = vec![alpn.to_vec()];
+    config.resumption = Resumption::disabled();
+    config.enable_sni = false;
+    // Not sent, and not looked at: the key says who is there.
+    let name = ServerName::try_from("cotenant").expect("a host name");
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, buffered(tcp)).await;
+    finish(stream.map(TlsStream::from), own, alpn)
+}
+
+/// Secures a connection that the other side made; it must hold the key of one of `allowed`.
+pub(crate) async fn accept(tcp: TcpStream, own: &Arc<Identity>, allowed: Vec<PublicIdentity>, alpn: &[u8]) -> Result<Stream, PeerFault> {
+    let mut config = rustls::ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])
+        .map_err(PeerFault::Tls)?
+        .with_client_cert_verifier(Arc::new(Pinned(allowed)))
+        .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(Arc::new(certified(own)))));
+    config.alpn_protocols = vec![alpn.to_vec()];
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    let stream = TlsAcceptor::from(Arc::new(config)).accept(buffered(tcp)).await;
+    finish(stream.map(TlsStream::from), own, alpn).map_err(|fault| match fault {
+        PeerFault::WrongKey { seen } => PeerFault::UnknownKey { seen },
+        other => other,
+    })
+}
+
+/// The key that the other side proved to hold.
+pub(crate) fn peer_key(stream: &Stream) -> Option<PublicIdentity> {
+    identity_of(stream.get_ref().1.peer_certificates()?.first()?)
+}
+
+/// What an error that a secured connection gave says of the other side.
+pub(crate) fn fault_of(error: io::Error, own: &Identity) -> PeerFault {
+    let cause = error.get_ref().and_then(|e| e.downcast_ref::<Error>()).cloned();
+    match cause {
+        None => PeerFault::Io(error),
+        Some(Error::InvalidCertificate(CertificateError::Other(OtherError(inner)))) if inner.is::<NotPinned>() => {
+            PeerFault::WrongKey { seen: inner.downcast_ref::<NotPinned>().expect("just asked").0 }
+        }
+        // What rustls answers to a key that its verifier refuses (RFC 8446 section 6.2).
+        Some(Error::AlertReceived(AlertDescription::CertificateUnknown)) => PeerFault::KeyRefused { own: own.public() },
+        // RFC 7301 section 3.2.
+        Some(Error::NoApplicationProtocol | Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => PeerFault::Version,
+        Some(error) => PeerFault::Tls(error),
+    }
+}
+
+fn finish(stream: io::Result<Stream>, own: &Identity, alpn: &[u8]) -> Result<Stream, PeerFault> {
+    let mut stream = stream.map_err(|e| fault_of(e, own))?;
+    // A side that offers no protocol name at all is let through by TLS.
+    if stream.get_ref().1.alpn_protocol() != Some(alpn) {
+        return Err(PeerFault::Version);
+    }
+    match &mut stream {
+        TlsStream::Client(stream) => stream.get_mut().1.set_buffer_limit(Some(WRITE_BUFFER)),
+        TlsStream::Server(stream) => stream.get_mut().1.set_buffer_limit(Some(WRITE_BUFFER)),
+    }
+    Ok(stream)
+}
+
+fn buffered(tcp: TcpStream) -> BufReader<TcpStream> {
+    BufReader::with_capacity(READ_BUFFER, tcp)
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    // AES-128-GCM: the fastest here, and stronger than the 128 bits that the curves give would need.
+    Arc::new(CryptoProvider { cipher_suites: vec![ring::cipher_suite::TLS13_AES_128_GCM_SHA256], ..ring::default_provider() })
+}
+
+fn certified(own: &Arc<Identity>) -> CertifiedKey {
+    CertifiedKey::new(vec![CertificateDer::from(spki(&own.public()))], Arc::new(TlsKey(own.clone())))
+}
+
+fn spki(identity: &PublicIdentity) -> Vec<u8> {
+    [&SPKI_PREFIX[..], identity.as_bytes()].concat()
+}
+
+fn identity_of(spki: &CertificateDer<'_>) -> Option<PublicIdentity> {
+    let key = spki.as_ref().strip_prefix(&SPKI_PREFIX)?;
+    PublicIdentity::from_bytes(key.try_into().ok()?).ok()
+}
+
+/// Accepts a handshake of these identities and no other.
+#[derive(Debug)]
+struct Pinned(Vec<PublicIdentity>);
+
+/// A well-formed key that is not among those expected. Whether the other side holds it has not been checked when this is found.
+#[derive(Debug)]
+struct NotPinned(PublicIdentity);
+
+impl fmt::Display for NotPinned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "unexpected identity {}", self.0)
+    }
+}
+
+impl std::error::Error for NotPinned {}
+
+impl Pinned {
+    fn check(&self, key: &CertificateDer<'_>) -> Result<(), Error> {
+        match identity_of(key) {
+            Some(identity) if self.0.contains(&identity) => Ok(()),
+            Some(identity) => Err(Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(NotPinned(identity)))))),
+            None => Err(Error::InvalidCertificate(CertificateError::BadEncoding)),
+        }
+    }
+
+    /// RFC 8446 section 4.4.3: the other side signs the transcript with the key it showed.
+    fn check_signature(text: &[u8], key: &CertificateDer<'_>, signature: &DigitallySignedStruct) -> Result<HandshakeSignatureValid, Error> {
+        let key = SubjectPublicKeyInfoDer::from(key.as_ref());
+        verify_tls13_signature_with_raw_key(text, &key, signature, &ring::default_provider().signature_verification_algorithms)
+    }
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        key: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        self.check(key).map(|()| ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::HandshakeNotComplete)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        text: &[u8],
+        key: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Self::check_signature(text, key, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ED25519]
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        true
+    }
+}
+
+impl ClientCertVerifier for Pinned {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(&self, key: &CertificateDer<'_>, _: &[CertificateDer<'_>], _: UnixTime) -> Result<ClientCertVerified, Error> {
+        self.check(key).map(|()| ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::HandshakeNotComplete)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        text: &[u8],
+        key: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Self::check_signature(text, key, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ED25519]
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        true
+    }
+}
+
+/// Signs for TLS with the identity itself, so that the private key has one copy, which erases itself.
+struct TlsKey(Arc<Identity>);
+
+impl fmt::Debug for TlsKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TlsKey")
+    }
+}
+
+impl SigningKey for TlsKey {
+    fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
+        offered.contains(&SignatureScheme::ED25519).then(|| Box::new(TlsKey(self.0.clone())) as Box<dyn Signer>)
+    }
+
+    fn public_key(&self) -> Option<SubjectPublicKeyInfoDer<'_>> {
+        Some(SubjectPublicKeyInfoDer::from(spki(&self.0.public())))
+    }
+
+    fn algorithm(&self) -> SignatureAlgorithm {
+        SignatureAlgorithm::ED25519
+    }
+}
+
+impl Signer for TlsKey {
+    fn sign(&self, text: &[u8]) -> Result<Vec<u8>, Error> {
+        Ok(self.0.sign_bare(text).to_vec())
+    }
+
+    fn scheme(&self) -> SignatureScheme {
+        SignatureScheme::ED25519
+    }
+}
