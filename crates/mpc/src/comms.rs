@@ -1,0 +1,188 @@
+//! How a session talks: kinds checked, broadcasts echoed, bytes and rounds counted, the dead told.
+
+use crate::{
+    error::{Check, Error, Failed, Misuse, Phase},
+    kind::Kind,
+    stats::Stats,
+};
+use cotenant_core::{Channel, Digest, Domain, PartyId, codec::Reader, domain::Hasher};
+
+/// A received message whose kind is the expected one.
+pub(crate) struct Message(Vec<u8>);
+
+impl Message {
+    /// What follows the kind byte.
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.0[1..]
+    }
+
+    /// Reads the body whole with `f`.
+    pub(crate) fn read<T>(&self, f: impl FnOnce(&mut Reader<'_>) -> Result<T, cotenant_core::codec::BadFormat>) -> Result<T, Failed> {
+        let mut r = Reader::new(self.body());
+        let v = f(&mut r)?;
+        r.end()?;
+        Ok(v)
+    }
+}
+
+/// The channel of one session with what every step needs beside it.
+pub(crate) struct Comms<C> {
+    channel: C,
+    me: PartyId,
+    n: usize,
+    phase: Phase,
+    echo: Hasher,
+    dead: bool,
+    sent_since_received: bool,
+    pub(crate) stats: Stats,
+}
+
+impl<C: Channel> Comms<C> {
+    pub(crate) fn new(channel: C) -> Self {
+        let (me, n) = (channel.me(), channel.parties());
+        let echo = Domain::Echo.hasher();
+        Comms { channel, me, n, phase: Phase::Setup, echo, dead: false, sent_since_received: false, stats: Stats::default() }
+    }
+
+    pub(crate) fn me(&self) -> PartyId {
+        self.me
+    }
+
+    pub(crate) fn n(&self) -> usize {
+        self.n
+    }
+
+    /// The other parties, in order.
+    pub(crate) fn others(&self) -> impl DoubleEndedIterator<Item = PartyId> + Clone + use<C> {
+        self.me.others(self.n)
+    }
+
+    /// The garblers but this party.
+    pub(crate) fn other_garblers(&self) -> impl Iterator<Item = PartyId> + use<C> {
+        self.others().filter(|&p| p != PartyId::EVALUATOR)
+    }
+
+    pub(crate) fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+    }
+
+    /// Gives the channel back for another use.
+    pub(crate) fn into_channel(self) -> C {
+        self.channel
+    }
+
+    /// Binds everything broadcast later to the session.
+    pub(crate) fn bind(&mut self, session: &Digest) {
+        self.echo.field(&session.0);
+    }
+
+    pub(crate) async fn send(&mut self, to: PartyId, message: Vec<u8>) -> Result<(), Error> {
+        self.stats.sent(self.phase, message.len());
+        self.sent_since_received = true;
+        let phase = self.phase;
+        self.channel.send(to, message).await.map_err(|source| Error::Channel { source, phase })
+    }
+
+    /// The next message from `from`, which must be of `kind`.
+    pub(crate) async fn recv(&mut self, from: PartyId, kind: Kind) -> Result<Message, Error> {
+        let phase = self.phase;
+        let m = self.channel.recv(from).await.map_err(|source| Error::Channel { source, phase })?;
+        self.stats.received(phase, m.len(), std::mem::take(&mut self.sent_since_received));
+        match Kind::of(&m) {
+            Some(k) if k == kind => Ok(Message(m)),
+            Some(Kind::Notice) => match m.get(1).and_then(|&c| Check::from_code(c)) {
+                Some(check) if m.len() == 2 => Err(Error::Stopped { by: from, check, phase }),
+                _ => Err(self.blame(from, Failed(Check::Format))),
+            },
+            _ => Err(self.blame(from, Failed(Check::Order))),
+        }
+    }
+
+    /// Receives a message of `kind` from `from` and reads its whole body.
+    pub(crate) async fn recv_read<T>(
+        &mut self,
+        from: PartyId,
+        kind: Kind,
+        f: impl FnOnce(&mut Reader<'_>) -> Result<T, cotenant_core::codec::BadFormat>,
+    ) -> Result<T, Error> {
+        let m = self.recv(from, kind).await?;
+        m.read(f).map_err(|e| self.blame(from, e))
+    }
+
+    /// Sends the same message to all others.
+    pub(crate) async fn send_all(&mut self, message: &[u8]) -> Result<(), Error> {
+        for p in self.others() {
+            self.send(p, message.to_vec()).await?;
+        }
+        Ok(())
+    }
+
+    /// Everyone sends one message to everyone. Returns the bodies by party, this party's own included; they are in the echo.
+    pub(crate) async fn broadcast(&mut self, kind: Kind, message: Vec<u8>) -> Result<Vec<Vec<u8>>, Error> {
+        self.send_all(&message).await?;
+        let mut all = Vec::with_capacity(self.n);
+        for p in PartyId::all(self.n) {
+            let body = if p == self.me { message[1..].to_vec() } else { self.recv(p, kind).await?.body().to_vec() };
+            self.absorb(p, &body);
+            all.push(body);
+        }
+        Ok(all)
+    }
+
+    /// Puts what `from` broadcast in the echo.
+    pub(crate) fn absorb(&mut self, from: PartyId, body: &[u8]) {
+        if self.n > 2 {
+            self.echo.number(from.index() as u64).field(body);
+        }
+    }
+
+    /// All compare what was broadcast so far (broadcast with abort). Two parties have nothing to compare: each broadcast had one receiver.
+    pub(crate) async fn check_echo(&mut self) -> Result<(), Error> {
+        if self.n == 2 {
+            return Ok(());
+        }
+        let digest = self.echo.digest();
+        self.compare(Kind::Echo, digest, Check::Echo).await
+    }
+
+    /// All send `digest` to all; any difference fails `check`.
+    pub(crate) async fn compare(&mut self, kind: Kind, digest: Digest, check: Check) -> Result<(), Error> {
+        self.send_all(&kind.message().bytes(&digest.0).done()).await?;
+        for p in self.others() {
+            let theirs = self.recv_read(p, kind, |r| r.array::<32>()).await?;
+            if theirs != digest.0 {
+                return Err(self.blame_any(check));
+            }
+        }
+        Ok(())
+    }
+
+    /// The error for a fault of `party` alone.
+    pub(crate) fn blame(&self, party: PartyId, failed: Failed) -> Error {
+        Error::Check { check: failed.0, suspects: vec![party], phase: self.phase }
+    }
+
+    /// The error for a fault of any other party.
+    pub(crate) fn blame_any(&self, check: Check) -> Error {
+        Error::Check { check, suspects: self.others().collect(), phase: self.phase }
+    }
+
+    /// Fails if the session is dead.
+    pub(crate) fn alive(&self) -> Result<(), Error> {
+        if self.dead { Err(Misuse::Dead.into()) } else { Ok(()) }
+    }
+
+    /// The one place where a session dies: what is queued is dropped, the others are told the name of the check and nothing else.
+    pub(crate) async fn die(&mut self, error: &Error) {
+        if std::mem::replace(&mut self.dead, true) {
+            return;
+        }
+        self.channel.drop_queued();
+        if let Error::Check { check, .. } = error {
+            for p in self.others() {
+                // A link that is already broken has nobody to tell.
+                let _ = self.channel.send(p, vec![Kind::Notice as u8, *check as u8]).await;
+            }
+        }
+    }
+}

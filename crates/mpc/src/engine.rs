@@ -1,0 +1,205 @@
+//! What stands above the engine sees of it: one interface, in two stages that the types keep apart.
+//!
+//! An [`Engine`] takes the plan: inputs, and segments (circuits) wired to inputs and to earlier segments. [`Engine::seal`] prepares and garbles all of it and
+//! consumes the engine: what comes out, an [`Online`], can provide inputs, evaluate and open, but has no method that prepares anything. Values come out
+//! only through [`Online::Verified`] wires, which only evaluation makes, after the authentication of the segment has passed.
+
+use crate::{error::Error, stats::Stats};
+use cotenant_circuit::Circuit;
+use cotenant_core::{Bits, Digest, PartyId};
+use std::{future::Future, ops::Range, sync::Arc};
+
+/// A wire of the plan. Only a name: it can be chained to later segments but not opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub struct Wire(pub u32);
+
+/// Where the value of a declared input comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Source {
+    /// One party knows it and gives it online.
+    Private(PartyId),
+    /// All parties know it, and compare it online before it is used.
+    Public,
+    /// Uniform, chosen by all together, known to nobody.
+    Joint,
+    /// The value of wires that are evaluated by then, chosen online ([`Online::solder`]).
+    Soldered,
+}
+
+/// A declared input: consumed when it gets its value, so it gets one once.
+#[must_use]
+#[derive(Debug)]
+pub struct Input {
+    source: Source,
+    wires: Range<u32>,
+}
+
+impl Input {
+    /// For implementations of [`Engine`].
+    pub fn new(source: Source, wires: Range<u32>) -> Input {
+        Input { source, wires }
+    }
+
+    /// Where its value comes from.
+    pub fn source(&self) -> Source {
+        self.source
+    }
+
+    /// Its wires, in order.
+    pub fn wires(&self) -> impl ExactSizeIterator<Item = Wire> + Clone + use<> {
+        (self.wires.start..self.wires.end).map(Wire)
+    }
+
+    /// Number of wires.
+    pub fn len(&self) -> usize {
+        self.wires.len()
+    }
+
+    /// Whether it has no wires.
+    pub fn is_empty(&self) -> bool {
+        self.wires.is_empty()
+    }
+}
+
+/// A circuit in the plan: consumed when it is evaluated, so a garbling is never evaluated twice (two labels of one wire are Delta).
+///
+/// ```compile_fail
+/// async fn twice<O: cotenant_mpc::Online>(mut o: O, s: cotenant_mpc::Segment) {
+///     o.evaluate(s).await.unwrap();
+///     o.evaluate(s).await.unwrap();
+/// }
+/// ```
+#[must_use]
+#[derive(Debug)]
+pub struct Segment {
+    index: usize,
+    outputs: Range<u32>,
+}
+
+impl Segment {
+    /// For implementations of [`Engine`].
+    pub fn new(index: usize, outputs: Range<u32>) -> Segment {
+        Segment { index, outputs }
+    }
+
+    /// Its place in the plan.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The circuit's outputs, in order, to be wired to later segments.
+    pub fn wires(&self) -> impl ExactSizeIterator<Item = Wire> + Clone + use<> {
+        (self.outputs.start..self.outputs.end).map(Wire)
+    }
+}
+
+/// A value for a declared input.
+pub enum Given {
+    /// For [`Source::Public`]: the bits, the same at every party.
+    Public(Input, Bits),
+    /// For [`Source::Private`] of this party: the bits.
+    Mine(Input, Bits),
+    /// For [`Source::Private`] of another party.
+    Theirs(Input),
+    /// For [`Source::Joint`].
+    Joint(Input),
+}
+
+/// Wires whose values may be opened.
+pub trait VerifiedWires: Clone + Send + Sync {
+    /// Number of wires.
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Some of them.
+    fn slice(&self, range: Range<usize>) -> Self;
+
+    /// These, then others.
+    fn concat(&self, other: &Self) -> Self;
+}
+
+/// A session that takes its plan.
+pub trait Engine: Sized + Send {
+    /// The session once it is sealed.
+    type Online: Online;
+
+    /// This party.
+    fn me(&self) -> PartyId;
+
+    /// The number of parties.
+    fn parties(&self) -> usize;
+
+    /// Declares an input of `len` bits.
+    fn declare(&mut self, source: Source, len: usize) -> Input;
+
+    /// Adds a circuit, its inputs wired in order.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] if the number of wires does not fit, a wire does not exist yet, or an input that the circuit takes as public is wired to anything
+    /// but a [`Source::Public`] input.
+    fn segment(&mut self, circuit: &Arc<Circuit>, inputs: &[Wire]) -> Result<Segment, Error>;
+
+    /// Prepares, compares and garbles the whole plan; then everything that prepares is gone.
+    fn seal(self) -> impl Future<Output = Result<Self::Online, Error>> + Send;
+}
+
+/// A sealed session: everything is garbled, values flow. All parties make the same calls in the same order.
+///
+/// After an error the session is dead: every call fails.
+///
+/// ```compile_fail
+/// async fn prepare_more<O: cotenant_mpc::Online>(o: O) {
+///     o.seal().await.unwrap();
+/// }
+/// ```
+///
+/// ```compile_fail
+/// async fn open_unverified<O: cotenant_mpc::Online>(mut o: O, s: cotenant_mpc::Segment) {
+///     let wires: Vec<_> = s.wires().collect();
+///     o.open(&wires).await.unwrap();
+/// }
+/// ```
+pub trait Online: Send {
+    /// Wires of segments whose authentication has passed.
+    type Verified: VerifiedWires;
+
+    /// This party.
+    fn me(&self) -> PartyId;
+
+    /// The number of parties.
+    fn parties(&self) -> usize;
+
+    /// Gives values to inputs. Public values are compared before any label for them is sent.
+    fn input(&mut self, given: Vec<Given>) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Evaluates a segment and authenticates the result.
+    fn evaluate(&mut self, segment: Segment) -> impl Future<Output = Result<Self::Verified, Error>> + Send;
+
+    /// Binds a declared [`Source::Soldered`] input to evaluated wires.
+    fn solder(&mut self, input: Input, to: &Self::Verified) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Opens wires to everyone.
+    fn open(&mut self, wires: &Self::Verified) -> impl Future<Output = Result<Bits, Error>> + Send;
+
+    /// Opens wires to one party; the others get `None`.
+    fn open_to(&mut self, wires: &Self::Verified, to: PartyId) -> impl Future<Output = Result<Option<Bits>, Error>> + Send;
+
+    /// Opens exclusive ors of wires, and nothing else of them: output `k` is the xor of the wires whose positions `rows[k]` lists. No gates.
+    fn open_linear(&mut self, wires: &Self::Verified, rows: &[Vec<u32>]) -> impl Future<Output = Result<Bits, Error>> + Send;
+
+    /// Fails unless all parties call it with the same digest.
+    fn compare(&mut self, digest: Digest) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// 64 public uniform bytes that no set of fewer than all parties could choose or foresee.
+    fn coin(&mut self) -> impl Future<Output = Result<[u8; 64], Error>> + Send;
+
+    /// Everyone commits to a value of the same length, then all are opened. The values by party; the echo of the openings has been compared.
+    fn exchange(&mut self, value: &[u8]) -> impl Future<Output = Result<Vec<Vec<u8>>, Error>> + Send;
+
+    /// What the session has cost so far.
+    fn stats(&self) -> Stats;
+}
