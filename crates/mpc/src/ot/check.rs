@@ -1,6 +1,6 @@
 //! The check that the receiver used one string of bits in all columns, and the rows that it releases.
 //!
-//! Roy, "SoftSpokenOT", ePrint 2022/192, section 4. A column of bits, cut into chunks of 128, is hashed to
+//! Roy, "SoftSpokenOT", ePrint 2022/192, section 4 (the consistency check of subspace VOLE, repetition code). A column of bits, cut into chunks of 128, is hashed to
 //! `h(v) = sum of chi_m * v_m` over GF(2^128), where chi_m comes from a seed tossed after the corrections are fixed. The receiver gives
 //! h(b) and a digest of the h(V_c), c = 0..128; the sender requires h(V_c) = h(Q_c) xor Delta_c * h(b) for all c. With corrections that
 //! differ from one string b by e_t in tree t, the right side is off by Delta_c * h(e_t): to pass, the receiver has to foresee the bits of
@@ -9,7 +9,10 @@
 //! The last chunk is the 128 mask OTs, which are never handed out. Its coefficient is 1 instead of a drawn one: then h(b) is
 //! perfectly hidden whatever the seed, and h stays a universal hash, as a difference in the last chunk alone hashes to itself.
 //!
-//! Why not the row-wise sum of Keller, Orsini, Scholl (CRYPTO 2015): Roy, section 4, shows that the lemma behind it is false.
+//! With more than two parties the same seed serves all pairs and h(b) is broadcast, so that one b is tied to all of a receiver's peers.
+//! The columns wait for the seed as they are; one pass hashes each chunk of them and transposes it to rows while it is in cache.
+//!
+//! Why not the row-wise sum of Keller, Orsini, Scholl (CRYPTO 2015): Roy, section 4.1, shows that the lemma behind it is false.
 
 use super::extension::CHUNK;
 use super::{KAPPA, OtFault, Pair};

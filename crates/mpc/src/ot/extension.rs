@@ -1,12 +1,13 @@
 //! The extension: as many correlated OTs as wanted, from the streams of the leaves.
 //!
-//! Roy, "SoftSpokenOT", ePrint 2022/192, section 3, with the field of two elements and the repetition code. For tree t with leaf streams
+//! Roy, "SoftSpokenOT", ePrint 2022/192, section 3 (small-field VOLE over the field of two elements) and
+//! section 4 with the repetition code. For tree t with leaf streams
 //! G_x the receiver forms u = sum of G_x and, for each of the K bits l of an index, the column v_l = sum of the G_x with bit l of x set.
 //! The sender, who has all streams but that of alpha, forms q_l = sum of the G_x with bit l of (x xor alpha) set: that of alpha is not
 //! among them, and q_l = v_l xor alpha_l * u. The receiver sends d = u xor b for its bits b, and the sender's column becomes
 //! q_l xor alpha_l * d = v_l xor alpha_l * b. The columns of all trees make a matrix of 128 columns whose rows are the MACs and keys.
 //!
-//! Columns are made in chunks of 8192 rows, so that one tree's streams stay in the first levels of cache. They are kept as columns until
+//! Columns are made in chunks of rows, so that one tree's streams stay in the first levels of cache. They are kept as columns until
 //! the check, whose challenge comes later, and `check` turns them into rows in its one pass over them.
 
 use super::check::{Received, Sent, coefficients};
@@ -16,8 +17,8 @@ use cotenant_core::{Bits, Block, gf128};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-/// Groups of 128 rows in a chunk.
-pub(super) const CHUNK: usize = 64;
+/// Groups of 128 rows in a chunk: long runs for the block cipher, while 2^K streams of so many blocks stay in cache (32 KB for K = 4).
+pub(super) const CHUNK: usize = 128;
 
 /// What the receiver chooses in one extension: its bits, then 128 mask bits that exist only to hide the others in the check.
 ///
@@ -175,7 +176,7 @@ mod tests {
     fn correlations_hold<const K: usize>() {
         let rng = &mut rng(K as u64);
         let (mut receiver, mut sender) = set_up::<K>(Block::random(rng), 90 + K as u64).unwrap();
-        for (n, count) in [128, 0, 8192 - 128, 8192, 2 * 8192 + 384].into_iter().enumerate() {
+        for (n, count) in [128, 0, 128 * CHUNK - 128, 128 * CHUNK, 2 * 128 * CHUNK + 384].into_iter().enumerate() {
             extend_and_compare(&mut receiver, &mut sender, &Bits::random(count, rng), n as u64);
         }
     }

@@ -6,9 +6,10 @@
 //! | file | what | source |
 //! | --- | --- | --- |
 //! | `base` | 128 base OTs, chosen by the bits of Delta | Masny, Rindal, "Endemic Oblivious Transfer", ePrint 2019/706 |
-//! | `tree` | punctured PRFs with 2^k leaves from k base OTs each, checked | Roy, "SoftSpokenOT", ePrint 2022/192, section 6 |
-//! | `extension` | any number of correlated OTs from the leaves | the same, section 3 |
-//! | `check` | that the receiver used one b in all columns | the same, section 4 |
+//! | `tree` | punctured PRFs with 2^k leaves from k base OTs each, checked | Roy, "SoftSpokenOT", ePrint 2022/192, its puncturable PRF |
+//! | `extension` | any number of correlated OTs from the leaves | the same, section 3, small-field VOLE |
+//! | `check` | that the receiver used one b in all columns | the same, section 4, subspace VOLE |
+//! | `setup` | the steps of a pair up to its leaves | |
 //!
 //! Nothing here talks to a network: every step takes and returns messages. One pair goes through
 //!
@@ -35,6 +36,11 @@
 //! | digest | 32 bytes, to the sender alone |
 //!
 //! Base OT i belongs to bit i of Delta; tree t covers bits t*k .. t*k + k, level l of it bit t*k + l.
+//!
+//! The digests are BLAKE3 in the domains `PprfCheck` and `CotCheck`. Both begin with the pair: the length of the session identifier (8
+//! bytes), the identifier, the sender's and the receiver's number (8 bytes each). `PprfCheck` goes on with the proofs of all leaves of all
+//! trees, leaf by leaf, 2 blocks each; `CotCheck` with the number of the extension, counted from 0 in each pair (8 bytes), and h(V_c) for
+//! the columns c = 0..128, one block each.
 
 mod base;
 mod check;
@@ -52,7 +58,8 @@ pub use check::{Received, Sent};
 pub use extension::{Choices, SoftReceiver, SoftSender};
 pub use setup::{ReceiverSetup, SenderSetup};
 
-/// Bits of Delta that one tree covers. A correlated OT costs 128/K bits to send and 128/K * 2^K bits of leaf stream to compute.
+/// Bits of Delta that one tree covers: 1, 2, 4 or 8. A correlated OT costs 128/K bits to send and 128/K * 2^K bits of leaf stream to
+/// compute. `examples/cot.rs` measures all four: 2 is a little faster than 4 where the network costs nothing, and sends twice as much.
 pub const K: usize = 4;
 
 /// The receiver of a pair, ready to extend.
@@ -65,7 +72,7 @@ pub type CotSender = SoftSender<K>;
 const KAPPA: usize = 128;
 
 /// Between whom, in which session; goes into every hash, so that no message means anything elsewhere.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pair {
     /// The session identifier.
     pub session: Digest,
@@ -90,9 +97,9 @@ pub enum OtFault {
     Format,
     /// 32 bytes of a base OT are not the encoding of a group element (RFC 9496 section 4.3.1).
     Point,
-    /// The leaves do not fit the digest of the punctured PRF's check (Roy 2022, section 6).
+    /// The leaves do not fit the digest of the punctured PRF's check (see `tree`).
     TreeCheck,
-    /// The columns do not fit one string of bits (Roy 2022, section 4).
+    /// The columns do not fit one string of bits (see `check`).
     CorrelationCheck,
 }
 

@@ -54,3 +54,41 @@ impl SenderSetup {
         Ok(SoftSender::new(self.pair, *self.delta, &leaves))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::*;
+    use super::*;
+
+    /// A whole set-up in which `attack` changes one of the three messages: 0 points, 1 choices, 2 trees.
+    fn run(attacked: usize, attack: impl Fn(&mut Vec<u8>)) -> Result<(), OtFault> {
+        let rng = &mut rng(1);
+        let (receiver, mut points) = ReceiverSetup::start(pair(), rng);
+        let (sender, mut choices) = SenderSetup::start(pair(), Block::random(rng), rng);
+        [&mut points, &mut choices].into_iter().enumerate().filter(|(i, _)| *i == attacked).for_each(|(_, m)| attack(m));
+        let (_, mut trees) = receiver.finish::<4>(&choices)?;
+        if attacked == 2 {
+            attack(&mut trees);
+        }
+        sender.finish::<4>(&points, &trees).map(|_| ())
+    }
+
+    #[test]
+    fn another_group_element_gives_other_keys_which_the_tree_check_notices() {
+        assert_eq!(run(3, |_| ()), Ok(()));
+        // A of two indices, or R_0 and R_1 of one, change places: valid elements in the wrong place
+        for at in [0, 64 * 5, 64 * 62] {
+            assert_eq!(run(0, |m| m[at..at + 64].rotate_left(32)), Err(OtFault::TreeCheck));
+            assert_eq!(run(1, |m| m[at..at + 64].rotate_left(32)), Err(OtFault::TreeCheck));
+        }
+    }
+
+    #[test]
+    fn every_message_has_its_length() {
+        for (message, length) in [(0, 4096), (1, 8192), (2, 4128)] {
+            assert_eq!(run(message, |m| assert_eq!(m.len(), length)), Ok(()));
+            assert_eq!(run(message, |m| m.truncate(length - 1)), Err(OtFault::Format));
+            assert_eq!(run(message, |m| m.push(0)), Err(OtFault::Format));
+        }
+    }
+}
