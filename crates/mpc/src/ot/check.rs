@@ -1,6 +1,7 @@
 //! The check that the receiver used one string of bits in all columns, and the rows that it releases.
 //!
-//! Roy, "SoftSpokenOT", ePrint 2022/192, section 4 (the consistency check of subspace VOLE, repetition code). A column of bits, cut into chunks of 128, is hashed to
+//! Roy, "SoftSpokenOT", ePrint 2022/192, section 4 (the consistency check of subspace VOLE, for the repetition code). A column of bits,
+//! cut into chunks of 128, is hashed to
 //! `h(v) = sum of chi_m * v_m` over GF(2^128), where chi_m comes from a seed tossed after the corrections are fixed. The receiver gives
 //! h(b) and a digest of the h(V_c), c = 0..128; the sender requires h(V_c) = h(Q_c) xor Delta_c * h(b) for all c. With corrections that
 //! differ from one string b by e_t in tree t, the right side is off by Delta_c * h(e_t): to pass, the receiver has to foresee the bits of

@@ -1,11 +1,11 @@
 //! The extension: as many correlated OTs as wanted, from the streams of the leaves.
 //!
-//! Roy, "SoftSpokenOT", ePrint 2022/192, section 3 (small-field VOLE over the field of two elements) and
-//! section 4 with the repetition code. For tree t with leaf streams
-//! G_x the receiver forms u = sum of G_x and, for each of the K bits l of an index, the column v_l = sum of the G_x with bit l of x set.
-//! The sender, who has all streams but that of alpha, forms q_l = sum of the G_x with bit l of (x xor alpha) set: that of alpha is not
-//! among them, and q_l = v_l xor alpha_l * u. The receiver sends d = u xor b for its bits b, and the sender's column becomes
-//! q_l xor alpha_l * d = v_l xor alpha_l * b. The columns of all trees make a matrix of 128 columns whose rows are the MACs and keys.
+//! Roy, "SoftSpokenOT", ePrint 2022/192, section 3 (small-field VOLE, here over the field of two elements) and section 4 with the
+//! repetition code. For tree t with leaf streams G_x the receiver forms u = sum of G_x and, for each of the K bits l of an index, the
+//! column v_l = sum of the G_x with bit l of x set. The sender, who has all streams but that of alpha, forms q_l = sum of the G_x with
+//! bit l of (x xor alpha) set: that of alpha is not among them, and q_l = v_l xor alpha_l * u. The receiver sends d = u xor b for its bits
+//! b, and the sender's column becomes q_l xor alpha_l * d = v_l xor alpha_l * b. The columns of all trees make a matrix of 128 columns
+//! whose rows are the MACs and keys.
 //!
 //! Columns are made in chunks of rows, so that one tree's streams stay in the first levels of cache. They are kept as columns until
 //! the check, whose challenge comes later, and `check` turns them into rows in its one pass over them.

@@ -1,16 +1,16 @@
 //! Punctured pseudorandom functions: 128/K binary trees of 2^K leaves, of which the COT sender learns all but one each.
 //!
 //! Goldreich-Goldwasser-Micali trees from base OTs: Roy, "SoftSpokenOT", ePrint 2022/192, its puncturable PRF with consistency check,
-//! after Boyle et al., "Efficient Two-Round OT Extension and Silent Non-Interactive Secure Computation", CCS 2019. Node x of level l has the children x and x + 2^l of
-//! level l + 1, so bit l of a leaf's index is the branch taken at level l. The two nodes of level 1 are the keys of the first base OT;
-//! at each later level the maker sends, for each branch, the sum of all nodes on that branch, masked by a key of that level's base OT.
-//! The opener's base-OT choices are the bits of its secret point alpha (its piece of Delta). Branch y goes with key 1 - y, so with choice
-//! alpha_l it learns the sum of the branch that alpha does not take, and from it the sibling of its path.
+//! after Boyle et al., "Efficient Two-Round OT Extension and Silent Non-Interactive Secure Computation", CCS 2019. Node x of level l has
+//! the children x and x + 2^l of level l + 1, so bit l of a leaf's index is the branch taken at level l. The two nodes of level 1 are the
+//! keys of the first base OT; at each later level the maker sends, for each branch, the sum of all nodes on that branch, masked by a key
+//! of that level's base OT. The opener's base-OT choices are the bits of its secret point alpha, its piece of Delta. Branch y goes with
+//! key 1 - y, so with choice alpha_l it learns the sum of the branch that alpha does not take, and from it the sibling of its path.
 //!
 //! Check against a malicious maker: each leaf node gives the leaf and a proof of 256 bits. The maker sends the sum of the proofs of each
 //! tree and one hash of all proofs of all trees (in the paper one a tree: as the opener gives up at any mismatch, one answer for all tells
-//! the maker no more); the opener completes the missing proof by the sum and compares the hash. A maker that
-//! sends wrong sums is caught unless it guesses, for each, on which side of it alpha lies; that it may guess is in the functionality.
+//! the maker no more). The opener completes the missing proof by the sum and compares the hash. A maker that sends wrong sums is caught
+//! unless it guesses, for each, on which side of it alpha lies; that it may guess is in the functionality.
 //!
 //! The opener never indexes memory by alpha: it keeps node x at place x xor alpha, its own path at place 0, by exchanging children.
 
