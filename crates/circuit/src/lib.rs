@@ -11,12 +11,16 @@ mod compile;
 
 pub mod aes;
 pub mod bytes;
+pub mod coordinates;
+pub mod field;
 pub mod ghash;
 pub mod hex;
 pub mod hkdf;
 pub mod hmac;
 pub mod key_schedule;
 pub mod library;
+pub mod mul;
+pub mod point;
 pub mod sha256;
 pub mod sum;
 

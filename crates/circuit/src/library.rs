@@ -2,10 +2,12 @@
 
 use crate::aes::RoundKeys;
 use crate::bytes::{Byte, input_array, output_bytes, public_input_array};
+use crate::field::Field;
 use crate::hmac::HmacKey;
 use crate::key_schedule::{TranscriptWords, application_secret, handshake_secrets, traffic_key};
+use crate::point::{Curve, Point, add, add_x, blinded_slope};
 use crate::sha256::{State, compress, compress_scheduled, schedule_input, state_bytes, state_of};
-use crate::{Builder, Circuit, ghash, hex};
+use crate::{Builder, Circuit, ghash, hex, mul};
 
 /// One circuit of the library.
 #[derive(Clone, Copy)]
@@ -44,6 +46,18 @@ pub fn library() -> Vec<Entry> {
         entry("tls 1.3 client application key", "RFC 8446, 7.1, 7.3", tls_application),
         entry("tls 1.3 key schedule, both keys", "RFC 8446, 7.1, 7.3", tls_both_keys),
         entry("tls 1.3 key schedule, server secret", "RFC 8446, 7.1, 7.3", tls_server_secret),
+        entry("256-bit product", "Karatsuba", product),
+        entry("256-bit square", "Karatsuba", square),
+        entry("product mod p-256's prime", "SP 800-186, 3.2.1.3", |b| field_product(b, Field::P256)),
+        entry("square mod p-256's prime", "SP 800-186, 3.2.1.3", |b| field_square(b, Field::P256)),
+        entry("product mod 2^255 - 19", "RFC 7748, 4.1", |b| field_product(b, Field::P25519)),
+        entry("square mod 2^255 - 19", "RFC 7748, 4.1", |b| field_square(b, Field::P25519)),
+        entry("p-256 addition, to the opening", "SEC 1, 2.2.1", |b| addition_start(b, Curve::P256)),
+        entry("p-256 addition, x", "SEC 1, 2.2.1", |b| addition_end(b, Curve::P256, false)),
+        entry("p-256 addition, x and y", "SEC 1, 2.2.1", |b| addition_end(b, Curve::P256, true)),
+        entry("curve25519 addition, to the opening", "RFC 7748, 4.1", |b| addition_start(b, Curve::Curve25519)),
+        entry("curve25519 addition, x", "RFC 7748, 4.1", |b| addition_end(b, Curve::Curve25519, false)),
+        entry("curve25519 addition, x and y", "RFC 7748, 4.1", |b| addition_end(b, Curve::Curve25519, true)),
         entry("hex of 32 bytes", "RFC 4648, 8", hex_digest),
     ]
 }
@@ -163,6 +177,55 @@ fn output_traffic_key(b: &mut Builder, secret: &[Byte; 32]) {
     let traffic = traffic_key(b, secret);
     output_bytes(b, &traffic.key);
     output_bytes(b, &traffic.iv);
+}
+
+fn product(b: &mut Builder) {
+    let (x, y) = (b.input(256), b.input(256));
+    let product = mul::multiply(b, &x, &y);
+    b.output(&product);
+}
+
+fn square(b: &mut Builder) {
+    let x = b.input(256);
+    let square = mul::square(b, &x);
+    b.output(&square);
+}
+
+/// Lazy, not canonical, as products follow one another.
+fn field_product(b: &mut Builder, field: Field) {
+    let (x, y) = (b.input(256), b.input(256));
+    let product = field.multiply(b, &x, &y);
+    let product = field.lazy(b, &product);
+    b.output(&product);
+}
+
+fn field_square(b: &mut Builder, field: Field) {
+    let x = b.input(256);
+    let square = field.square(b, &x);
+    let square = field.lazy(b, &square);
+    b.output(&square);
+}
+
+/// Between two parties.
+fn addition_start(b: &mut Builder, curve: Curve) {
+    let (running, negated) = (Point::input(b, curve), Point::input(b, curve));
+    let blinds = [b.input(curve.bits()), b.input(curve.bits())];
+    let slope = blinded_slope(b, curve, &running, &negated, &blinds);
+    b.output(&slope.denominator);
+    b.output(&slope.numerator);
+}
+
+fn addition_end(b: &mut Builder, curve: Curve, with_y: bool) {
+    let (running, negated) = (Point::input(b, curve), Point::input(b, curve));
+    let (numerator, inverse) = (b.input(256), b.public_input(curve.bits()));
+    if with_y {
+        let sum = add(b, curve, &running, &negated, &numerator, &inverse);
+        b.output(&sum.x);
+        b.output(&sum.y);
+    } else {
+        let x = add_x(b, curve, &running, &negated, &numerator, &inverse);
+        b.output(&x);
+    }
 }
 
 fn hex_digest(b: &mut Builder) {

