@@ -3,6 +3,9 @@
 //! To run it: put the inputs in slots `0..inputs()`, walk [`Circuit::gates`] in order, read [`Circuit::outputs`]. The slot a gate writes may be one it
 //! reads, so both operands are read first.
 
+use cotenant_core::Domain;
+use cotenant_core::domain::Hasher;
+
 /// One gate over slots: `out = a ^ b`, or `out = (a ^ a_neg) & (b ^ b_neg)`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Gate {
@@ -183,33 +186,20 @@ impl Circuit {
         self.stats
     }
 
-    /// BLAKE3 of the whole compiled form. Parties that hold circuits with equal digests walk the same gates.
+    /// Hash of the whole compiled form. Parties that hold circuits with equal digests walk the same gates.
     pub fn digest(&self) -> [u8; 32] {
-        let mut hasher = blake3::Hasher::new_derive_key("cotenant 2026 compiled circuit v1");
-        let words = |hasher: &mut blake3::Hasher, words: &mut dyn Iterator<Item = u32>| {
-            let mut buffer = Vec::with_capacity(1 << 16);
-            for word in words {
-                buffer.extend_from_slice(&word.to_le_bytes());
-                if buffer.len() == 1 << 16 {
-                    hasher.update(&buffer);
-                    buffer.clear();
-                }
-            }
-            hasher.update(&buffer);
-        };
+        let mut hasher = Domain::Circuit.hasher();
         for count in [self.inputs(), self.gates.len(), self.outputs.len(), self.stats.slots] {
-            hasher.update(&(count as u64).to_le_bytes());
+            hasher.number(count as u64);
         }
-        words(&mut hasher, &mut self.input_is_public.iter().map(|&public| public as u32));
-        words(&mut hasher, &mut self.gates.iter().flat_map(|gate| [gate.a, gate.b, gate.out]));
-        words(
-            &mut hasher,
-            &mut self.outputs.iter().flat_map(|output| match *output {
-                Output::Slot { slot, neg } => [slot as u32, neg as u32],
-                Output::Const(value) => [u32::MAX, value as u32],
-            }),
-        );
-        *hasher.finalize().as_bytes()
+        absorb(&mut hasher, self.input_is_public.iter().map(|&public| public as u32));
+        absorb(&mut hasher, self.gates.iter().flat_map(|gate| [gate.a, gate.b, gate.out]));
+        let outputs = self.outputs.iter().flat_map(|output| match *output {
+            Output::Slot { slot, neg } => [slot as u32, neg as u32],
+            Output::Const(value) => [u32::MAX, value as u32],
+        });
+        absorb(&mut hasher, outputs);
+        hasher.digest().0
     }
 
     /// The outputs for `inputs`.
@@ -243,4 +233,18 @@ impl Circuit {
         });
         outputs.collect()
     }
+}
+
+/// Absorbs words in pieces large enough for the hash's vector code.
+fn absorb(hasher: &mut Hasher, words: impl Iterator<Item = u32>) {
+    const PIECE: usize = 1 << 16;
+    let mut piece = Vec::with_capacity(PIECE);
+    for word in words {
+        piece.extend_from_slice(&word.to_le_bytes());
+        if piece.len() == PIECE {
+            hasher.raw(&piece);
+            piece.clear();
+        }
+    }
+    hasher.raw(&piece);
 }

@@ -69,6 +69,9 @@ impl Field {
     ///
     /// Exact with one exception that saves a carry chain: modulo the prime of P-256 a number of 257 bits must be below 2^256 + p, which the sum of two
     /// numbers is when one of them is canonical. For larger ones the result is some number of 256 bits, no more.
+    ///
+    /// # Panics
+    /// If the number is longer.
     pub fn lazy(self, b: &mut Builder, wide: &[Lit]) -> Vec<Lit> {
         assert!(wide.len() <= 264, "a wide number has at most 264 bits");
         match self {
@@ -79,6 +82,9 @@ impl Field {
     }
 
     /// The canonical form of a wide number of at most 264 bits; exact for every value.
+    ///
+    /// # Panics
+    /// If the number is longer.
     pub fn canonical(self, b: &mut Builder, wide: &[Lit]) -> Vec<Lit> {
         assert!(wide.len() <= 264, "a wide number has at most 264 bits");
         match self {
@@ -87,7 +93,10 @@ impl Field {
         }
     }
 
-    /// The sum of at most 256 numbers of [`Field::bits`] bits each, wide.
+    /// The sum of numbers of [`Field::bits`] bits each, wide.
+    ///
+    /// # Panics
+    /// If there are more than 256.
     pub fn sum(self, b: &mut Builder, numbers: &[&[Lit]]) -> Vec<Lit> {
         assert!(numbers.len() <= 256, "a wide number has at most 264 bits");
         let terms: Vec<Term> = numbers.iter().map(|number| Term::plus(number, 0)).collect();

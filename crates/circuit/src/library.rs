@@ -41,7 +41,8 @@ pub fn library() -> Vec<Entry> {
         entry("sha-256 compression", "FIPS 180-4, 6.2.2", sha256_secret),
         entry("sha-256 compression, public block", "FIPS 180-4, 6.2.2", sha256_public),
         entry("hmac key of 32 bytes", "RFC 2104", hmac_key),
-        entry("hmac of 32 bytes, key given as states", "RFC 2104", hmac_message),
+        entry("hmac of 32 bytes, key as states", "RFC 2104", hmac_message),
+        entry("hmac of 3 public blocks, key as states", "RFC 2104", hmac_public),
         entry("tls 1.3 handshake secrets", "RFC 8446, 7.1", tls_handshake),
         entry("tls 1.3 client application key", "RFC 8446, 7.1, 7.3", tls_application),
         entry("tls 1.3 key schedule, both keys", "RFC 8446, 7.1, 7.3", tls_both_keys),
@@ -130,6 +131,14 @@ fn hmac_message(b: &mut Builder) {
     let key = HmacKey::from_literals(&b.input(HmacKey::BITS));
     let message: [Byte; 32] = input_array(b);
     let mac = key.mac(b, &message);
+    output_bytes(b, &mac);
+}
+
+/// As long as the string to sign of AWS Signature Version 4.
+fn hmac_public(b: &mut Builder) {
+    let key = HmacKey::from_literals(&b.input(HmacKey::BITS));
+    let message = [schedule_input(b), schedule_input(b), schedule_input(b)];
+    let mac = key.mac_scheduled(b, &message);
     output_bytes(b, &mac);
 }
 

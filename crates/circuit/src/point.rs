@@ -14,9 +14,10 @@
 //! [`crate::coordinates`] make both forms; x-coordinates that come out are the plain ones.
 //!
 //! # Inputs that are not below p
-//! z, x3 and y3 are below p whatever the inputs are. A coordinate or blind in [p, 2^256) counts as its residue as long as what it is added to is below p:
-//! the running sum always is after the first addition, and so is every honest party's input. If both summands are not below p, both come from
-//! parties that break the rules, and the result is some other number below p, as if they had chosen other coordinates.
+//! z, x3 and y3 are below p whatever the inputs are. A coordinate or blind that has [`Curve::bits`] bits but is not below p counts as its residue as
+//! long as what it is added to is below p: the running sum always is after the first addition, and so is every honest party's input. If neither
+//! summand is below p, both come from parties that break the rules, and the result is some other number below p, as if they had chosen other
+//! coordinates.
 
 use crate::builder::{Builder, Lit};
 use crate::field::Field;
