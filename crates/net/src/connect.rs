@@ -144,7 +144,7 @@ async fn attempt(config: &MeshConfig, party: PartyId) -> Result<Stream, Failure>
     let member = &config.members[party.index()];
     let limit = config.limits.handshake;
     let tcp = in_time(limit, Phase::Dialling, dial_tcp(&member.address)).await?;
-    let mut stream = in_time(limit, Phase::Tls, tls::dial(tcp, &config.identity, member.identity, tls::ALPN)).await?;
+    let mut stream = in_time(limit, Phase::Tls, tls::dial(tcp, &config.identity, member.identity, &[tls::ALPN])).await?;
     let ours = Hello::new(config.members.len(), config.me, party, config.session);
     let hello = async {
         let theirs = hear(&mut stream, config).await?;
@@ -173,7 +173,7 @@ async fn greet(config: Arc<MeshConfig>, tcp: TcpStream, from: SocketAddr) -> Don
     let members = config.me.others(config.members.len()).map(|party| config.members[party.index()].identity);
     let secured = in_time(limit, Phase::Tls, async {
         tcp.set_nodelay(true).map_err(PeerFault::Io)?;
-        tls::accept(tcp, &config.identity, members.collect(), tls::ALPN).await
+        tls::accept(tcp, &config.identity, members.collect(), &[tls::ALPN]).await
     });
     let mut stream = match secured.await {
         Ok(stream) => stream,

@@ -39,7 +39,7 @@ impl Identity {
 
     /// What others know this party by.
     pub fn public(&self) -> PublicIdentity {
-        PublicIdentity(self.0.verifying_key())
+        PublicIdentity(self.0.verifying_key().to_bytes())
     }
 
     /// Signs `message` for `purpose`, a name without a zero byte that no other kind of message shares.
@@ -57,8 +57,8 @@ impl Identity {
 }
 
 /// What a party is known by: its Ed25519 public key, which is not one of the weak keys under which anyone can sign.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PublicIdentity(VerifyingKey);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PublicIdentity([u8; 32]);
 
 impl PublicIdentity {
     /// The identity with this RFC 8032 public key.
@@ -67,14 +67,14 @@ impl PublicIdentity {
     /// [`BadIdentityText::NotAKey`] if the bytes are no point of the curve or one of small order.
     pub fn from_bytes(key: &[u8; 32]) -> Result<Self, BadIdentityText> {
         match VerifyingKey::from_bytes(key) {
-            Ok(key) if !key.is_weak() => Ok(PublicIdentity(key)),
+            Ok(point) if !point.is_weak() => Ok(PublicIdentity(*key)),
             _ => Err(BadIdentityText::NotAKey),
         }
     }
 
     /// The RFC 8032 public key.
     pub fn as_bytes(&self) -> &[u8; 32] {
-        self.0.as_bytes()
+        &self.0
     }
 
     /// Sixteen characters of the text form (80 bits of the key) in groups of four, for people to compare.
@@ -89,7 +89,8 @@ impl PublicIdentity {
     /// # Errors
     /// If it did not.
     pub fn verify(&self, purpose: &str, message: &[u8], signature: &[u8; 64]) -> Result<(), BadSignature> {
-        self.0.verify_strict(&signed_text(purpose, message), &Signature::from_bytes(signature)).map_err(|_| BadSignature)
+        let key = VerifyingKey::from_bytes(&self.0).map_err(|_| BadSignature)?;
+        key.verify_strict(&signed_text(purpose, message), &Signature::from_bytes(signature)).map_err(|_| BadSignature)
     }
 }
 

@@ -5,7 +5,7 @@
 //! ping now and then and notices when nothing comes from the other side, or nothing is taken by it, for the set time.
 
 use crate::{
-    frame::{FRAME, HEADER, Header, Kind, MAX_MESSAGE},
+    frame::{FRAME, HEADER, Header, Kind},
     mesh::Limits,
     queue::{BATCH, Fill, Inbox, Outbox},
     tls::Stream,
@@ -92,9 +92,6 @@ impl Link {
 
     /// Reads a frame's payload to the end of the lane's message, and delivers that when it is whole.
     async fn read_part(&self, stream: &mut ReadHalf<Stream>, header: &Header, message: &mut Vec<u8>) -> Result<(), ChannelFault> {
-        if message.len() + header.length > MAX_MESSAGE {
-            return Err(ChannelFault::Malformed);
-        }
         if !self.inbox.admit(header) {
             return Err(ChannelFault::Flooded);
         }

@@ -33,41 +33,38 @@ const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0
 /// Bytes read from a socket at once.
 const READ_BUFFER: usize = 256 << 10;
 
-/// Bytes of TLS records that may wait for the socket.
-const WRITE_BUFFER: usize = 512 << 10;
-
 /// A secured connection.
 pub(crate) type Stream = TlsStream<BufReader<TcpStream>>;
 
 /// Secures a connection that this side made; the other side must hold the key of `expected`.
-pub(crate) async fn dial(tcp: TcpStream, own: &Arc<Identity>, expected: PublicIdentity, alpn: &[u8]) -> Result<Stream, PeerFault> {
+pub(crate) async fn dial(tcp: TcpStream, own: &Arc<Identity>, expected: PublicIdentity, alpn: &[&[u8]]) -> Result<Stream, PeerFault> {
     let mut config = rustls::ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])
         .map_err(PeerFault::Tls)?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Pinned(vec![expected])))
         .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(Arc::new(certified(own)))));
-    config.alpn_protocols = vec![alpn.to_vec()];
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     config.resumption = Resumption::disabled();
     config.enable_sni = false;
     // Not sent, and not looked at: the key says who is there.
     let name = ServerName::try_from("cotenant").expect("a host name");
     let stream = TlsConnector::from(Arc::new(config)).connect(name, buffered(tcp)).await;
-    finish(stream.map(TlsStream::from), own, alpn)
+    finish(stream.map(TlsStream::from), own)
 }
 
 /// Secures a connection that the other side made; it must hold the key of one of `allowed`.
-pub(crate) async fn accept(tcp: TcpStream, own: &Arc<Identity>, allowed: Vec<PublicIdentity>, alpn: &[u8]) -> Result<Stream, PeerFault> {
+pub(crate) async fn accept(tcp: TcpStream, own: &Arc<Identity>, allowed: Vec<PublicIdentity>, alpn: &[&[u8]]) -> Result<Stream, PeerFault> {
     let mut config = rustls::ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])
         .map_err(PeerFault::Tls)?
         .with_client_cert_verifier(Arc::new(Pinned(allowed)))
         .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(Arc::new(certified(own)))));
-    config.alpn_protocols = vec![alpn.to_vec()];
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     let stream = TlsAcceptor::from(Arc::new(config)).accept(buffered(tcp)).await;
-    finish(stream.map(TlsStream::from), own, alpn).map_err(|fault| match fault {
+    finish(stream.map(TlsStream::from), own).map_err(|fault| match fault {
         PeerFault::WrongKey { seen } => PeerFault::UnknownKey { seen },
         other => other,
     })
@@ -94,15 +91,11 @@ pub(crate) fn fault_of(error: io::Error, own: &Identity) -> PeerFault {
     }
 }
 
-fn finish(stream: io::Result<Stream>, own: &Identity, alpn: &[u8]) -> Result<Stream, PeerFault> {
-    let mut stream = stream.map_err(|e| fault_of(e, own))?;
+fn finish(stream: io::Result<Stream>, own: &Identity) -> Result<Stream, PeerFault> {
+    let stream = stream.map_err(|e| fault_of(e, own))?;
     // A side that offers no protocol name at all is let through by TLS.
-    if stream.get_ref().1.alpn_protocol() != Some(alpn) {
+    if stream.get_ref().1.alpn_protocol() != Some(ALPN) {
         return Err(PeerFault::Version);
-    }
-    match &mut stream {
-        TlsStream::Client(stream) => stream.get_mut().1.set_buffer_limit(Some(WRITE_BUFFER)),
-        TlsStream::Server(stream) => stream.get_mut().1.set_buffer_limit(Some(WRITE_BUFFER)),
     }
     Ok(stream)
 }
@@ -266,5 +259,79 @@ impl Signer for TlsKey {
 
     fn scheme(&self) -> SignatureScheme {
         SignatureScheme::ED25519
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    /// What the acceptor makes of a client set up by `configure`; the client's own key is `dialler`, which the acceptor allows.
+    async fn accepted(configure: impl FnOnce(ClientBuilder, &Arc<Identity>) -> rustls::ClientConfig) -> Result<Stream, PeerFault> {
+        let [dialler, acceptor] = [0; 2].map(|_| Arc::new(Identity::generate().unwrap()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let builder = rustls::ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&TLS13])
+            .unwrap()
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Pinned(vec![acceptor.public()])));
+        let mut config = configure(builder, &dialler);
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        let client = tokio::spawn(async move {
+            let tcp = TcpStream::connect(address).await.unwrap();
+            TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("cotenant").unwrap(), tcp).await
+        });
+        let (tcp, _) = listener.accept().await.unwrap();
+        let result = accept(tcp, &acceptor, vec![dialler.public()], &[ALPN]).await;
+        // A client learns after its own last message what the acceptor makes of it.
+        let _ = client.await.unwrap();
+        result
+    }
+
+    type ClientBuilder = rustls::ConfigBuilder<rustls::ClientConfig, rustls::client::WantsClientCert>;
+
+    fn showing(key: Vec<u8>, signer: Arc<Identity>) -> Arc<AlwaysResolvesClientRawPublicKeys> {
+        let certified = CertifiedKey::new(vec![CertificateDer::from(key)], Arc::new(TlsKey(signer)));
+        Arc::new(AlwaysResolvesClientRawPublicKeys::new(Arc::new(certified)))
+    }
+
+    #[tokio::test]
+    async fn a_member_is_let_in() {
+        let result = accepted(|builder, own| builder.with_client_cert_resolver(showing(spki(&own.public()), own.clone()))).await;
+        assert!(result.is_ok_and(|stream| peer_key(&stream).is_some()));
+    }
+
+    /// RFC 8446 section 4.4.3: a key that is shown must be held.
+    #[tokio::test]
+    async fn a_members_key_in_other_hands_is_refused() {
+        let thief = Arc::new(Identity::generate().unwrap());
+        let result = accepted(|builder, own| builder.with_client_cert_resolver(showing(spki(&own.public()), thief))).await;
+        assert!(matches!(&result, Err(PeerFault::Tls(Error::InvalidCertificate(CertificateError::BadSignature)))), "{:?}", result.err());
+    }
+
+    #[tokio::test]
+    async fn a_client_without_a_raw_key_is_refused() {
+        let result = accepted(|builder, _| builder.with_no_client_auth()).await;
+        assert!(matches!(&result, Err(PeerFault::Tls(_))), "{:?}", result.err());
+    }
+
+    /// RFC 8410 section 4: the one form of an Ed25519 key. A weak key is no identity, so it cannot be a member's either.
+    #[tokio::test]
+    async fn what_is_no_ed25519_key_is_refused() {
+        let mut weak = [0; 32];
+        weak[0] = 1;
+        let x25519 = |own: &Identity| {
+            let mut key = spki(&own.public());
+            key[8] = 0x6e;
+            key
+        };
+        let longer = |own: &Identity| [spki(&own.public()), vec![0]].concat();
+        let of_small_order = |_: &Identity| [&SPKI_PREFIX[..], &weak].concat();
+        for key in [&x25519 as &dyn Fn(&Identity) -> Vec<u8>, &longer, &of_small_order] {
+            let result = accepted(|builder, own| builder.with_client_cert_resolver(showing(key(own), own.clone()))).await;
+            assert!(matches!(&result, Err(PeerFault::Tls(Error::InvalidCertificate(CertificateError::BadEncoding)))), "{:?}", result.err());
+        }
     }
 }

@@ -7,19 +7,19 @@ use std::{sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 
 /// A party that has not connected yet.
-pub struct Party {
-    pub config: MeshConfig,
-    pub listener: TcpListener,
+pub(crate) struct Party {
+    pub(crate) config: MeshConfig,
+    pub(crate) listener: TcpListener,
 }
 
 impl Party {
-    pub async fn connect(self) -> Result<Mesh, NetError> {
+    pub(crate) async fn connect(self) -> Result<Mesh, NetError> {
         Mesh::connect(self.config, Some(&self.listener)).await
     }
 }
 
 /// `n` parties who agree on everything.
-pub async fn parties(n: usize, limits: Limits) -> Vec<Party> {
+pub(crate) async fn parties(n: usize, limits: Limits) -> Vec<Party> {
     let mut listeners = Vec::new();
     let mut members = Vec::new();
     let mut identities = Vec::new();
@@ -41,7 +41,7 @@ pub async fn parties(n: usize, limits: Limits) -> Vec<Party> {
 }
 
 /// What each party's attempt to connect gives, all at once.
-pub async fn connect_all(parties: Vec<Party>) -> Vec<Result<Mesh, NetError>> {
+pub(crate) async fn connect_all(parties: Vec<Party>) -> Vec<Result<Mesh, NetError>> {
     let tasks: Vec<_> = parties.into_iter().map(|party| tokio::spawn(party.connect())).collect();
     let mut results = Vec::new();
     for task in tasks {
@@ -51,12 +51,12 @@ pub async fn connect_all(parties: Vec<Party>) -> Vec<Result<Mesh, NetError>> {
 }
 
 /// The meshes of `n` parties.
-pub async fn meshes(n: usize, limits: Limits) -> Vec<Mesh> {
+pub(crate) async fn meshes(n: usize, limits: Limits) -> Vec<Mesh> {
     connect_all(parties(n, limits).await).await.into_iter().map(|mesh| mesh.unwrap()).collect()
 }
 
 /// Limits under which a test of a failure does not take long.
-pub fn short() -> Limits {
+pub(crate) fn short() -> Limits {
     Limits {
         connect: Duration::from_secs(2),
         handshake: Duration::from_secs(1),

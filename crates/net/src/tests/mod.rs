@@ -1,1 +1,0 @@
-//! Tests that need the inside of the crate.
