@@ -1,6 +1,6 @@
 //! The plain side of [`crate::point`]: the forms in which coordinates go into the circuits, and the public input that follows from an opening.
 //!
-//! Numbers are 32 bytes with the least significant first, so that [`bits_of`](crate::bytes::bits_of) gives a circuit's inputs, of which
+//! Numbers are 32 bytes with the least significant first, so that [`bits_of`] gives a circuit's inputs, of which
 //! [`Curve::bits`] are used.
 
 use std::fmt;
