@@ -33,6 +33,9 @@ const AND_KINDS: [AndKind; 3] = [AndKind::Full, AndKind::HalfPublic, AndKind::Pu
 const SIGN: u32 = 1 << 31;
 const KIND_SHIFT: u32 = 30;
 
+/// Engines walk millions of gates several times over.
+const _: () = assert!(size_of::<Gate>() == 12);
+
 impl Gate {
     pub(crate) const MAX_SLOTS: u32 = 1 << KIND_SHIFT;
 
