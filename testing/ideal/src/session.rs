@@ -1,0 +1,83 @@
+//! A session that takes its plan.
+
+use crate::{
+    call::{Call, Item, Planned},
+    meeting::Seat,
+    online::Ideal,
+};
+use cotenant_circuit::Circuit;
+use cotenant_core::{Digest, PartyId};
+use cotenant_mpc::{Engine, Error, Input, MAX_PARTIES, Misuse, Segment, Source, Stats, Wire};
+use std::{ops::Range, sync::Arc};
+
+/// A session of the ideal engine, before it is sealed.
+pub struct IdealSession {
+    seat: Seat,
+    /// Whether a wire is public, by wire number.
+    public: Vec<bool>,
+    items: Vec<Item>,
+    segments: Vec<Option<Arc<Planned>>>,
+    stats: Stats,
+}
+
+impl IdealSession {
+    /// Starts a session when all parties do.
+    ///
+    /// # Errors
+    /// [`Misuse::Parties`] for fewer than 2 or more than [`MAX_PARTIES`] parties; a failed check if the parties did not agree on the same.
+    pub async fn start(mut seat: Seat, agreed: Digest) -> Result<IdealSession, Error> {
+        if !(2..=MAX_PARTIES).contains(&seat.parties()) {
+            return Err(Misuse::Parties.into());
+        }
+        seat.meet(Call::Start(agreed)).await?;
+        Ok(IdealSession { seat, public: Vec::new(), items: Vec::new(), segments: Vec::new(), stats: Stats::default() })
+    }
+
+    fn add_wires(&mut self, count: usize, public: bool) -> Range<u32> {
+        let first = self.public.len();
+        self.public.resize(first + count, public);
+        let number = |wire: usize| u32::try_from(wire).expect("a plan has fewer than 2^32 wires");
+        number(first)..number(first + count)
+    }
+}
+
+impl Engine for IdealSession {
+    type Online = Ideal;
+
+    fn me(&self) -> PartyId {
+        self.seat.party()
+    }
+
+    fn parties(&self) -> usize {
+        self.seat.parties()
+    }
+
+    fn declare(&mut self, source: Source, len: usize) -> Input {
+        self.items.push(Item::Input(source, len));
+        Input::new(source, self.add_wires(len, source == Source::Public))
+    }
+
+    fn segment(&mut self, circuit: &Arc<Circuit>, inputs: &[Wire]) -> Result<Segment, Error> {
+        if inputs.len() != circuit.inputs() {
+            return Err(Misuse::Count.into());
+        }
+        for (i, w) in inputs.iter().enumerate() {
+            let public = *self.public.get(w.0 as usize).ok_or(Misuse::Foreign)?;
+            if circuit.input_is_public(i) && !public {
+                return Err(Misuse::NotPublic.into());
+            }
+        }
+        self.items.push(Item::Segment(circuit.digest(), inputs.to_vec()));
+        let outputs = self.add_wires(circuit.outputs().len(), false);
+        let planned = Planned { circuit: circuit.clone(), inputs: inputs.to_vec(), outputs: outputs.clone() };
+        self.segments.push(Some(Arc::new(planned)));
+        self.stats.ands += circuit.stats().ands() as u64;
+        self.stats.ands_full += circuit.stats().and_full as u64;
+        Ok(Segment::new(self.segments.len() - 1, outputs))
+    }
+
+    async fn seal(mut self) -> Result<Ideal, Error> {
+        self.seat.meet(Call::Seal(self.items)).await?;
+        Ok(Ideal::new(self.seat, self.public.len(), self.segments, self.stats))
+    }
+}
