@@ -1,8 +1,10 @@
 //! Makes the links of a mesh: a party dials those above it in the member list and accepts those below.
 //!
-//! Nobody is read before TLS has proved the key of a member; TLS and hello together have a time limit, and only so many unproved
-//! connections are served at once, so a stranger can neither make this party hold memory nor disturb it. The accepting side says hello
-//! first: a dialler whose key is refused then reads the refusal, and has nothing under way that could turn it into a reset.
+//! No frame is read before TLS has proved the key of a member. A stranger is held for a limited time, and there are never more than so
+//! many: one more takes the place of the oldest. So strangers can neither fill the memory nor keep members out.
+//!
+//! The accepting side says hello first: a dialler whose key is refused then reads the refusal, and has nothing under way that could
+//! turn it into a reset.
 
 use crate::{
     error::{HelloFault, NetError, PeerError, PeerFault, Phase, Stranger},
@@ -12,6 +14,7 @@ use crate::{
 };
 use cotenant_core::party::PartyId;
 use std::{
+    collections::VecDeque,
     io,
     net::SocketAddr,
     sync::{Arc, Mutex},
@@ -20,11 +23,11 @@ use std::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream, lookup_host},
-    task::JoinSet,
+    task::{AbortHandle, JoinSet},
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-/// Connections that have not yet proved to come from a member, served at once.
+/// Connections that have not yet proved to come from a member, held at once; each costs two buffers of 64 KiB at most.
 const UNPROVED: usize = 64;
 
 /// The pauses between two attempts to dial double from the first to the second.
@@ -62,25 +65,32 @@ pub(crate) async fn connect(
     let mut missing: Vec<PartyId> = me.others(config.members.len()).collect();
     let seen = Arc::new(Mutex::new(Vec::new()));
     let mut last_stranger = None;
+    let mut unproved: VecDeque<AbortHandle> = VecDeque::new();
     let mut tasks = JoinSet::new();
     for &party in missing.iter().filter(|&&party| party < me) {
         tasks.spawn(dial(config.clone(), party, seen.clone()));
     }
     while !missing.is_empty() {
-        let unproved = tasks.len() - missing.iter().filter(|&&party| party < me).count();
         tokio::select! {
-            Some(done) = tasks.join_next() => match done.expect("no task panics or is cancelled") {
-                Done::Dialled(party, Ok(stream)) | Done::Greeted(Ok((party, stream))) => {
+            Some(done) = tasks.join_next() => match done {
+                Ok(Done::Dialled(party, Ok(stream)) | Done::Greeted(Ok((party, stream)))) => {
                     missing.retain(|&other| other != party);
                     established(party, stream);
                 }
-                Done::Dialled(party, Err(failure)) | Done::Greeted(Err(Refusal::Member(party, failure))) => {
+                Ok(Done::Dialled(party, Err(failure)) | Done::Greeted(Err(Refusal::Member(party, failure)))) => {
                     return Err(NetError::Peers(vec![config.peer_error(party, failure.0, failure.1)]));
                 }
-                Done::Greeted(Err(Refusal::Stranger(stranger))) => last_stranger = Some(stranger),
+                Ok(Done::Greeted(Err(Refusal::Stranger(stranger)))) => last_stranger = Some(stranger),
+                Err(gave_way) => assert!(gave_way.is_cancelled(), "no task panics"),
             },
-            accepted = accept(listener), if unproved < UNPROVED => match accepted {
-                Ok((tcp, from)) => { tasks.spawn(greet(config.clone(), tcp, from)); }
+            accepted = accept(listener) => match accepted {
+                Ok((tcp, from)) => {
+                    unproved.retain(|task| !task.is_finished());
+                    if unproved.len() == UNPROVED {
+                        unproved.pop_front().expect("not empty").abort();
+                    }
+                    unproved.push_back(tasks.spawn(greet(config.clone(), tcp, from)));
+                }
                 // Out of file descriptors, or the connection is gone again: nothing that a pause cannot mend.
                 Err(_) => sleep(PAUSES.0).await,
             },

@@ -205,7 +205,7 @@ impl fmt::Display for ConfigFault {
 
 impl fmt::Display for PeerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} \"{}\" at {}, {}: {}", self.party, self.name, self.address, self.phase, self.cause)
+        write!(f, "{} {:?} at {}, {}: {}", self.party, self.name, self.address, self.phase, self.cause)
     }
 }
 

@@ -17,7 +17,7 @@ use std::{
     io,
     sync::{
         Mutex,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -27,6 +27,8 @@ use tokio::{
 };
 
 /// The watch looks this often within the time after which a silent peer counts as dead; every second time it sends a ping.
+///
+/// It counts looks, not time: when this process was stopped for a while, that is one look and not the peer's silence.
 const LOOKS: u32 = 8;
 
 /// How long the other side is given to take an answer to its goodbye.
@@ -41,11 +43,7 @@ pub(crate) struct Link {
 
 impl Link {
     pub(crate) fn new(limits: &Limits) -> Self {
-        Link {
-            outbox: Outbox::new(limits.send_ahead),
-            inbox: Inbox::new(limits.read_ahead),
-            health: Health { start: Instant::now(), heard: AtomicU64::new(0), write_began: AtomicU64::new(IDLE), pings: Mutex::default() },
-        }
+        Link { outbox: Outbox::new(limits.send_ahead), inbox: Inbox::new(limits.read_ahead), health: Health::default() }
     }
 
     /// The shortest time between a ping and its pong so far.
@@ -76,7 +74,7 @@ impl Link {
             if stream.read_exact(&mut head).await.is_err() {
                 return ChannelFault::Broken;
             }
-            self.health.heard_now();
+            self.health.heard();
             let Some(header) = Header::decode(head) else { return ChannelFault::Malformed };
             let finished = match header.kind {
                 Kind::Part | Kind::End => self.read_part(stream, &header, begun.entry(header.lane).or_default()).await,
@@ -99,7 +97,7 @@ impl Link {
         let mut rest = stream.take(header.length as u64);
         while rest.limit() > 0 {
             match rest.read_buf(message).await {
-                Ok(1..) => self.health.heard_now(),
+                Ok(1..) => self.health.heard(),
                 Ok(0) | Err(_) => return Err(ChannelFault::Broken),
             }
         }
@@ -139,9 +137,9 @@ impl Link {
                 }
                 Fill::Nothing => self.outbox.news().await,
                 Fill::Over => {
-                    self.health.write_begins();
+                    self.health.writing(true);
                     let _ = stream.shutdown().await;
-                    self.health.write_ends();
+                    self.health.writing(false);
                     // The reader sees the other side's end of the connection.
                     return pending().await;
                 }
@@ -150,23 +148,27 @@ impl Link {
     }
 
     async fn write(&self, stream: &mut WriteHalf<Stream>, mut batch: &[u8]) -> io::Result<()> {
+        self.health.writing(true);
         while !batch.is_empty() {
-            self.health.write_begins();
             let written = stream.write(batch).await?;
+            self.health.taken();
             batch = &batch[written..];
         }
-        self.health.write_begins();
         stream.flush().await?;
-        self.health.write_ends();
+        self.health.writing(false);
         Ok(())
     }
 
     async fn watch(&self, dead_after: Duration) -> ChannelFault {
-        let mut looks = interval(dead_after / LOOKS);
+        let mut looks = interval((dead_after / LOOKS).max(Duration::from_millis(1)));
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut nothing_came, mut nothing_went) = (0, 0);
         for look in 0u64.. {
             looks.tick().await;
-            if self.health.silence() > dead_after {
+            nothing_came = if self.health.heard.swap(false, Relaxed) { 0 } else { nothing_came + 1 };
+            let stuck = self.health.writing.load(Relaxed) && !self.health.taken.swap(false, Relaxed);
+            nothing_went = if stuck { nothing_went + 1 } else { 0 };
+            if nothing_came > LOOKS || nothing_went > LOOKS {
                 return ChannelFault::Silent;
             }
             if look % 2 == 0 {
@@ -178,41 +180,30 @@ impl Link {
     }
 }
 
-/// No write is under way.
-const IDLE: u64 = u64::MAX;
-
-/// When the other side last gave a sign of life; times are milliseconds from `start`.
+/// Signs of the other side's life since the last look.
+#[derive(Default)]
 struct Health {
-    start: Instant,
-    /// When bytes last came.
-    heard: AtomicU64,
-    /// When the write that is under way began, or [`IDLE`].
-    write_began: AtomicU64,
+    /// Bytes came.
+    heard: AtomicBool,
+    /// Something is to be written.
+    writing: AtomicBool,
+    /// Bytes were taken.
+    taken: AtomicBool,
     pings: Mutex<Pings>,
 }
 
 impl Health {
-    fn now(&self) -> u64 {
-        self.start.elapsed().as_millis() as u64
+    fn heard(&self) {
+        self.heard.store(true, Relaxed);
     }
 
-    fn heard_now(&self) {
-        self.heard.store(self.now(), Relaxed);
+    fn taken(&self) {
+        self.taken.store(true, Relaxed);
     }
 
-    fn write_begins(&self) {
-        self.write_began.store(self.now(), Relaxed);
-    }
-
-    fn write_ends(&self) {
-        self.write_began.store(IDLE, Relaxed);
-    }
-
-    /// How long nothing has come, or nothing has been taken, whichever is longer.
-    fn silence(&self) -> Duration {
-        let now = self.now();
-        let since = self.heard.load(Relaxed).min(self.write_began.load(Relaxed));
-        Duration::from_millis(now.saturating_sub(since))
+    fn writing(&self, writing: bool) {
+        self.taken();
+        self.writing.store(writing, Relaxed);
     }
 }
 

@@ -56,8 +56,8 @@ pub struct Limits {
     pub connect: Duration,
     /// How long one attempt may take in each phase: dialling, TLS, hello. Default 10 s.
     pub handshake: Duration,
-    /// After how long a peer from which nothing comes, or that takes nothing, counts as dead; it is noticed at most an eighth later.
-    /// Default 10 s.
+    /// After how long a peer from which nothing comes, or that takes nothing, counts as dead; it is noticed within a quarter of
+    /// that more. Default 10 s.
     pub dead_after: Duration,
     /// How long [`Mesh::close`] waits for the other sides. Default 5 s.
     pub close: Duration,

@@ -31,7 +31,7 @@ pub(crate) const ALPN: &[u8] = b"cotenant/1";
 const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 /// Bytes read from a socket at once.
-const READ_BUFFER: usize = 256 << 10;
+const READ_BUFFER: usize = 64 << 10;
 
 /// A secured connection.
 pub(crate) type Stream = TlsStream<BufReader<TcpStream>>;
@@ -105,7 +105,7 @@ fn buffered(tcp: TcpStream) -> BufReader<TcpStream> {
 }
 
 fn provider() -> Arc<CryptoProvider> {
-    // AES-128-GCM: the fastest here, and stronger than the 128 bits that the curves give would need.
+    // AES-128-GCM: the fastest here, and as strong as the curves.
     Arc::new(CryptoProvider { cipher_suites: vec![ring::cipher_suite::TLS13_AES_128_GCM_SHA256], ..ring::default_provider() })
 }
 
@@ -304,6 +304,26 @@ mod tests {
     }
 
     /// RFC 8446 section 4.4.3: a key that is shown must be held.
+    #[tokio::test]
+    async fn a_server_that_does_not_hold_the_expected_key_is_refused() {
+        let [dialler, expected, thief] = [0; 3].map(|_| Arc::new(Identity::generate().unwrap()));
+        let shown = CertifiedKey::new(vec![CertificateDer::from(spki(&expected.public()))], Arc::new(TlsKey(thief)));
+        let mut config = rustls::ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&TLS13])
+            .unwrap()
+            .with_client_cert_verifier(Arc::new(Pinned(vec![dialler.public()])))
+            .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(Arc::new(shown))));
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        let server = tokio::spawn(async move { TlsAcceptor::from(Arc::new(config)).accept(accepted).await.is_err() });
+        let result = dial(tcp, &dialler, expected.public(), &[ALPN]).await;
+        assert!(matches!(&result, Err(PeerFault::Tls(Error::InvalidCertificate(CertificateError::BadSignature)))), "{:?}", result.err());
+        assert!(server.await.unwrap());
+    }
+
+    /// The same of the dialling side.
     #[tokio::test]
     async fn a_members_key_in_other_hands_is_refused() {
         let thief = Arc::new(Identity::generate().unwrap());
