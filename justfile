@@ -1,0 +1,53 @@
+# Recipes for daily work; `just` alone lists them. What a change must pass is `.ci/run`.
+
+default:
+    @just --list
+
+# parties that hold shares of one key use a server that checks its signatures
+demo *ARGS:
+    cargo run --release -p cotenant -- demo {{ARGS}}
+
+# all tests, or those that cargo's arguments choose
+test *ARGS:
+    cargo test --workspace --locked {{ARGS}}
+
+# format and lints
+lint:
+    cargo fmt --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# the API documentation, warnings as errors
+doc *ARGS:
+    RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --workspace --locked {{ARGS}}
+
+# licences, banned crates and sources of the dependency tree
+deny:
+    cargo deny --locked check licenses bans sources
+
+# who may depend on whom, where unsafe code and hash domains may be
+arrows:
+    python3 .ci/arrows.py
+
+# AND gates, depth and slots of every circuit of the library
+counts:
+    cargo run --release --locked -p cotenant-circuit --example counts
+
+# the engine: seconds and bytes for AND gates, e.g. `just bench-engine --parties 3 --ands 1000000`
+bench-engine *ARGS="--parties 2 --ands 1000000":
+    cargo run --release --locked -p cotenant-bench -- engine {{ARGS}}
+
+# one HTTPS call, e.g. `just bench-call --parties 2 --request-bytes 1000 --response-bytes 1000`
+bench-call *ARGS="--parties 2 --request-bytes 1000 --response-bytes 1000":
+    cargo run --release --locked -p cotenant-bench -- call {{ARGS}}
+
+# property tests with many more cases than in every run; takes long
+many-cases CASES="1000":
+    PROPTEST_CASES={{CASES}} cargo test --workspace --release --locked
+
+# tests that are ignored because they take long
+long:
+    cargo test --workspace --release --locked -- --ignored
+
+# everything that a change must pass
+ci:
+    bash .ci/run
