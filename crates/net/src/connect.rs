@@ -14,7 +14,7 @@ use crate::{
 };
 use cotenant_core::party::PartyId;
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     io,
     net::SocketAddr,
     sync::{Arc, Mutex},
@@ -63,7 +63,7 @@ pub(crate) async fn connect(
     let deadline = Instant::now() + config.limits.connect;
     let me = config.me;
     let mut missing: Vec<PartyId> = me.others(config.members.len()).collect();
-    let seen = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::new(Mutex::new(BTreeMap::new()));
     let mut last_stranger = None;
     let mut unproved: VecDeque<AbortHandle> = VecDeque::new();
     let mut tasks = JoinSet::new();
@@ -105,7 +105,7 @@ pub(crate) async fn connect(
 fn absent(
     config: &MeshConfig,
     missing: Vec<PartyId>,
-    mut seen: Vec<(PartyId, Failure)>,
+    mut seen: BTreeMap<PartyId, Failure>,
     mut last_stranger: Option<Stranger>,
 ) -> Result<(), NetError> {
     let mut errors: Vec<PeerError> = Vec::new();
@@ -113,8 +113,7 @@ fn absent(
         let (phase, cause) = if party > config.me {
             (Phase::Awaiting, PeerFault::Absent { refused: last_stranger.take() })
         } else {
-            let last = seen.iter().rposition(|(of, _)| *of == party);
-            last.map_or((Phase::Dialling, PeerFault::TimedOut), |last| seen.swap_remove(last).1)
+            seen.remove(&party).unwrap_or((Phase::Dialling, PeerFault::TimedOut))
         };
         errors.push(config.peer_error(party, phase, cause));
     }
@@ -129,14 +128,12 @@ async fn accept(listener: Option<&TcpListener>) -> io::Result<(TcpStream, Socket
 }
 
 /// Dials until it succeeds or fails for good; leaves in `seen` why the last attempt failed.
-async fn dial(config: Arc<MeshConfig>, party: PartyId, seen: Arc<Mutex<Vec<(PartyId, Failure)>>>) -> Done {
+async fn dial(config: Arc<MeshConfig>, party: PartyId, seen: Arc<Mutex<BTreeMap<PartyId, Failure>>>) -> Done {
     let mut pause = PAUSES.0;
     loop {
         match attempt(&config, party).await {
             Err((phase, cause)) if !is_final(&cause) => {
-                let mut seen = seen.lock().expect("no holder panics");
-                seen.retain(|(of, _)| *of != party);
-                seen.push((party, (phase, cause)));
+                seen.lock().expect("no holder panics").insert(party, (phase, cause));
             }
             done => return Done::Dialled(party, done),
         }

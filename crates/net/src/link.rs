@@ -23,7 +23,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf},
-    time::{MissedTickBehavior, interval, timeout},
+    time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
 /// The watch looks this often within the time after which a silent peer counts as dead; every second time it sends a ping.
@@ -31,7 +31,7 @@ use tokio::{
 /// It counts looks, not time: when this process was stopped for a while, that is one look and not the peer's silence.
 const LOOKS: u32 = 8;
 
-/// How long the other side is given to take an answer to its goodbye.
+/// How long a link that ends still takes: to answer a goodbye, to read what came before the connection broke.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// The queues of a link, and what is known of its health.
@@ -132,6 +132,8 @@ impl Link {
             match self.outbox.fill(&mut batch) {
                 Fill::Some => {
                     if self.write(stream, &batch).await.is_err() {
+                        // What the other side sent before may still be unread, its goodbye among it.
+                        sleep(LAST_WORD).await;
                         return ChannelFault::Broken;
                     }
                 }

@@ -10,7 +10,13 @@ use cotenant_core::{
     channel::{Channel, ChannelError, ChannelFault},
     party::PartyId,
 };
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Waker},
+    time::Duration,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -166,6 +172,23 @@ async fn an_end_without_goodbye_is_a_broken_connection() {
     stream.write_all(&frame(Kind::Goodbye, 0, &[])).await.unwrap();
     stream.flush().await.unwrap();
     assert_eq!(end(&mesh).await, (0, ChannelFault::Closed));
+}
+
+/// The connection breaks under this side's writing while messages of the other side are still unread.
+#[tokio::test]
+async fn what_arrived_before_a_break_is_read() {
+    for _ in 0..10 {
+        let (mesh, mut stream) = linked(short()).await;
+        mesh.lane(1).send(PartyId::new(1), vec![0; 16 << 20]).await.unwrap();
+        // The mesh fills the operating system's buffers.
+        sleep(Duration::from_millis(20)).await;
+        let messages: Vec<u8> = (0..5).flat_map(|_| frame(Kind::End, 1, &[0; 100])).collect();
+        // The mesh's tasks are on this thread, and run again only when all this has happened.
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(pin!(stream.write_all(&messages)).poll(&mut cx).is_ready());
+        drop(stream);
+        assert_eq!(end(&mesh).await, (5, ChannelFault::Broken));
+    }
 }
 
 #[tokio::test]
