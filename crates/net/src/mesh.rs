@@ -255,6 +255,7 @@ impl Channel for Lane {
         poll_fn(|cx| link.inbox.poll_recv(cx, self.number)).await.map_err(|cause| ChannelError { party: from, cause })
     }
 
+    /// See [`Channel::drop_queued`]; other lanes are left alone.
     fn drop_queued(&mut self) {
         self.mesh.links.iter().flatten().for_each(|link| link.outbox.drop_queued(self.number));
     }

@@ -83,7 +83,8 @@ pub(crate) enum Fill {
 
 impl Outbox {
     pub(crate) fn new(budget: usize) -> Self {
-        Outbox { state: Mutex::default(), news: Notify::new(), budget }
+        // With no budget at all nothing would ever be sent.
+        Outbox { state: Mutex::default(), news: Notify::new(), budget: budget.max(1) }
     }
 
     /// Queues the message, which is taken, once fewer than `budget` bytes wait in its lane.
@@ -379,6 +380,7 @@ mod tests {
         assert!(send(&outbox, 2, vec![0; 1]).is_ready());
         assert_eq!(frames(&outbox).len(), 2);
         assert!(send(&outbox, 1, vec![0; 1]).is_ready());
+        assert!(send(&Outbox::new(0), 1, vec![0; 1]).is_ready());
     }
 
     #[test]

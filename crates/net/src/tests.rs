@@ -106,7 +106,7 @@ async fn end(mesh: &Mesh) -> (usize, ChannelFault) {
     let party = PartyId::new(1);
     let mut lane = mesh.lane(1);
     for messages in 0.. {
-        match lane.recv(party).await {
+        match timeout(Duration::from_secs(20), lane.recv(party)).await.expect("the link ends") {
             Ok(_) => {}
             Err(ChannelError { party: of, cause }) => {
                 assert_eq!(of, party);
