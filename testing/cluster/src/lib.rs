@@ -4,7 +4,10 @@
 pub mod link;
 pub mod random;
 pub mod run;
+pub mod scenario;
+pub mod tamper;
+pub mod threads;
 
-pub use link::{Fate, Honest, Local, Meddler};
+pub use link::{Hands, Honest, Local, Meddler, Message, Network};
 pub use random::{RandomCircuit, random_circuit};
-pub use run::{Outcome, run, session_rng};
+pub use run::{Outcome, run, run_on, session_rng};

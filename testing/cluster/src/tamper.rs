@@ -1,0 +1,142 @@
+//! Changing one message of a run, and judging how the run ended.
+//!
+//! A run is a function of its seed, so up to the changed message it is the honest run of that seed; what follows is what the parties make of it.
+
+use crate::{
+    link::{Hands, Honest, Meddler, Message},
+    run::{Outcome, run},
+    scenario::{everything, right},
+};
+use cotenant_core::{ChannelFault, PartyId};
+use cotenant_mpc::{Check, Error, Kind};
+use std::sync::{Arc, Mutex};
+
+/// All messages of a run, in the order of sending.
+#[derive(Clone, Default)]
+pub struct Transcript(Arc<Mutex<Vec<Message>>>);
+
+impl Transcript {
+    /// The messages so far.
+    pub fn messages(&self) -> Vec<Message> {
+        self.0.lock().expect("nobody panics").clone()
+    }
+
+    /// A meddler that writes down what is sent, and then lets `next` have it.
+    pub fn of<M: Meddler>(&self, mut next: M) -> impl Meddler + use<M> {
+        let log = self.clone();
+        move |m: Message, hands: &mut Hands| {
+            log.0.lock().expect("nobody panics").push(m.clone());
+            next.meddle(m, hands);
+        }
+    }
+}
+
+/// The messages of the honest run of [`everything`].
+pub fn honest_messages(n: usize, seed: u64) -> Vec<Message> {
+    let transcript = Transcript::default();
+    let outcome = run(n, transcript.of(Honest), |l| everything(l, seed));
+    assert!(outcome.iter().all(Result::is_ok), "honest parties end well");
+    transcript.messages()
+}
+
+/// What becomes of one message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// Other bytes arrive.
+    To(Vec<u8>),
+    /// It arrives after the next message on the same link.
+    Later,
+    /// It never arrives.
+    Never,
+}
+
+/// Changes message number `at` of a run.
+pub struct Tamper {
+    at: usize,
+    seen: usize,
+    change: Change,
+    held: Option<Message>,
+}
+
+impl Tamper {
+    /// Counting from 0 over all links.
+    pub fn new(at: usize, change: Change) -> Tamper {
+        Tamper { at, seen: 0, change, held: None }
+    }
+}
+
+impl Meddler for Tamper {
+    fn meddle(&mut self, message: Message, hands: &mut Hands) {
+        let number = self.seen;
+        self.seen += 1;
+        if number == self.at {
+            match &self.change {
+                Change::To(body) => hands.deliver(Message { body: body.clone(), ..message }),
+                Change::Later => self.held = Some(message),
+                Change::Never => {}
+            }
+            return;
+        }
+        let release = self.held.take_if(|h| (h.from, h.to) == (message.from, message.to));
+        hands.deliver(message);
+        release.into_iter().for_each(|h| hands.deliver(h));
+    }
+}
+
+/// How a run with one cheating party ended for the honest ones.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// All have the right output.
+    Correct,
+    /// An honest party's check failed, and the cheating party is among its suspects.
+    Caught(Check),
+    /// An honest party's check failed, and it suspects other honest parties only.
+    Misnamed(Check),
+    /// The cheating party ended the session, by a notice, by closing its links or by silence.
+    GaveUp,
+}
+
+/// Runs [`everything`] with one changed message of `cheater`, and judges.
+///
+/// # Errors
+/// Says what is wrong with how the run ended.
+pub fn tampered(n: usize, seed: u64, cheater: PartyId, at: usize, change: Change) -> Result<Verdict, String> {
+    let outcome = run(n, Tamper::new(at, change), |l| everything(l, seed));
+    judge(&outcome, cheater, |honest| right(n, seed, honest.iter().copied()))
+}
+
+/// Every honest party must have the right output, an error for a failed check, or word of another's end that is true.
+///
+/// # Errors
+/// Says which party ended wrongly, and how.
+pub fn judge<T>(outcome: &Outcome<T>, cheater: PartyId, right: impl Fn(&[(PartyId, &T)]) -> bool) -> Result<Verdict, String> {
+    let honest = || PartyId::all(outcome.len()).zip(outcome).filter(|(p, _)| *p != cheater);
+    let good: Vec<(PartyId, &T)> = honest().filter_map(|(p, r)| Some((p, r.as_ref().ok()?))).collect();
+    if !right(&good) {
+        return Err("wrong output".into());
+    }
+    let mut verdict = Verdict::Correct;
+    for (p, error) in honest().filter_map(|(p, r)| Some((p, r.as_ref().err()?))) {
+        match error {
+            Error::Check { check, suspects, .. } if suspects.contains(&cheater) => verdict = Verdict::Caught(*check),
+            Error::Check { check, .. } => return Ok(Verdict::Misnamed(*check)),
+            Error::Stopped { by, check, .. } if *by == cheater || is_check(&outcome[by.index()], *check) => {}
+            Error::Channel { source, .. } if source.party == cheater => {}
+            Error::Channel { source, .. } if source.cause == ChannelFault::Closed && outcome[source.party.index()].is_err() => {}
+            _ => return Err(format!("{p} ended with: {error}")),
+        }
+        if verdict == Verdict::Correct {
+            verdict = Verdict::GaveUp;
+        }
+    }
+    Ok(verdict)
+}
+
+fn is_check<T>(outcome: &Result<T, Error>, wanted: Check) -> bool {
+    matches!(outcome, Err(Error::Check { check, .. }) if *check == wanted)
+}
+
+/// The messages of one kind on their way from `from`, with their numbers.
+pub fn of_kind(messages: &[Message], kind: Kind) -> Vec<(usize, &Message)> {
+    messages.iter().enumerate().filter(|(_, m)| Kind::of(&m.body) == Some(kind)).collect()
+}
