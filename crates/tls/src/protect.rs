@@ -50,6 +50,11 @@ impl RecordKey {
     pub fn seal(&mut self, kind: ContentType, content: &[u8], padding: usize) -> Vec<u8> {
         let mut inner = [content, &[kind.code()]].concat();
         inner.resize(content.len() + 1 + padding, 0);
+        self.seal_inner(inner)
+    }
+
+    /// The whole record that protects a TLSInnerPlaintext, whatever it says.
+    pub fn seal_inner(&mut self, mut inner: Vec<u8>) -> Vec<u8> {
         let header = protected_header(inner.len());
         let nonce = self.next_nonce();
         self.key.seal_in_place_append_tag(nonce, aead::Aad::from(header), &mut inner).expect("records are far below AES-GCM's limit");
@@ -91,12 +96,7 @@ mod tests {
     }
 
     fn seal_raw(inner: &[u8]) -> Vec<u8> {
-        let mut key = RecordKey::new(&TrafficSecret::new([7; 32]));
-        let mut body = inner.to_vec();
-        let header = protected_header(inner.len());
-        let nonce = key.next_nonce();
-        key.key.seal_in_place_append_tag(nonce, aead::Aad::from(header), &mut body).unwrap();
-        [&header[..], &body].concat()
+        RecordKey::new(&TrafficSecret::new([7; 32])).seal_inner(inner.to_vec())
     }
 
     #[test]

@@ -145,7 +145,7 @@ impl StreamingKeyOps for PlainKeys {
     }
 }
 
-fn shared_secret(share: &SecretShare, server: &ServerShare) -> Zeroizing<[u8; 32]> {
+pub(crate) fn shared_secret(share: &SecretShare, server: &ServerShare) -> Zeroizing<[u8; 32]> {
     match (share, server.secp256r1(), server.x25519()) {
         (SecretShare::Secp256r1(secret), Some(server), _) => {
             let shared = p256::ecdh::diffie_hellman(secret.to_nonzero_scalar(), server.as_affine());

@@ -1,10 +1,17 @@
 //! The plaintext key backend of the TLS client, and what its tests stand on. Never shipped: here one process knows every secret.
 //!
 //! - [`PlainKeys`] implements the client's key operations in the clear.
+//! - [`client`] drives the client over a socket, and waits for it.
+//! - [`servers`] starts and stops real TLS servers; [`pki`] makes certificates for them.
+//! - [`scripted`] is a server that breaks one rule at a time.
 #![forbid(unsafe_code)]
 
+pub mod client;
 mod keys;
+pub mod pki;
 pub mod schedule;
+pub mod scripted;
+pub mod servers;
 
 pub use keys::{PlainKeys, SecretBytes};
 

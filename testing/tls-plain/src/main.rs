@@ -5,7 +5,8 @@
 #![forbid(unsafe_code)]
 
 use cotenant_tls::pki_types::{ServerName, UnixTime};
-use cotenant_tls::{Config, End, FragmentSize, Group, Handshake, Piece, Progress, Stream, Target, TrustRoots};
+use cotenant_tls::{Config, End, FragmentSize, Group, Piece, Stream, Target, TrustRoots};
+use cotenant_tls_plain::client::{ClientError, connect, settle};
 use cotenant_tls_plain::{PlainKeys, ready};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -92,38 +93,9 @@ fn configure(options: &Options) -> Result<(Config, Target), String> {
 fn run(options: &Options) -> Result<(), String> {
     let (config, target) = configure(options)?;
     let mut socket = TcpStream::connect(&options.address).map_err(|error| error.to_string())?;
-    let stream = connect(&mut socket, config, target)?;
-    relay(stream, socket)
-}
-
-fn connect(socket: &mut TcpStream, config: Config, target: Target) -> Result<Stream<PlainKeys>, String> {
-    let (mut handshake, hello) = ready(Handshake::start(PlainKeys::new(), config, target)).map_err(|failure| failure.to_string())?;
-    send(socket, &hello)?;
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        let count = socket.read(&mut buffer).map_err(|error| error.to_string())?;
-        if count == 0 {
-            return Err(handshake.end().to_string());
-        }
-        let (progress, output) = finish(socket, ready(handshake.receive(&buffer[..count])))?;
-        send(socket, &output)?;
-        match progress {
-            Progress::Pending(pending) => handshake = pending,
-            Progress::Established(connection) => return ready(connection.into_stream()).map_err(|failure| failure.to_string()),
-        }
-    }
-}
-
-/// Sends the alert of a failure; the failure is what is reported, whether or not the alert still gets through.
-fn finish<T, B: std::error::Error>(socket: &mut TcpStream, result: Result<T, cotenant_tls::Failure<B>>) -> Result<T, String> {
-    result.map_err(|failure| {
-        let _ = socket.write_all(&failure.output);
-        failure.to_string()
-    })
-}
-
-fn send(socket: &mut TcpStream, bytes: &[u8]) -> Result<(), String> {
-    socket.write_all(bytes).map_err(|error| error.to_string())
+    let connection = connect(&mut socket, PlainKeys::new(), config, target).map_err(|error| error.to_string())?;
+    let stream = settle(&mut socket, ready(connection.into_stream())).map_err(|error| error.to_string())?;
+    relay(stream, socket).map_err(|error| error.to_string())
 }
 
 enum Event {
@@ -131,39 +103,66 @@ enum Event {
     Server(std::io::Result<Vec<u8>>),
 }
 
-fn relay(mut stream: Stream<PlainKeys>, mut socket: TcpStream) -> Result<(), String> {
+/// Why the two directions stopped.
+enum Stop {
+    Client(ClientError),
+    Output(std::io::Error),
+    Truncated,
+}
+
+impl std::fmt::Display for Stop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Stop::Client(error) => error.fmt(f),
+            Stop::Output(error) => write!(f, "standard output: {error}"),
+            Stop::Truncated => f.write_str("the connection ended without close_notify: what was printed may be cut (RFC 8446 section 6.1)"),
+        }
+    }
+}
+
+impl<E: Into<ClientError>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Stop::Client(error.into())
+    }
+}
+
+fn relay(mut stream: Stream<PlainKeys>, mut socket: TcpStream) -> Result<(), Stop> {
     let (events, queue) = channel();
-    let reader = socket.try_clone().map_err(|error| error.to_string())?;
-    let input = events.clone();
+    let (reader, input) = (socket.try_clone()?, events.clone());
     thread::spawn(move || pump(std::io::stdin(), |bytes| bytes.ok().filter(|bytes| !bytes.is_empty()).map(Event::Input), &input));
     thread::spawn(move || pump(reader, |bytes| Some(Event::Server(bytes)), &events));
     // What came behind the server's Finished is read before anything else.
-    stream = finish(&mut socket, ready(stream.receive(&[])))?;
+    stream = settle(&mut socket, ready(stream.receive(&[])))?;
     loop {
-        let data = stream.take_data();
-        std::io::stdout().write_all(&data).and_then(|()| std::io::stdout().flush()).map_err(|error| format!("standard output: {error}"))?;
+        print(&stream.take_data()).map_err(Stop::Output)?;
         if stream.closed_by_server() {
-            let (_, output) = finish(&mut socket, ready(stream.close()))?;
+            let (_, output) = settle(&mut socket, ready(stream.close()))?;
             let _ = socket.write_all(&output); // the server may be gone already, in good order
             return Ok(());
         }
         match queue.recv().expect("the socket's reader ends with an event") {
             Event::Input(bytes) => {
-                let (next, output) = finish(&mut socket, ready(stream.send(vec![Piece::Public(bytes)], FragmentSize::LARGEST)))?;
-                send(&mut socket, &output)?;
+                let (next, output) = settle(&mut socket, ready(stream.send(vec![Piece::Public(bytes)], FragmentSize::LARGEST)))?;
+                socket.write_all(&output)?;
                 stream = next;
             }
-            Event::Server(Ok(bytes)) if bytes.is_empty() => return ended(stream),
-            Event::Server(Ok(bytes)) => stream = finish(&mut socket, ready(stream.receive(&bytes)))?,
-            Event::Server(Err(error)) => return Err(error.to_string()),
+            Event::Server(bytes) => match bytes? {
+                bytes if bytes.is_empty() => return ended(stream),
+                bytes => stream = settle(&mut socket, ready(stream.receive(&bytes)))?,
+            },
         }
     }
 }
 
-fn ended(stream: Stream<PlainKeys>) -> Result<(), String> {
-    match stream.end().map_err(|failure| failure.to_string())? {
+fn print(data: &[u8]) -> std::io::Result<()> {
+    std::io::stdout().write_all(data)?;
+    std::io::stdout().flush()
+}
+
+fn ended(stream: Stream<PlainKeys>) -> Result<(), Stop> {
+    match stream.end().map_err(|failure| ClientError::Tls(failure.error))? {
         End::CloseNotify => Ok(()),
-        End::Truncated => Err("the connection ended without close_notify: what was printed may be cut (RFC 8446 section 6.1)".to_owned()),
+        End::Truncated => Err(Stop::Truncated),
     }
 }
 
