@@ -1,4 +1,8 @@
 //! The secure agent: TLS inside MPC, request signing, agreement
 #![forbid(unsafe_code)]
+pub mod agree;
+pub mod call;
 pub mod http;
+pub mod relay;
 pub mod sign;
+pub mod tls;
