@@ -59,7 +59,7 @@ pub(crate) async fn meshes(n: usize, limits: Limits) -> Vec<Mesh> {
 pub(crate) fn short() -> Limits {
     Limits {
         connect: Duration::from_secs(2),
-        handshake: Duration::from_secs(1),
+        handshake: Duration::from_secs(2),
         dead_after: Duration::from_secs(1),
         close: Duration::from_secs(2),
         ..Limits::default()
