@@ -5,11 +5,11 @@ default:
 
 # parties that hold shares of one key use a server that checks its signatures
 demo *ARGS:
-    cargo run --release -p cotenant -- demo {{ARGS}}
+    cargo run --release -p cotenant -- demo {{ ARGS }}
 
 # all tests, or those that cargo's arguments choose
 test *ARGS:
-    cargo test --workspace --locked {{ARGS}}
+    cargo test --workspace --locked {{ ARGS }}
 
 # format and lints
 lint:
@@ -18,7 +18,7 @@ lint:
 
 # the API documentation, warnings as errors
 doc *ARGS:
-    RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --workspace --locked {{ARGS}}
+    RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --workspace --locked {{ ARGS }}
 
 # licences, banned crates and sources of the dependency tree
 deny:
@@ -34,19 +34,15 @@ counts:
 
 # the engine: seconds and bytes for AND gates, e.g. `just bench-engine --parties 3 --ands 1000000`
 bench-engine *ARGS="--parties 2 --ands 1000000":
-    cargo run --release --locked -p cotenant-bench -- engine {{ARGS}}
+    cargo run --release --locked -p cotenant-bench -- engine {{ ARGS }}
 
 # one HTTPS call, e.g. `just bench-call --parties 2 --request-bytes 1000 --response-bytes 1000`
 bench-call *ARGS="--parties 2 --request-bytes 1000 --response-bytes 1000":
-    cargo run --release --locked -p cotenant-bench -- call {{ARGS}}
+    cargo run --release --locked -p cotenant-bench -- call {{ ARGS }}
 
-# property tests with many more cases than in every run; takes long
+# property tests that do not fix their number of cases, with many more of them; takes long
 many-cases CASES="1000":
-    PROPTEST_CASES={{CASES}} cargo test --workspace --release --locked
-
-# tests that are ignored because they take long
-long:
-    cargo test --workspace --release --locked -- --ignored
+    PROPTEST_CASES={{ CASES }} cargo test --workspace --release --locked
 
 # everything that a change must pass
 ci:
