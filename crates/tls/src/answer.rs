@@ -173,6 +173,14 @@ impl<K: KeyOps> HeldAnswer<K> {
     ///
     /// The caller must still judge whether the message in the body ends where the body does.
     ///
+    /// ```compile_fail,E0382
+    /// # use cotenant_tls::{HeldAnswer, KeyOps};
+    /// async fn opens_twice<K: KeyOps>(held: HeldAnswer<K>) {
+    ///     let first = held.open().await;
+    ///     let second = held.open().await; // the answer was moved
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// The backend's; a record that does not authenticate or breaks a rule, and then no byte of the answer is released.
     pub async fn open(self) -> Result<Answer, Failure<K::Error>> {

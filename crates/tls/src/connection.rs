@@ -47,6 +47,14 @@ impl<K: KeyOps> Connection<K> {
     }
 
     /// Nothing more is sent on this connection; one answer is held whole, and opened once it is.
+    ///
+    /// ```compile_fail,E0382
+    /// # use cotenant_tls::{AnswerLimits, Connection, FragmentSize, KeyOps};
+    /// async fn sends_after_awaiting<K: KeyOps>(connection: Connection<K>) {
+    ///     let collector = connection.await_answer(AnswerLimits::of_bytes(1 << 20));
+    ///     connection.send(vec![], FragmentSize::LARGEST).await; // the connection was moved
+    /// }
+    /// ```
     pub fn await_answer(self, limits: AnswerLimits) -> AnswerCollector<K> {
         AnswerCollector::new(self.ops, self.sending.into_key(), self.server, self.reader, self.wire, limits)
     }
@@ -80,6 +88,13 @@ impl<C> Sending<C> {
         self.key.key
     }
 
+    /// Consumes `count` sequence numbers, and returns the first of them.
+    fn reserve(&mut self, count: u64) -> Result<u64, Misuse> {
+        let first = self.sequence;
+        self.sequence = first.saturating_add(count);
+        if self.sequence > MAX_RECORDS_A_KEY { Err(Misuse::KeyExhausted) } else { Ok(first) }
+    }
+
     /// Seals records of one type. Sequence numbers are consumed before the backend is asked.
     pub(crate) async fn seal<K: KeyOps<ClientKey = C>>(
         &mut self,
@@ -87,12 +102,7 @@ impl<C> Sending<C> {
         contents: Vec<Vec<Piece<K::Hole>>>,
         kind: ContentType,
     ) -> Result<Vec<u8>, Error<K::Error>> {
-        let first = self.sequence;
-        let count = contents.len() as u64;
-        self.sequence = first.saturating_add(count);
-        if self.sequence > MAX_RECORDS_A_KEY {
-            return Err(Misuse::KeyExhausted.into());
-        }
+        let first = self.reserve(contents.len() as u64)?;
         let plans: Vec<RecordPlan<K::Hole>> =
             contents.into_iter().zip(first..).map(|(pieces, sequence)| RecordPlan::new(pieces, kind, &self.key.iv, sequence)).collect();
         let shapes: Vec<_> = plans.iter().map(|plan| (*plan.header(), plan.sealed_length())).collect();
@@ -101,5 +111,20 @@ impl<C> Sending<C> {
             return Err(BackendBreach::SealedLength.into());
         }
         Ok(shapes.iter().zip(&sealed).flat_map(|((header, _), body)| [&header[..], body].concat()).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sequence_numbers_are_consumed_once_and_end() {
+        let mut sending = Sending::new(SendingKey { key: (), iv: [0; 12] });
+        assert_eq!((sending.reserve(3), sending.reserve(0), sending.reserve(1)), (Ok(0), Ok(3), Ok(3)));
+        assert_eq!(sending.reserve(MAX_RECORDS_A_KEY - 4), Ok(4));
+        assert_eq!(sending.reserve(1), Err(Misuse::KeyExhausted));
+        assert_eq!(sending.reserve(u64::MAX), Err(Misuse::KeyExhausted));
+        assert_eq!(sending.reserve(0), Err(Misuse::KeyExhausted));
     }
 }

@@ -17,6 +17,13 @@ const CERTIFICATE_VERIFY: u8 = 15;
 const FINISHED: u8 = 20;
 
 /// Proof that this party verified the server: path, name, CertificateVerify and Finished. Nothing outside this crate can make one.
+///
+/// ```compile_fail,E0451
+/// # use cotenant_tls::{ServerVerified, TranscriptView};
+/// fn claims(view: TranscriptView) -> ServerVerified {
+///     ServerVerified { view } // the field is private
+/// }
+/// ```
 #[derive(Debug)]
 pub struct ServerVerified {
     view: TranscriptView,

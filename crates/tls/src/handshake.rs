@@ -50,7 +50,7 @@ impl<K: KeyOps> Handshake<K> {
             Ok(share) => share,
             Err(error) => return Err(Failure { error, output: vec![] }),
         };
-        let (random, session_id) = (halves(&random).0, halves(&random).1);
+        let (random, session_id) = halves(&random);
         let offer = Offer { random, session_id, group, share: encoded, cookie: None };
         let hello = offer.encode(&link.config, &link.target);
         // The first ClientHello's record may carry an older version for middleboxes (RFC 8446 section 5.1).
@@ -270,4 +270,18 @@ impl<K: KeyOps> Link<K> {
 fn halves(random: &[u8; 64]) -> ([u8; 32], [u8; 32]) {
     let (first, second) = random.split_at(32);
     (first.try_into().expect("32 bytes"), second.try_into().expect("32 bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every step can be driven from any thread of a runtime: this need only compile.
+    #[allow(dead_code)]
+    fn steps_are_send<K: KeyOps>(ops: K, config: Config, target: Target, handshake: Handshake<K>, connection: Connection<K>) {
+        fn send(_: impl Send) {}
+        send(Handshake::start(ops, config, target));
+        send(handshake.receive(&[]));
+        send(connection.send(vec![], crate::FragmentSize::LARGEST));
+    }
 }

@@ -45,6 +45,13 @@ impl<H: Hole> Piece<H> {
 }
 
 /// One record to be sealed. It can be neither copied nor made outside this crate, and each takes a sequence number of its own.
+///
+/// ```compile_fail,E0599
+/// # use cotenant_tls::{Hole, RecordPlan};
+/// fn twice<H: Hole>(plan: RecordPlan<H>) -> [RecordPlan<H>; 2] {
+///     [plan.clone(), plan] // there is no clone
+/// }
+/// ```
 pub struct RecordPlan<H> {
     nonce: [u8; 12],
     header: [u8; HEADER],

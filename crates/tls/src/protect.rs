@@ -26,6 +26,8 @@ pub fn protected_header(inner: usize) -> [u8; HEADER] {
 }
 
 /// One direction's key, IV and sequence number in one generation.
+///
+/// ring does not wipe its expanded keys. Those that come here are open to every party, and protect nothing that is still to be said.
 pub struct RecordKey {
     key: aead::LessSafeKey,
     iv: [u8; 12],

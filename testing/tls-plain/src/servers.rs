@@ -218,3 +218,25 @@ http {{
 "
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pki::{KeyKind, Pki};
+
+    fn start(name: &'static str) -> StartError {
+        let program = Program { name, package: "its-package" };
+        program.start(&Pki::new().localhost(KeyKind::EcdsaP256), &[], |_, _| Ok(())).map(|_| ()).expect_err("it is no server")
+    }
+
+    #[test]
+    fn a_missing_server_says_what_to_install() {
+        let message = start("no-such-server").to_string();
+        assert!(message.contains("no-such-server is not installed") && message.contains("apt-get install its-package"), "{message}");
+    }
+
+    #[test]
+    fn a_program_that_ends_did_not_start() {
+        assert!(matches!(start("true"), StartError::Failed { program: "true", .. }));
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::memory::{Failed, Server, config, exchange, target};
 use cotenant_tls::record::ContentType::{self, Alert, ApplicationData, Handshake};
-use cotenant_tls::{Answer, Config, Group, Violation};
+use cotenant_tls::{Answer, Config, Group, KeyOps, Violation};
 use cotenant_tls_plain::PlainKeys;
 use cotenant_tls_plain::pki::{Identity, KeyKind, Pki};
 use cotenant_tls_plain::scripted::{Level, Outgoing, Script, Scripted, Stage, extension, handshake, vector};
@@ -57,9 +57,13 @@ impl Server for Peer<'_> {
 
 impl Case {
     pub(crate) fn run_as(self, identity: &Identity, config: Config, name: &str) -> Result<Answer, Failed> {
+        self.run_with(PlainKeys::from_seed([3; 32]), identity, config, name)
+    }
+
+    pub(crate) fn run_with<K: KeyOps>(self, keys: K, identity: &Identity, config: Config, name: &str) -> Result<Answer, Failed<K::Error>> {
         let (mut peer, groups) = self.peer(identity);
         let config = config.with_groups(groups).expect("groups are listed once");
-        exchange(PlainKeys::from_seed([3; 32]), config, target(name), &mut peer, b"request")
+        exchange(keys, config, target(name), &mut peer, b"request")
     }
 
     fn peer(self, identity: &Identity) -> (Peer<'_>, Vec<Group>) {

@@ -1,6 +1,7 @@
 //! Conformance of the TLS client on the plaintext backend.
 
 mod allowed;
+mod backend;
 mod cases;
 mod certificates;
 mod command;

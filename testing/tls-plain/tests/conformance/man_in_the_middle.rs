@@ -12,6 +12,8 @@ use cotenant_tls::record::{ContentType, RecordReader};
 use cotenant_tls::{Answer, AnswerDigest, End, FragmentSize, Group, Handshake, Piece, Progress, Violation};
 use cotenant_tls_plain::pki::{Identity, KeyKind};
 use cotenant_tls_plain::{PlainKeys, ready};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::io::Write;
 use std::sync::LazyLock;
 
@@ -243,6 +245,40 @@ fn one_session_is_of_no_use_in_another() {
     }
     let other = record(&[Group::Secp256r1]);
     assert_eq!(replay(&DIRECT.flight, &other.answer).expect_err("another session's answer").violation(), Violation::BadRecordMac);
+}
+
+/// Overwrites, removes, doubles or adds a few bytes somewhere.
+fn mangle(rng: &mut ChaCha20Rng, bytes: &mut Vec<u8>) {
+    for _ in 0..=rng.next_u32() % 3 {
+        let at = rng.next_u32() as usize % bytes.len();
+        let end = (at + 1 + rng.next_u32() as usize % 8).min(bytes.len());
+        match rng.next_u32() % 4 {
+            0 => bytes[at..end].iter_mut().for_each(|byte| *byte = rng.next_u32() as u8),
+            1 => drop(bytes.drain(at..end)),
+            2 => drop(bytes.splice(at..at, bytes[at..end].to_vec())),
+            _ => bytes.insert(at, rng.next_u32() as u8),
+        }
+    }
+}
+
+#[test]
+fn mangled_streams_never_give_what_was_not_said() {
+    let mut rng = ChaCha20Rng::from_seed([0x3c; 32]);
+    let mut refused = 0;
+    for _ in 0..3000 {
+        let (mut flight, mut answer) = (RETRIED.flight.clone(), RETRIED.answer.clone());
+        if rng.next_u32().is_multiple_of(2) {
+            mangle(&mut rng, &mut flight)
+        } else {
+            mangle(&mut rng, &mut answer)
+        }
+        match replay(&flight, &answer) {
+            Err(_) => refused += 1,
+            // Nothing changed after all, or what is ignored, or a whole number of records at the end.
+            Ok(answer) => assert!(body().starts_with(&answer.body) && (whole(&answer) || answer.end == End::Truncated)),
+        }
+    }
+    assert!(refused > 2800, "only {refused} of 3000 were refused");
 }
 
 /// What two clients with the same randomness would compare before the answer is opened.

@@ -1,9 +1,11 @@
 //! Runs the client against servers in the same process.
 
 use cotenant_tls::pki_types::UnixTime;
-use cotenant_tls::{Answer, AnswerLimits, Config, Connection, Error, Fault, FragmentSize, Handshake, Piece, Progress, Target, Violation};
+use cotenant_tls::{
+    Answer, AnswerLimits, Config, Connection, Error, Fault, FragmentSize, Handshake, KeyOps, Piece, Progress, Target, Violation,
+};
 use cotenant_tls_plain::pki::Pki;
-use cotenant_tls_plain::{PlainKeys, ready};
+use cotenant_tls_plain::ready;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -24,12 +26,12 @@ pub(crate) trait Server {
 
 /// How a run in one-answer mode ended when it failed: the error, and the bytes that the client sent on it.
 #[derive(Debug)]
-pub(crate) struct Failed {
-    pub(crate) error: Error<Infallible>,
+pub(crate) struct Failed<E: std::error::Error = Infallible> {
+    pub(crate) error: Error<E>,
     pub(crate) output: Vec<u8>,
 }
 
-impl Failed {
+impl<E: std::error::Error> Failed<E> {
     pub(crate) fn fault(&self) -> &Fault {
         self.error.fault().expect("the server is at fault")
     }
@@ -42,19 +44,22 @@ impl Failed {
     }
 }
 
-impl From<cotenant_tls::Failure<Infallible>> for Failed {
-    fn from(failure: cotenant_tls::Failure<Infallible>) -> Self {
+impl<E: std::error::Error> From<cotenant_tls::Failure<E>> for Failed<E> {
+    fn from(failure: cotenant_tls::Failure<E>) -> Self {
         Failed { error: failure.error, output: failure.output }
     }
 }
 
+/// A connection, and the client's last flight.
+pub(crate) type Established<K> = (Connection<K>, Vec<u8>);
+
 /// The handshake. A server that falls silent has ended the connection.
-pub(crate) fn handshake(
-    keys: PlainKeys,
+pub(crate) fn handshake<K: KeyOps>(
+    keys: K,
     config: Config,
     target: Target,
     server: &mut impl Server,
-) -> Result<(Connection<PlainKeys>, Vec<u8>), Failed> {
+) -> Result<Established<K>, Failed<K::Error>> {
     let (mut handshake, mut output) = ready(Handshake::start(keys, config, target))?;
     loop {
         let input = server.feed(&output);
@@ -70,13 +75,13 @@ pub(crate) fn handshake(
 }
 
 /// One request, one answer. The answer is all that the server gives for the client's last flight and the request.
-pub(crate) fn exchange(
-    keys: PlainKeys,
+pub(crate) fn exchange<K: KeyOps>(
+    keys: K,
     config: Config,
     target: Target,
     server: &mut impl Server,
     request: &[u8],
-) -> Result<Answer, Failed> {
+) -> Result<Answer, Failed<K::Error>> {
     let (connection, finished) = handshake(keys, config, target, server)?;
     let (connection, sealed) = ready(connection.send(vec![Piece::Public(request.to_vec())], FragmentSize::LARGEST))?;
     let answer = server.feed(&[finished, sealed].concat());

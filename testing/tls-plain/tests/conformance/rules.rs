@@ -12,7 +12,7 @@ fn number(low: u8, high: u8, fill: u8) -> Vec<u8> {
 }
 
 /// A case that breaks this rule and no other. A new rule without a case does not compile.
-fn breaks(rule: Violation) -> Case {
+pub(crate) fn breaks(rule: Violation) -> Case {
     use Stage::*;
     use Violation as V;
     match rule {
