@@ -1,8 +1,11 @@
 //! Several parties in one process on simulated links, with cheating parties. A run is a function of its seed: one thread, no clock.
 #![forbid(unsafe_code)]
 
+pub mod formula;
 pub mod link;
+pub mod one_gate;
 pub mod random;
+pub mod rogue;
 pub mod run;
 pub mod scenario;
 pub mod tamper;

@@ -1,8 +1,8 @@
 //! Running all parties of a session on one thread.
 
 use crate::link::{Local, Meddler, Network};
+use chacha20::ChaCha20Rng;
 use cotenant_core::PartyId;
-use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::{
     pin::Pin,

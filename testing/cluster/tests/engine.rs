@@ -1,10 +1,10 @@
 //! The engine agrees with the plain evaluator: random circuits, inputs of every kind, chaining, soldering, every way to open.
 
+use chacha20::ChaCha20Rng;
 use cotenant_cluster::{Honest, Local, random_circuit, run, session_rng};
 use cotenant_core::{Bits, Digest, PartyId};
 use cotenant_mpc::{Engine, Error, Given, Online, Session, Source, Stats, VerifiedWires};
 use proptest::prelude::*;
-use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 const AGREED: Digest = Digest([7; 32]);

@@ -1,0 +1,167 @@
+//! Parties that show different faces to different parties, or lie with all their secrets at hand. Three parties, of which P3 cheats unless it is said.
+
+use cotenant_cluster::{
+    Hands, Honest, Message, Network, Outcome,
+    formula::{self, Step},
+    rogue::{self, Lies},
+    run, run_on,
+    scenario::{AGREED, everything, right},
+    session_rng,
+    tamper::{Verdict, judge},
+};
+use cotenant_core::PartyId;
+use cotenant_mpc::{Check, Error, Kind, Session};
+use std::pin::Pin;
+
+fn cheater() -> PartyId {
+    PartyId::new(2)
+}
+
+/// How the set-up ends when the last of three parties is a rogue.
+fn set_up(seed: u64, lies: Lies) -> Outcome<()> {
+    let network = Network::new(3, Honest);
+    let party = |p: PartyId| -> Pin<Box<dyn Future<Output = Result<(), Error>>>> {
+        let (link, rng) = (network.end(p), session_rng(seed, p));
+        if p == cheater() {
+            Box::pin(async move {
+                rogue::set_up(link, lies, rng).await;
+                Ok(())
+            })
+        } else {
+            Box::pin(async move { Session::start(link, AGREED, rng, None).await.map(|_| ()) })
+        }
+    };
+    run_on(&network, PartyId::all(3).map(party).collect())
+}
+
+/// The check that failed at P1 or P2, and all whom those it failed at suspect.
+fn failed(seed: u64, lies: Lies) -> (Check, Vec<PartyId>) {
+    let outcome = set_up(seed, lies);
+    let mut found = None;
+    for result in &outcome[..2] {
+        match result {
+            Ok(()) => panic!("seed {seed}, {lies:?}: not noticed"),
+            Err(Error::Check { check, suspects, .. }) => {
+                assert!(suspects.contains(&cheater()));
+                found.get_or_insert((*check, suspects.clone()));
+            }
+            Err(e) => assert!(matches!(e, Error::Stopped { .. } | Error::Channel { .. })),
+        }
+    }
+    found.expect("a check fails")
+}
+
+const NO_LIE: Lies = Lies { delta: 0, bit: false, same_answer: false, opened: None, number: false, value: 0 };
+
+#[test]
+fn a_rogue_that_does_not_lie_passes() {
+    for seed in 0..3 {
+        assert!(set_up(seed, NO_LIE).iter().all(Result::is_ok));
+    }
+}
+
+/// The opened values would have to cancel `r^1 * difference` with r^1 unknown when they were committed to: each of the 48 test bits is passed with 1/2.
+#[test]
+fn another_global_key_towards_another_party_fails_the_global_key_check() {
+    for seed in 0..4 {
+        for delta in [1, 1 << 127, u128::MAX, formula::delta(seed, cheater()).0] {
+            assert_eq!(failed(seed, Lies { delta, ..NO_LIE }).0, Check::Delta);
+        }
+    }
+}
+
+#[test]
+fn a_value_of_the_global_key_check_that_is_not_the_formulas_fails_it() {
+    for seed in 0..3 {
+        assert_eq!(failed(seed, Lies { value: 1 << seed, ..NO_LIE }).0, Check::Delta);
+    }
+}
+
+#[test]
+fn the_commitment_with_the_other_number_is_refused() {
+    for seed in 0..3 {
+        assert_eq!(failed(seed, Lies { number: true, ..NO_LIE }), (Check::Commitment, vec![cheater()]));
+    }
+}
+
+/// Either both see the h(b) that fits what they got, and then they differ in it; or one sees what does not fit.
+#[test]
+fn other_bits_towards_another_party_fail_the_echo_or_the_correlation_check() {
+    for seed in 0..2 {
+        assert_eq!(failed(seed, Lies { bit: true, ..NO_LIE }).0, Check::Echo);
+        let same = Lies { bit: true, same_answer: true, ..NO_LIE };
+        assert_eq!(failed(seed, same), (Check::CorrelatedOt, vec![cheater()]));
+    }
+}
+
+/// With every MAC at hand, a flipped bit lacks the receiver's global key and nothing else: the same lie with that key passes the check.
+#[test]
+fn a_flipped_bit_with_a_hash_made_anew_fails_the_macs() {
+    for seed in 0..2 {
+        for guess in [0, 1, formula::delta(seed, cheater()).0, formula::delta(seed, PartyId::new(1)).0] {
+            let lies = Lies { opened: Some(guess), ..NO_LIE };
+            assert_eq!(failed(seed, lies), (Check::OpenedMac, vec![cheater()]));
+        }
+        let known = formula::delta(seed, PartyId::EVALUATOR).0;
+        let outcome = set_up(seed, Lies { opened: Some(known), ..NO_LIE });
+        assert!(!outcome.iter().any(|r| matches!(r, Err(Error::Check { check: Check::OpenedMac, .. }))));
+    }
+}
+
+/// Replaces what P3 commits to and opens towards P2, in its `exchange`-th exchange of [`everything`], the session's counter being at `counter`.
+fn split_exchange(exchange: usize, step: Step, counter: u64) -> impl FnMut(Message, &mut Hands) + Send {
+    let (mut all, mut commits, mut openings, mut honest) = (Vec::new(), 0, 0, Vec::new());
+    let nonce = [5; 32];
+    move |mut m, hands| {
+        all.push(m.clone());
+        let kind = Kind::of(&m.body);
+        if (m.from, m.to) == (cheater(), PartyId::new(1)) {
+            commits += usize::from(kind == Some(Kind::Commit));
+            openings += usize::from(kind == Some(Kind::Opening));
+            let length = if matches!(step, Step::TripleSum) {
+                8
+            } else if matches!(step, Step::CallerValue) {
+                5
+            } else {
+                16
+            };
+            let value = vec![0xa5; length];
+            if kind == Some(Kind::Commit) && commits == exchange {
+                honest = m.body.clone();
+                let session = formula::session_of(3, &all);
+                m.body[1..].copy_from_slice(&formula::commitment(&session, step, counter, m.from, &value, &nonce));
+            }
+            if kind == Some(Kind::Opening) && openings == exchange {
+                let (v, n) = m.body[1..].split_at(length);
+                let made = formula::commitment(&formula::session_of(3, &all), step, counter, m.from, v, n.try_into().expect("32 bytes"));
+                assert_eq!(honest[1..], made, "the formula is the engine's");
+                m.body[1..].copy_from_slice(&[&value[..], &nonce].concat());
+            }
+        }
+        hands.deliver(m);
+    }
+}
+
+/// Every commitment fits its opening, but P1 and P2 hold different ones.
+#[test]
+fn other_commitments_and_openings_towards_another_party_fail_the_echo() {
+    // In the order of the session: number of the exchange, its step, and the counter, which openings of shares and test commitments move on too.
+    let exchanges = [
+        (1, Step::CotCheck, 1),
+        (2, Step::CotCheck, 99),
+        (3, Step::TripleCheck, 100),
+        (4, Step::TripleSum, 101),
+        (5, Step::Buckets, 102),
+        (6, Step::CotCheck, 104),
+        (7, Step::Caller, 106),
+        (8, Step::CallerValue, 112),
+    ];
+    for (exchange, step, counter) in exchanges {
+        let seed = exchange as u64;
+        let outcome = run(3, split_exchange(exchange, step, counter), |l| everything(l, seed));
+        let verdict = judge(&outcome, cheater(), |honest| right(3, seed, honest.iter().copied()));
+        // Two honest parties with different coins fail each other's correlation proofs, before they compare broadcasts.
+        let split_coin = matches!(step, Step::CotCheck) && verdict == Ok(Verdict::Misnamed(Check::CorrelatedOt));
+        assert!(split_coin || verdict == Ok(Verdict::Caught(Check::Echo)), "exchange {exchange}: {verdict:?}");
+    }
+}
