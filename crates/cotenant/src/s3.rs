@@ -1,4 +1,4 @@
-//! The embedded S3 service of `cotenant demo`: a real server that checks real signatures, on this machine and for one run.
+//! The embedded S3 service of `cotenant demo` and `cotenant demo-service`: a real server that checks real signatures, for one run.
 //!
 //! Objects are files below a directory (crate s3s-fs); Signature Version 4 with its clock and body hash is checked by crate s3s; the
 //! connection is TLS 1.3 (RFC 8446) by rustls, with a CA and a server certificate made for the run. One answer a connection: the server
@@ -11,7 +11,7 @@ use rcgen::{
 };
 use s3s::auth::{SecretKey, SimpleAuth};
 use s3s::service::{S3Service, S3ServiceBuilder};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,8 +33,10 @@ pub struct S3Config {
     pub access_key_id: String,
     /// The secret of that key, wiped when the service ends.
     pub secret_access_key: SecretKey,
-    /// The host name in the server's certificate.
+    /// The host name, or address, in the server's certificate.
     pub server_name: String,
+    /// Where to listen; port 0 for any free one.
+    pub listen: SocketAddr,
 }
 
 /// Why the service did not start.
@@ -65,9 +67,14 @@ pub enum S3Error {
     /// TLS did not take its configuration.
     #[error("cannot set up TLS: {0}")]
     Tls(#[from] rustls::Error),
-    /// No loopback port could be opened.
-    #[error("cannot listen on a loopback port: {0}")]
-    Listen(#[source] std::io::Error),
+    /// The port could not be opened.
+    #[error("cannot listen at {address}: {source}; choose another port with --listen")]
+    Listen {
+        /// The address of the configuration.
+        address: SocketAddr,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
 }
 
 /// The running service. Dropping it ends the service, [`S3Server::shutdown`] also waits for the end.
@@ -79,7 +86,7 @@ pub struct S3Server {
 }
 
 impl S3Server {
-    /// The loopback address, with the port that the operating system chose.
+    /// Where it listens, with the port that the operating system chose if none was given.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -115,8 +122,9 @@ pub async fn serve(config: S3Config) -> Result<S3Server, S3Error> {
     let ca_pem = certificates.ca_pem.clone();
     let acceptor = TlsAcceptor::from(Arc::new(certificates.into_server_config()?));
 
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(S3Error::Listen)?;
-    let address = listener.local_addr().map_err(S3Error::Listen)?;
+    let failed = |source| S3Error::Listen { address: config.listen, source };
+    let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(accept(listener, acceptor, service.build(), stopped));
     Ok(S3Server { address, ca_pem, stop, task })

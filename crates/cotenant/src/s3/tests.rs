@@ -8,6 +8,7 @@ use cotenant_agent::sign::sigv4::{Scope, Style, prepare};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};
+use std::net::Ipv4Addr;
 use std::time::SystemTime;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
@@ -57,6 +58,7 @@ fn config(directory: &tempfile::TempDir, bucket: &str) -> S3Config {
         access_key_id: ID.to_owned(),
         secret_access_key: SECRET.into(),
         server_name: NAME.to_owned(),
+        listen: (Ipv4Addr::LOCALHOST, 0).into(),
     }
 }
 

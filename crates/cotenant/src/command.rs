@@ -1,0 +1,141 @@
+//! The command line: what there is, how a command runs until it is done or interrupted, how it fails.
+
+mod circuits;
+mod demo;
+mod demo_service;
+mod init;
+mod s3;
+mod s_client;
+
+use crate::{children::ERROR_PREFIX, error::Error, target::Endpoint};
+use clap::{Args, Parser, Subcommand};
+use cotenant_core::PartyId;
+use serde::Serialize;
+use std::{
+    future::poll_fn,
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Several parties own one identity together: TLS 1.3 calls with keys that none of them holds.
+#[derive(Parser)]
+#[command(name = "cotenant", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Init(init::InitArgs),
+    Id(init::IdArgs),
+    SClient(s_client::SClientArgs),
+    S3(s3::S3Args),
+    Demo(demo::DemoArgs),
+    DemoService(demo_service::DemoServiceArgs),
+    Circuits(circuits::CircuitsArgs),
+}
+
+/// Whom to trust at the server's end; the same at all parties.
+#[derive(Args, Clone)]
+struct TrustArgs {
+    /// The CA's certificate, PEM: the only trust root
+    #[arg(long, value_name = "FILE")]
+    ca: PathBuf,
+    /// The name that the server's certificate must be for [default: the host]
+    #[arg(long, value_name = "NAME")]
+    server_name: Option<String>,
+    /// Key exchange groups, most wanted first
+    #[arg(long, value_name = "LIST", default_value = "P-256:X25519")]
+    groups: String,
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            report(&format!("cannot start: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(async {
+        tokio::select! {
+            result = run(command) => result,
+            () = interrupted() => Err(Error::Interrupted),
+        }
+    });
+    // A thread that still computes is not waited for.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error.to_string());
+            ExitCode::from(error.exit_status())
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<(), Error> {
+    match command {
+        Command::Init(args) => args.run(),
+        Command::Id(args) => args.run(),
+        Command::SClient(args) => args.run().await,
+        Command::S3(args) => args.run().await,
+        Command::Demo(args) => args.run().await,
+        Command::DemoService(args) => args.run().await,
+        Command::Circuits(args) => args.run(),
+    }
+}
+
+/// Ends when the process is told to: by ctrl-C, SIGTERM or SIGHUP. What the command was doing is then dropped, child processes and
+/// temporary directories with it.
+async fn interrupted() {
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    // Where a signal cannot be listened to, it ends the process in the system's own way.
+    let mut signals: Vec<_> = kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect();
+    poll_fn(|cx| match signals.iter_mut().any(|signal| signal.poll_recv(cx).is_ready()) {
+        true => std::task::Poll::Ready(()),
+        false => std::task::Poll::Pending,
+    })
+    .await;
+}
+
+fn report(text: &str) {
+    // A standard error that is gone leaves the exit status to tell.
+    let _ = writeln!(io::stderr(), "{ERROR_PREFIX}{text}");
+}
+
+/// Writes to standard output, to its end: a full disk is found here.
+fn print(bytes: &[u8]) -> Result<(), Error> {
+    let mut out = io::stdout().lock();
+    let written = out.write_all(bytes).and_then(|()| out.flush());
+    written.map_err(|source| Error::Write { what: "standard output".to_owned(), source })
+}
+
+/// One JSON object on standard output.
+fn print_json(value: &impl Serialize) -> Result<(), Error> {
+    let mut text = serde_json::to_string_pretty(value).expect("what commands print has a JSON form");
+    text.push('\n');
+    print(text.as_bytes())
+}
+
+/// The party with this number, counted from 1.
+fn connector(given: usize, parties: usize) -> Result<PartyId, Error> {
+    if (1..=parties).contains(&given) { Ok(PartyId::new(given - 1)) } else { Err(Error::NoSuchConnector { given, parties }) }
+}
+
+fn parse_endpoint(text: &str) -> Result<Endpoint, crate::target::BadEndpoint> {
+    text.parse()
+}
+
+/// A number of parties.
+fn parse_parties(text: &str) -> Result<usize, String> {
+    let most = cotenant_mpc::MAX_PARTIES;
+    let parties = text.parse().map_err(|_| format!("not a number from 2 to {most}"))?;
+    if (2..=most).contains(&parties) { Ok(parties) } else { Err(format!("a session has 2 to {most} parties")) }
+}

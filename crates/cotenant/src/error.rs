@@ -1,0 +1,203 @@
+//! Why a command failed, by what and where; the text also says what to do.
+
+use crate::{children::ChildrenError, home::HomeError, s3::S3Error, share::ShareError, steps::StepError, target::SiteError};
+use cotenant_agent::{
+    agree::AgreeError,
+    call::CallError,
+    http::{RequestError, ResponseError},
+    relay::RelayError,
+    sign::sigv4::SigningError,
+    tls::JointError,
+};
+use cotenant_core::PartyId;
+use cotenant_net::{NetError, PeerFault};
+use std::{io, path::PathBuf};
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// This party's home.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// This party's share of the key.
+    #[error(transparent)]
+    Share(#[from] ShareError),
+    /// Which server, and whom to trust.
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    /// A step of the S3 client.
+    #[error(transparent)]
+    Step(#[from] StepError),
+    /// The links to the other parties.
+    #[error("{}", indented(.0))]
+    Net(#[from] NetError),
+    /// The parties were started with different things.
+    #[error("{text}")]
+    Agree {
+        /// What differs, with the members' names.
+        text: String,
+        /// The same for programs.
+        source: AgreeError,
+    },
+    /// The joint call.
+    #[error("{}", named(.source, .members))]
+    Call {
+        /// The members' names, in order.
+        members: Vec<String>,
+        /// What went wrong.
+        source: Box<CallError>,
+    },
+    /// A region that cannot stand in a signature's scope, or an access key id.
+    #[error("--region or access key id: {0}")]
+    Signing(#[from] SigningError),
+    /// A part of a request is not well-formed.
+    #[error("request: {0}; check bucket, key and server name")]
+    Request(#[from] RequestError),
+    /// `--connector` names no party.
+    #[error("--connector {given}: there are {parties} parties; give a number from 1 to {parties}")]
+    NoSuchConnector {
+        /// What was given.
+        given: usize,
+        /// How many parties there are.
+        parties: usize,
+    },
+    /// The answer is no complete HTTP response.
+    #[error("{step}: the server's answer is not one complete HTTP response: {source}")]
+    Answer {
+        /// The step.
+        step: String,
+        /// What is wrong with it.
+        source: ResponseError,
+    },
+    /// The server answered with another status than success.
+    #[error("{step}: the server answered {status} {code}")]
+    Status {
+        /// The step.
+        step: String,
+        /// The HTTP status.
+        status: u16,
+        /// The error code in the answer's body, if any.
+        code: String,
+    },
+    /// The connection ended without close_notify, so that what was printed may be cut (RFC 8446 section 6.1).
+    #[error("the connection ended without close_notify: what was printed may be cut (RFC 8446 section 6.1)")]
+    Truncated,
+    /// A file cannot be read.
+    #[error("{path}: cannot be read ({source}); check the path")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A file, a directory or standard output cannot be written.
+    #[error("{what}: cannot be written ({source}); check permissions and free space")]
+    Write {
+        /// What was to be written.
+        what: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The connection of a party that tries alone.
+    #[error("{endpoint}: {source}; check address, CA and server name")]
+    Alone {
+        /// The server.
+        endpoint: String,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// The embedded S3 service.
+    #[error(transparent)]
+    Service(#[from] S3Error),
+    /// The processes of the other parties.
+    #[error(transparent)]
+    Children(#[from] ChildrenError),
+    /// The demonstration did not show what it must.
+    #[error("the demonstration failed: {0}")]
+    Demo(#[from] crate::demo::DemoFault),
+    /// The operating system has no randomness.
+    #[error("no randomness from the operating system: {0}")]
+    Randomness(getrandom::Error),
+    /// The user pressed ctrl-C, or the process was told to end.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl Error {
+    /// The exit status: 1, or [`CONSEQUENCE`] if this party stopped only because another one did, 130 after an interruption.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Error::Interrupted => 130,
+            error if error.is_consequence() => CONSEQUENCE,
+            _ => 1,
+        }
+    }
+
+    /// Whether the cause has to be asked of another party: it stopped, or went away, or says that its connection failed.
+    fn is_consequence(&self) -> bool {
+        match self {
+            Error::Agree { source, .. } => matches!(source, AgreeError::Channel(_)),
+            Error::Net(NetError::Peers(peers)) => {
+                peers.iter().all(|peer| matches!(peer.cause, PeerFault::Link(_) | PeerFault::Absent { .. } | PeerFault::TimedOut))
+            }
+            Error::Call { source, .. } => match &**source {
+                CallError::Relay(RelayError::Channel(_)) => true,
+                CallError::Mpc(error) | CallError::Tls(cotenant_tls::Error::Backend(JointError::Mpc(error))) => {
+                    matches!(error, cotenant_mpc::Error::Channel { .. } | cotenant_mpc::Error::Stopped { .. })
+                }
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+}
+
+/// The exit status of a party that stopped because another one did.
+pub const CONSEQUENCE: u8 = 3;
+
+/// The text of a call's failure, and who the parties in it are.
+fn named(source: &CallError, members: &[String]) -> String {
+    let text = source.to_string();
+    let mentioned = PartyId::all(members.len()).zip(members).filter(|(party, _)| mentions(&text, &party.to_string()));
+    let names: Vec<String> = mentioned.map(|(party, name)| format!("{party} is \"{name}\"")).collect();
+    if names.is_empty() { text } else { format!("{text} ({})", names.join(", ")) }
+}
+
+/// Whether `text` has `party` as a word.
+fn mentions(text: &str, party: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == party)
+}
+
+/// Several lines as one.
+fn indented(error: &NetError) -> String {
+    error.to_string().replace('\n', "; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cotenant_core::{ChannelError, ChannelFault};
+
+    fn gone() -> CallError {
+        CallError::Relay(RelayError::Channel(ChannelError { party: PartyId::new(1), cause: ChannelFault::Closed }))
+    }
+
+    fn call(source: CallError) -> Error {
+        Error::Call { members: vec!["alice".into(), "bob".into()], source: Box::new(source) }
+    }
+
+    #[test]
+    fn parties_get_their_names() {
+        let text = call(gone()).to_string();
+        assert!(text.starts_with("P2 closed the connection") && text.ends_with("(P2 is \"bob\")"), "{text}");
+        assert!(!mentions("P12 and P21", "P2") && mentions("one of P1, P2 did", "P2"));
+    }
+
+    #[test]
+    fn who_only_lost_the_others_says_so_by_its_status() {
+        assert_eq!(call(gone()).exit_status(), CONSEQUENCE);
+        assert_eq!(call(CallError::Share { found: 3 }).exit_status(), 1);
+        assert_eq!(Error::Truncated.exit_status(), 1);
+        assert_eq!(Error::Interrupted.exit_status(), 130);
+    }
+}

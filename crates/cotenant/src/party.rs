@@ -1,0 +1,279 @@
+//! One party at work: its links to the others, and the joint calls it makes over them, one after another.
+//!
+//! MPC is bound by the processor, so each call runs on a thread of its own; sockets are served by the tokio runtime.
+
+use crate::{
+    connection::{Relaying, TcpServer},
+    error::Error,
+    home::Home,
+    share::S3Share,
+    stages::{Recorder, StageCost, Watcher},
+    target::Site,
+};
+use cotenant_agent::{
+    agree::{self, Protocol, Signing, Terms, ToSend},
+    call::{self, Call, Content, Event, SignedRequest, Stage},
+    http,
+    sign::{
+        date::Timestamp,
+        sigv4::{Scope, SigningError, Style},
+    },
+};
+use cotenant_core::{Domain, PartyId};
+use cotenant_net::{Mesh, MeshConfig};
+use cotenant_tls::{Answer, AnswerLimits};
+use chacha20::ChaCha20Rng;
+use rand_core::SeedableRng;
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::SystemTime,
+};
+use tokio::sync::oneshot;
+use zeroize::Zeroizing;
+
+/// How many calls one mesh carries: each has three lanes of its own, of 256.
+pub const MAX_CALLS: usize = 80;
+
+/// One party with links to all others.
+pub struct Party {
+    home: Home,
+    mesh: Mesh,
+    calls: u8,
+}
+
+/// What is sent to the server.
+pub enum Request<'a> {
+    /// These bytes, which end when they end.
+    Bytes(Vec<u8>),
+    /// An HTTP request, signed by the shares of a secret access key.
+    Signed {
+        /// The request, without the signer's headers.
+        request: http::Request,
+        /// The region of the scope.
+        region: &'a str,
+        /// This party's share.
+        share: &'a S3Share,
+    },
+}
+
+/// A joint call, as all parties must have it but for the cheating.
+pub struct Operation<'a> {
+    /// What kind of operation this is, and which of several.
+    pub what: String,
+    /// The server.
+    pub site: &'a Site,
+    /// Who connects to it.
+    pub connector: PartyId,
+    /// What is sent.
+    pub request: Request<'a>,
+    /// How much the server may answer.
+    pub limits: AnswerLimits,
+    /// For demonstrations: the connector alters one bit of the server's bytes once this stage is finished.
+    pub tamper_after: Option<Stage>,
+}
+
+/// A finished call.
+pub struct Finished {
+    /// The opened answer.
+    pub answer: Answer,
+    /// What each stage cost this party, in order.
+    pub stages: Vec<StageCost>,
+}
+
+impl Party {
+    /// Connects to all other parties.
+    ///
+    /// # Errors
+    /// [`Error::Net`].
+    pub async fn connect(home: Home) -> Result<Party, Error> {
+        let mine = &home.members[home.me.index()];
+        // The last of the list is dialled by nobody.
+        let listens = home.me.index() + 1 < home.members.len();
+        let listener = if listens { Some(cotenant_net::listen(&mine.address).await?) } else { None };
+        let config = MeshConfig {
+            identity: home.identity.clone(),
+            me: home.me,
+            members: home.members.clone(),
+            // What is called, and how, is compared over the links, where a difference can be named.
+            session: Domain::Session.hasher().field(b"calls one after another").digest().0,
+            limits: home.limits.clone(),
+        };
+        let mesh = Mesh::connect(config, listener.as_ref()).await?;
+        Ok(Party { home, mesh, calls: 0 })
+    }
+
+    /// This party's home.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// Agrees with the others on the operation, prepares it, and makes the call.
+    ///
+    /// # Errors
+    /// The first thing that went wrong; then the others fail too, and the links are of no more use.
+    ///
+    /// # Panics
+    /// After [`MAX_CALLS`] calls.
+    pub async fn call(&mut self, operation: Operation<'_>, watcher: Arc<dyn Watcher>) -> Result<Finished, Error> {
+        assert!(usize::from(self.calls) < MAX_CALLS, "a mesh carries {MAX_CALLS} calls");
+        let first_lane = 3 * self.calls;
+        self.calls += 1;
+        let prepared = operation.content()?;
+        let agreed = {
+            let mut lane = self.mesh.lane(first_lane);
+            let terms = |time| operation.terms(&self.home, prepared.to_send(time));
+            agree::agree(&mut lane, operation.connector, unix_seconds, terms).await.map_err(|source| self.disagreed(source))?
+        };
+        let call = operation.call(prepared, agreed.time);
+        let recorder = Arc::new(Mutex::new(Recorder::new(watcher)));
+        let armed = operation.tamper_after.map(|stage| (stage, Arc::new(AtomicBool::new(false))));
+        let observer = observe(recorder.clone(), armed.clone());
+        let server = (operation.connector == self.home.me)
+            .then(|| TcpServer::new(operation.site.endpoint.clone(), self.home.server_timeout));
+        let mpc = self.mesh.lane(first_lane + 1);
+        let relay = Relaying::new(self.mesh.lane(first_lane + 2), armed.map(|(_, armed)| armed));
+        let rng = fresh_rng()?;
+        let answer = on_own_thread(call::run(mpc, relay, server, call, agreed.digest, rng, observer)).await;
+        let answer = answer.map_err(|source| self.failed(source))?;
+        let stages = recorder.lock().expect("no holder panics").stages().to_vec();
+        Ok(Finished { answer, stages })
+    }
+
+    /// Says goodbye to all; what is queued is still sent.
+    pub async fn close(self) {
+        self.mesh.close().await;
+    }
+
+    fn disagreed(&self, source: agree::AgreeError) -> Error {
+        let text = source.explain(|party| self.home.name_of(party));
+        Error::Agree { text, source }
+    }
+
+    fn failed(&self, source: call::CallError) -> Error {
+        Error::Call { members: self.home.members.iter().map(|member| member.name.clone()).collect(), source: Box::new(source) }
+    }
+}
+
+/// What is sent but for the time.
+enum Prepared {
+    Bytes(Vec<u8>),
+    Signed { request: http::Request, region: String, access_key_id: String, share: Zeroizing<Vec<u8>> },
+}
+
+/// The service of every signed request.
+const SERVICE: &str = "s3";
+
+impl Prepared {
+    fn to_send(&self, time: Timestamp) -> ToSend {
+        match self {
+            Prepared::Bytes(bytes) => ToSend::Bytes(bytes.clone()),
+            Prepared::Signed { request, region, access_key_id, .. } => {
+                ToSend::Signed(request.clone(), Signing { scope: scope(region, time), access_key_id: access_key_id.clone() })
+            }
+        }
+    }
+
+    fn content(self, time: Timestamp) -> Content {
+        match self {
+            Prepared::Bytes(bytes) => Content::Public(bytes),
+            Prepared::Signed { request, region, access_key_id, share } => {
+                let scope = scope(&region, time);
+                Content::Signed(Box::new(SignedRequest { request, scope, style: Style::of_service(SERVICE), access_key_id, share }))
+            }
+        }
+    }
+}
+
+fn scope(region: &str, time: Timestamp) -> Scope {
+    Scope::new(SERVICE, region, time).expect("the region was checked before")
+}
+
+impl Operation<'_> {
+    /// # Errors
+    /// [`Error::Signing`] if the region cannot stand in a scope.
+    fn content(&self) -> Result<Prepared, Error> {
+        match &self.request {
+            Request::Bytes(bytes) => Ok(Prepared::Bytes(bytes.clone())),
+            Request::Signed { request, region, share } => {
+                let any_time = Timestamp::from_unix(0).map_err(|_| SigningError::Scope)?;
+                Scope::new(SERVICE, region, any_time)?;
+                let (access_key_id, share) = (share.access_key_id.clone(), share.share.clone());
+                Ok(Prepared::Signed { request: request.clone(), region: (*region).to_owned(), access_key_id, share })
+            }
+        }
+    }
+
+    fn terms(&self, home: &Home, request: ToSend) -> Terms {
+        Terms {
+            program: format!("cotenant {}", env!("CARGO_PKG_VERSION")),
+            protocol: Protocol { ot_depth: cotenant_mpc::ot::K, bucket_size: cotenant_mpc::bucket_size(1 << 20) },
+            members: home.members.iter().map(|member| member.identity.to_string()).collect(),
+            connector: self.connector,
+            operation: self.what.clone(),
+            host: self.site.endpoint.host.clone(),
+            port: self.site.endpoint.port,
+            server_name: self.site.server_name.clone(),
+            trust_roots: self.site.config.roots().digest(),
+            groups: self.site.groups(),
+            request,
+            answer_bytes: self.limits.bytes as u64,
+            answer_records: self.limits.records as u64,
+        }
+    }
+
+    fn call(&self, prepared: Prepared, time: Timestamp) -> Call {
+        Call {
+            target: self.site.target(),
+            config: self.site.config.clone(),
+            connector: self.connector,
+            limits: self.limits,
+            content: prepared.content(time),
+        }
+    }
+}
+
+/// Records what happens, and arms a cheating connector when its stage is finished.
+fn observe(recorder: Arc<Mutex<Recorder>>, armed: Option<(Stage, Arc<AtomicBool>)>) -> call::Observer {
+    Box::new(move |event| {
+        if let (Event::Finished(stage, _), Some((after, armed))) = (&event, &armed)
+            && stage == after
+        {
+            armed.store(true, Ordering::Relaxed);
+        }
+        recorder.lock().expect("no holder panics").event(event);
+    })
+}
+
+/// Runs work that is bound by the processor on a thread of its own, inside the current tokio runtime, whose sockets and timers it may use.
+///
+/// # Panics
+/// If the work panics, or outside a runtime.
+pub async fn on_own_thread<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    let runtime = tokio::runtime::Handle::current();
+    let (done, result) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("mpc".to_owned());
+    // Whoever waited may have gone: then nobody wants the result.
+    let spawned = thread.spawn(move || drop(done.send(runtime.block_on(work))));
+    spawned.expect("the operating system has a thread left");
+    result.await.expect("the thread ends with a result")
+}
+
+/// A generator seeded by the operating system.
+///
+/// # Errors
+/// [`Error::Randomness`].
+pub fn fresh_rng() -> Result<ChaCha20Rng, Error> {
+    let mut seed = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *seed).map_err(Error::Randomness)?;
+    Ok(ChaCha20Rng::from_seed(*seed))
+}
+
+/// This machine's clock, in seconds since 1970.
+pub fn unix_seconds() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+

@@ -1,0 +1,224 @@
+//! The steps of the S3 client: `put:KEY=FILE`, `get:KEY[=FILE]`, `list`, as requests, and what to make of their answers.
+//!
+//! Path-style addresses (`/bucket/key`), as services that are not Amazon's take them too. Source: Amazon S3 API Reference, PutObject,
+//! GetObject, ListObjectsV2.
+
+use crate::{error::Error, target::Site};
+use cotenant_agent::http::{self, End, Request, Response};
+use cotenant_tls::Answer;
+use quick_xml::{Reader, events::Event};
+use std::{fmt, path::PathBuf, str::FromStr};
+
+/// The longest object that is put, in bytes; all of it is garbled.
+pub const MAX_OBJECT: u64 = 1 << 20;
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Stores a file's contents under a key.
+    Put {
+        /// The key.
+        key: String,
+        /// The file, the same at all parties.
+        file: PathBuf,
+    },
+    /// Reads an object.
+    Get {
+        /// The key.
+        key: String,
+        /// Where this party writes it; standard output if nowhere.
+        file: Option<PathBuf>,
+    },
+    /// Lists the keys of the bucket, up to a thousand.
+    List,
+}
+
+/// Why a step cannot be done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StepError {
+    /// Not one of the three forms.
+    #[error("{0:?} is no step: write put:KEY=FILE, get:KEY, get:KEY=FILE or list")]
+    Form(String),
+    /// The file is too long to put.
+    #[error("{0} bytes are more than the {MAX_OBJECT} that a put takes: all of them are encrypted inside MPC")]
+    TooLong(u64),
+    /// More steps than one mesh carries.
+    #[error("{given} steps are more than the {} that one run takes", crate::party::MAX_CALLS)]
+    TooMany {
+        /// How many were given.
+        given: usize,
+    },
+    /// The server's list is not XML.
+    #[error("the server's list of objects cannot be read")]
+    Listing,
+}
+
+impl FromStr for Step {
+    type Err = StepError;
+
+    fn from_str(text: &str) -> Result<Self, StepError> {
+        let wrong = || StepError::Form(text.to_owned());
+        let file = |file: &str| if file.is_empty() { Err(wrong()) } else { Ok(PathBuf::from(file)) };
+        let step = match text.split_once(':') {
+            None if text == "list" => Step::List,
+            Some(("put", rest)) => {
+                let (key, path) = rest.split_once('=').ok_or_else(wrong)?;
+                Step::Put { key: key.to_owned(), file: file(path)? }
+            }
+            Some(("get", rest)) => match rest.split_once('=') {
+                Some((key, path)) => Step::Get { key: key.to_owned(), file: Some(file(path)?) },
+                None => Step::Get { key: rest.to_owned(), file: None },
+            },
+            _ => return Err(wrong()),
+        };
+        match &step {
+            Step::Put { key, .. } | Step::Get { key, .. } if key.is_empty() => Err(wrong()),
+            _ => Ok(step),
+        }
+    }
+}
+
+/// The step without this party's own files: the same at all parties.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Put { key, .. } => write!(f, "put:{key}"),
+            Step::Get { key, .. } => write!(f, "get:{key}"),
+            Step::List => f.write_str("list"),
+        }
+    }
+}
+
+impl Step {
+    /// The request at `site`, unsigned. Reads the file of a put.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is too long, a bucket or key that makes no target.
+    pub fn request(&self, site: &Site, bucket: &str) -> Result<Request, Error> {
+        let at = |method, target: String| Request::new(method, &site.host_header(), site.endpoint.port, &target);
+        let bucket = percent_encode(bucket);
+        match self {
+            Step::Put { key, file } => {
+                let read = |source| Error::Read { path: file.clone(), source };
+                let length = std::fs::metadata(file).map_err(read)?.len();
+                if length > MAX_OBJECT {
+                    return Err(StepError::TooLong(length).into());
+                }
+                let mut request = at("PUT", format!("/{bucket}/{}", percent_encode(key)))?;
+                request.set_body(std::fs::read(file).map_err(read)?);
+                Ok(request)
+            }
+            Step::Get { key, .. } => Ok(at("GET", format!("/{bucket}/{}", percent_encode(key)))?),
+            Step::List => Ok(at("GET", format!("/{bucket}?list-type=2"))?),
+        }
+    }
+
+    /// Reads the opened answer strictly, and lets nothing but success pass.
+    ///
+    /// # Errors
+    /// [`Error::Answer`], [`Error::Status`].
+    pub fn response(&self, answer: &Answer) -> Result<Response, Error> {
+        let method = if matches!(self, Step::Put { .. }) { "PUT" } else { "GET" };
+        let end = match answer.end {
+            cotenant_tls::End::CloseNotify => End::CloseNotify,
+            cotenant_tls::End::Truncated => End::Open,
+        };
+        let step = self.to_string();
+        match http::parse(&answer.body, method, end) {
+            Ok(response) if response.status == 200 => Ok(response),
+            Ok(response) => Err(Error::Status { step, status: response.status, code: error_code(&response.body) }),
+            Err(source) => Err(Error::Answer { step, source }),
+        }
+    }
+}
+
+/// The keys in a ListObjectsV2 answer.
+///
+/// # Errors
+/// [`StepError::Listing`].
+pub fn keys(xml: &[u8]) -> Result<Vec<String>, StepError> {
+    texts(xml, b"Key").ok_or(StepError::Listing)
+}
+
+/// The code in an S3 error's body; empty if there is none.
+pub fn error_code(xml: &[u8]) -> String {
+    let code = texts(xml, b"Code").and_then(|codes| codes.into_iter().next()).unwrap_or_default();
+    code.chars().filter(char::is_ascii_alphanumeric).take(64).collect()
+}
+
+/// The texts of all elements of that name.
+fn texts(xml: &[u8], name: &[u8]) -> Option<Vec<String>> {
+    let mut reader = Reader::from_reader(xml);
+    let (mut found, mut inside) = (Vec::new(), None::<String>);
+    let mut buffer = Vec::new();
+    loop {
+        match reader.read_event_into(&mut buffer).ok()? {
+            Event::Start(element) if element.local_name().as_ref() == name => inside = Some(String::new()),
+            Event::End(element) if element.local_name().as_ref() == name => found.extend(inside.take()),
+            Event::Text(text) => inside.iter_mut().try_for_each(|inside| text.decode().map(|text| inside.push_str(&text))).ok()?,
+            Event::GeneralRef(entity) => {
+                let inside = inside.as_mut();
+                let text = match entity.resolve_char_ref().ok()? {
+                    Some(c) => c.to_string(),
+                    None => quick_xml::escape::resolve_predefined_entity(&entity.decode().ok()?)?.to_owned(),
+                };
+                inside.into_iter().for_each(|inside| inside.push_str(&text));
+            }
+            Event::Eof => return Some(found),
+            _ => {}
+        }
+        buffer.clear();
+    }
+}
+
+/// Every byte but the unreserved ones of RFC 3986 section 2.3 and slashes as `%` and two capital hex digits.
+fn percent_encode(text: &str) -> String {
+    let keep = |b: u8| b.is_ascii_alphanumeric() || b"-._~/".contains(&b);
+    text.bytes().map(|b| if keep(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_read() {
+        let step = |text: &str| text.parse::<Step>();
+        assert_eq!(step("list"), Ok(Step::List));
+        assert_eq!(step("put:a/b=c=d"), Ok(Step::Put { key: "a/b".into(), file: "c=d".into() }));
+        assert_eq!(step("get:a"), Ok(Step::Get { key: "a".into(), file: None }));
+        assert_eq!(step("get:a=f"), Ok(Step::Get { key: "a".into(), file: Some("f".into()) }));
+        for wrong in ["", "lists", "put:", "put:a", "put:=f", "put:a=", "get:", "get:=f", "get:a=", "delete:a"] {
+            assert_eq!(step(wrong), Err(StepError::Form(wrong.to_owned())));
+        }
+    }
+
+    #[test]
+    fn answers_but_success_are_errors() {
+        let answer = |text: &str| Answer {
+            body: text.replace('\n', "\r\n").into_bytes(),
+            end: cotenant_tls::End::CloseNotify,
+            tickets: 0,
+            key_updates: 0,
+        };
+        let response = |text: &str| Step::List.response(&answer(text));
+        assert_eq!(response("HTTP/1.1 200 OK\n\nhello").unwrap().body, b"hello");
+        let refused = response("HTTP/1.1 403 Forbidden\n\n<Error><Code>SignatureDoesNotMatch</Code></Error>").unwrap_err();
+        assert_eq!(refused.to_string(), "list: the server answered 403 SignatureDoesNotMatch");
+        assert!(matches!(response("HTTP/1.1 200 OK\nContent-Length: 9\n\nhello"), Err(Error::Answer { .. })));
+    }
+
+    #[test]
+    fn keys_and_codes_are_found_in_xml() {
+        let xml = "<?xml version=\"1.0\"?><L xmlns=\"x\"><Contents><Key>a &amp; b&#x21;</Key></Contents><Contents><Key>c</Key></Contents></L>";
+        assert_eq!(keys(xml.as_bytes()), Ok(vec!["a & b!".to_owned(), "c".to_owned()]));
+        assert_eq!(keys(b"<L><Key>a</L>"), Err(StepError::Listing));
+        assert_eq!(error_code(b"<Error><Code>No\x1b[2JSuchKey</Code></Error>"), "No2JSuchKey");
+        assert_eq!(error_code(b"not found"), "");
+    }
+
+    #[test]
+    fn keys_are_encoded_byte_by_byte() {
+        assert_eq!(percent_encode("a b/\u{e9}+%?"), "a%20b/%C3%A9%2B%25%3F");
+    }
+}
