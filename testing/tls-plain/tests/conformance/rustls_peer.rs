@@ -2,7 +2,7 @@
 
 use crate::cases::PKI;
 use crate::memory::{Failed, LIMITS, Server, config, exchange, handshake, target};
-use cotenant_tls::{Answer, Connection, End, FragmentSize, Group, Handshake, Piece, Progress};
+use cotenant_tls::{Answer, AnswerLimits, Connection, End, FragmentSize, Group, Handshake, Piece, Progress, Violation};
 use cotenant_tls_plain::pki::{Identity, KeyKind};
 use cotenant_tls_plain::{PlainKeys, SecretBytes, ready};
 use rustls::crypto::ring;
@@ -185,11 +185,32 @@ fn chunking_changes_nothing() {
         let (connection, request) = ready(connection.send(vec![Piece::Public(b"?".to_vec())], FragmentSize::LARGEST)).expect("sealed");
         let mut collector = connection.await_answer(LIMITS);
         for part in peer.feed(&request).chunks(chunk) {
+            assert!(!collector.ends_like_a_closure(), "more is to come");
             collector = collector.receive(part).expect("a good answer");
         }
+        assert!(collector.ends_like_a_closure());
         let held = collector.end().expect("a whole answer");
         // Three records of data and the close_notify.
         assert_eq!((held.digest().bytes(), held.digest().records()), (40_000 + 2 + 4 * (5 + 1 + 16), 4));
         assert_eq!(ready(held.open()).expect("it opens").body, [7; 40_000]);
     }
+}
+
+#[test]
+fn an_answer_may_be_as_large_as_the_limits_and_no_larger() {
+    let run = |limits| {
+        let mut peer = Rustls::new(server_config(&PKI.1, &[Group::X25519]), say(vec![7; 20_000]));
+        let Ok((connection, finished)) = handshake(PlainKeys::new(), config(&PKI.0), target("localhost"), &mut peer) else {
+            panic!("no handshake")
+        };
+        peer.feed(&finished);
+        let (connection, request) = ready(connection.send(vec![Piece::Public(b"?".to_vec())], FragmentSize::LARGEST)).expect("sealed");
+        let result = connection.await_answer(limits).receive(&peer.feed(&request)).and_then(|collector| collector.end());
+        result.map(|held| held.digest().bytes() as usize).map_err(|failure| failure.error.fault().cloned())
+    };
+    let (bytes, records) = (20_000 + 2 + 3 * (5 + 1 + 16), 3);
+    assert_eq!(run(AnswerLimits { bytes, records }), Ok(bytes));
+    assert_eq!(run(AnswerLimits { bytes: bytes - 1, records }), Err(Some(Violation::AnswerTooLong.into())));
+    assert_eq!(run(AnswerLimits { bytes, records: records - 1 }), Err(Some(Violation::TooManyRecords.into())));
+    assert_eq!(AnswerLimits::of_bytes(1 << 20), AnswerLimits { bytes: 1 << 20, records: 2064 });
 }
