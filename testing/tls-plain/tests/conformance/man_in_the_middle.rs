@@ -282,7 +282,7 @@ fn mangled_streams_never_give_what_was_not_said() {
 }
 
 /// What two clients with the same randomness would compare before the answer is opened.
-fn digest(flight: &[u8], answer: &[u8], chunk: usize) -> AnswerDigest {
+fn digest(flight: &[u8], request: &[u8], answer: &[u8], chunk: usize) -> AnswerDigest {
     let (mut handshake, _) = ready(Handshake::start(PlainKeys::from_seed(SEED), config(&PKI.0), target("localhost"))).expect("a hello");
     let mut chunks = flight.chunks(chunk);
     let connection = loop {
@@ -291,7 +291,7 @@ fn digest(flight: &[u8], answer: &[u8], chunk: usize) -> AnswerDigest {
             (Progress::Established(connection), _) => break connection,
         }
     };
-    let (connection, _) = ready(connection.send(vec![Piece::Public(b"?".to_vec())], FragmentSize::LARGEST)).expect("sealed");
+    let (connection, _) = ready(connection.send(vec![Piece::Public(request.to_vec())], FragmentSize::LARGEST)).expect("sealed");
     let collector = connection.await_answer(LIMITS);
     let collector = answer.chunks(chunk).try_fold(collector, |collector, part| collector.receive(part)).expect("whole records");
     collector.end().expect("whole records").digest()
@@ -299,9 +299,9 @@ fn digest(flight: &[u8], answer: &[u8], chunk: usize) -> AnswerDigest {
 
 #[test]
 fn parties_that_were_shown_different_bytes_know_it_before_anything_is_opened() {
-    let honest = digest(&DIRECT.flight, &DIRECT.answer, 1 << 14);
+    let honest = digest(&DIRECT.flight, b"?", &DIRECT.answer, 1 << 14);
     for chunk in [1, 3, 100] {
-        assert_eq!(digest(&DIRECT.flight, &DIRECT.answer, chunk), honest);
+        assert_eq!(digest(&DIRECT.flight, b"?", &DIRECT.answer, chunk), honest);
     }
     // Even what passes: the version of an unprotected record, a compatibility record less, a last record less.
     let mut version = DIRECT.flight.clone();
@@ -317,6 +317,7 @@ fn parties_that_were_shown_different_bytes_know_it_before_anything_is_opened() {
         (&DIRECT.flight, &DIRECT.answer[..last].to_vec()),
         (&DIRECT.flight, &forged),
     ] {
-        assert_ne!(digest(flight, answer, 1 << 14), honest);
+        assert_ne!(digest(flight, b"?", answer, 1 << 14), honest);
     }
+    assert_ne!(digest(&DIRECT.flight, b"!", &DIRECT.answer, 1 << 14), honest, "another request");
 }
