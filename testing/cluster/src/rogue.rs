@@ -39,7 +39,6 @@ pub struct Lies {
 
 struct Peer {
     id: PartyId,
-    delta: Block,
     receiver: CotReceiver,
     sender: CotSender,
 }
@@ -83,9 +82,10 @@ impl Rogue {
             nonces[j.index()] = recv(&mut link, j, Kind::Hello).await?[..32].try_into().ok()?;
         }
         let session = session_id(&nonces);
-        let mut echo = Domain::Echo.hasher();
-        echo.field(&session.0);
-        let mut rogue = Rogue { link, lies, session, delta, rng, peers: Vec::new(), echo, counter: 0 };
+        let mut rogue = Rogue { link, lies, session, delta, rng, peers: Vec::new(), echo: Domain::Echo.hasher(), counter: 0 };
+        nonces.iter().enumerate().for_each(|(p, nonce)| rogue.absorb(p, nonce));
+        rogue.compare_echo().await?;
+        rogue.echo.field(&session.0);
         for (k, j) in me.others(n).enumerate() {
             rogue.pair(j, if k == 0 { Block(delta.0 ^ lies.delta) } else { delta }).await?;
         }
@@ -105,7 +105,7 @@ impl Rogue {
         let (receiver, trees) = receiver.finish(&choices).ok()?;
         self.send(id, message(Kind::Trees).bytes(&trees)).await?;
         let trees = recv(&mut self.link, id, Kind::Trees).await?;
-        self.peers.push(Peer { id, delta, receiver, sender: sender.finish(&points, &trees).ok()? });
+        self.peers.push(Peer { id, receiver, sender: sender.finish(&points, &trees).ok()? });
         Some(())
     }
 
@@ -205,6 +205,7 @@ impl Rogue {
         let made = commitment(&self.session, Step::CotCheck, self.counter, self.link.me(), &value, &nonce);
         self.broadcast(Kind::Commit, message(Kind::Commit).bytes(&made)).await?;
         let all = self.broadcast(Kind::Opening, message(Kind::Opening).bytes(&value).bytes(&nonce)).await?;
+        self.compare_echo().await?;
         let opened: Option<Vec<[u8; 16]>> = all.iter().map(|o| o[..16].try_into().ok()).collect();
         Some(coin(&self.session, Step::CotCheck, self.counter, &opened?))
     }
@@ -228,11 +229,12 @@ impl Rogue {
 
     async fn compare_echo(&mut self) -> Option<()> {
         let digest = self.echo.digest();
-        for k in 0..self.peers.len() {
-            self.send(self.peers[k].id, message(Kind::Echo).bytes(&digest.0)).await?;
+        let (me, n) = (self.link.me(), self.link.parties());
+        for j in me.others(n) {
+            self.send(j, message(Kind::Echo).bytes(&digest.0)).await?;
         }
-        for k in 0..self.peers.len() {
-            recv(&mut self.link, self.peers[k].id, Kind::Echo).await?;
+        for j in me.others(n) {
+            recv(&mut self.link, j, Kind::Echo).await?;
         }
         Some(())
     }

@@ -8,7 +8,7 @@ use crate::{
     scenario::{everything, right},
 };
 use cotenant_core::{ChannelFault, PartyId};
-use cotenant_mpc::{Check, Error, Kind};
+use cotenant_mpc::{Check, Error, Kind, Reason};
 use std::sync::{Arc, Mutex};
 
 /// All messages of a run, in the order of sending.
@@ -90,8 +90,6 @@ pub enum Verdict {
     Correct,
     /// An honest party's check failed, and the cheating party is among its suspects.
     Caught(Check),
-    /// An honest party's check failed, and it suspects other honest parties only.
-    Misnamed(Check),
     /// The cheating party ended the session, by a notice, by closing its links or by silence.
     GaveUp,
 }
@@ -105,7 +103,8 @@ pub fn tampered(n: usize, seed: u64, cheater: PartyId, at: usize, change: Change
     judge(&outcome, cheater, |honest| right(n, seed, honest.iter().copied()))
 }
 
-/// Every honest party must have the right output, an error for a failed check, or word of another's end that is true.
+/// Every honest party must have the right output or an error that does it no wrong: a check whose suspects include the cheater, or word of another's end
+/// that is true.
 ///
 /// # Errors
 /// Says which party ended wrongly, and how.
@@ -119,8 +118,7 @@ pub fn judge<T>(outcome: &Outcome<T>, cheater: PartyId, right: impl Fn(&[(PartyI
     for (p, error) in honest().filter_map(|(p, r)| Some((p, r.as_ref().err()?))) {
         match error {
             Error::Check { check, suspects, .. } if suspects.contains(&cheater) => verdict = Verdict::Caught(*check),
-            Error::Check { check, .. } => return Ok(Verdict::Misnamed(*check)),
-            Error::Stopped { by, check, .. } if *by == cheater || is_check(&outcome[by.index()], *check) => {}
+            Error::Stopped { by, reason, .. } if *by == cheater || said(&outcome[by.index()], *reason) => {}
             Error::Channel { source, .. } if source.party == cheater => {}
             Error::Channel { source, .. } if source.cause == ChannelFault::Closed && outcome[source.party.index()].is_err() => {}
             _ => return Err(format!("{p} ended with: {error}")),
@@ -132,8 +130,14 @@ pub fn judge<T>(outcome: &Outcome<T>, cheater: PartyId, right: impl Fn(&[(PartyI
     Ok(verdict)
 }
 
-fn is_check<T>(outcome: &Result<T, Error>, wanted: Check) -> bool {
-    matches!(outcome, Err(Error::Check { check, .. }) if *check == wanted)
+/// Whether a party that ended so gives this word of it to the others: its own check, what it was told, or that it lost a party.
+fn said<T>(outcome: &Result<T, Error>, word: Reason) -> bool {
+    match outcome {
+        Err(Error::Check { check, .. }) => word == Reason::Check(*check),
+        Err(Error::Stopped { reason, .. }) => word == *reason,
+        Err(Error::Channel { source, .. }) => word == Reason::Lost(source.party),
+        _ => false,
+    }
 }
 
 /// The messages of one kind on their way from `from`, with their numbers.
