@@ -1,7 +1,8 @@
 //! The tweakable circular correlation robust hash of garbling and of correlated OT.
 //!
 //! TMMO: `H(x, i) = p(p(x) xor i) xor p(x)` for a fixed-key permutation `p` (Guo, Katz, Wang, Yu, "Efficient and Secure Multiparty
-//! Computation from Fixed-Key Block Ciphers", ePrint 2019/074, section 7.4). `p` is AES-128 under a key that the session id determines.
+//! Computation from Fixed-Key Block Ciphers", ePrint 2019/074, section 7.4). `p` is AES-128 under a key that the session id determines: public, and no party chose it
+//! alone. TMMO is proved for an ideal cipher under any one key, so a party that steers the id among many gains nothing.
 
 use crate::block::Block;
 use aes::Aes128Enc;
@@ -39,10 +40,8 @@ impl Tmmo {
 #[derive(Clone, Copy)]
 #[repr(u8)]
 pub enum TweakUse {
-    /// Half-AND of a leaky triple.
+    /// Half-AND of a leaky triple and its correctness check, from disjoint parts of one output.
     HalfAnd = 1,
-    /// Correctness check of a leaky triple.
-    TripleCheck = 2,
     /// First half gate, keyed by the left input.
     GateLeft = 3,
     /// Second half gate, keyed by the right input.
@@ -79,7 +78,7 @@ mod tests {
         let p = PartyId::new;
         let all = [
             tweak(TweakUse::HalfAnd, p(0), p(1), 9),
-            tweak(TweakUse::TripleCheck, p(0), p(1), 9),
+            tweak(TweakUse::GateLeft, p(0), p(1), 9),
             tweak(TweakUse::HalfAnd, p(1), p(0), 9),
             tweak(TweakUse::HalfAnd, p(0), p(1), u64::MAX),
         ];

@@ -2,9 +2,9 @@
 //!
 //! Times one party at a time: the receiver (extend and check) and the sender (extend and verify), without a network.
 
+use chacha20::ChaCha20Rng;
 use cotenant_core::{Bits, Block, Digest, PartyId};
 use cotenant_mpc::ot::{Choices, OtFault, Pair, ReceiverSetup, SenderSetup, SoftReceiver, SoftSender};
-use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::time::{Duration, Instant};
 

@@ -9,8 +9,8 @@ use crate::{
     error::{Check, Error, Failed},
     kind::Kind,
 };
+use chacha20::ChaCha20Rng;
 use cotenant_core::{Block, Channel, Digest, Domain, PartyId};
-use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 use subtle::ConstantTimeEq;
 
@@ -123,10 +123,15 @@ impl Commitments {
     }
 
     /// A seed that no set of fewer than all parties could choose or foresee. Call it when what it challenges is fixed at everyone.
+    ///
+    /// The commitments need no comparison before they are opened: an honest party opens only when it holds all of them and has received all that the coin
+    /// challenges, so whoever sends different commitments to different parties still cannot foresee any honest party's part. That all hold the same coin is
+    /// compared at the end, before anything depends on it.
     pub(crate) async fn toss<C: Channel>(&mut self, comms: &mut Comms<C>, rng: &mut ChaCha20Rng, step: Step) -> Result<Block, Error> {
         let mine = Block::random(rng).0.to_le_bytes();
         let all = self.exchange(comms, rng, step, &mine, false).await?;
         let sum = all.iter().fold(0, |s, v| s ^ u128::from_le_bytes(v[..].try_into().expect("exchange returns values of the same length")));
+        comms.check_echo().await?;
         let mut seed = [0; 16];
         Domain::Coin.hasher().field(&self.session.0).number(step as u64).number(self.counter).field(&sum.to_le_bytes()).expand(&mut seed);
         Ok(Block(u128::from_le_bytes(seed)))

@@ -1,7 +1,7 @@
 //! How a session talks: kinds checked, broadcasts echoed, bytes and rounds counted, the dead told.
 
 use crate::{
-    error::{Check, Error, Failed, Misuse, Phase},
+    error::{Check, Error, Failed, Phase, Reason},
     kind::Kind,
     stats::Stats,
 };
@@ -90,9 +90,9 @@ impl<C: Channel> Comms<C> {
         self.stats.received(phase, m.len(), std::mem::take(&mut self.sent_since_received));
         match Kind::of(&m) {
             Some(k) if k == kind => Ok(Message(m)),
-            Some(Kind::Notice) => match m.get(1).and_then(|&c| Check::from_code(c)) {
-                Some(check) if m.len() == 2 => Err(Error::Stopped { by: from, check, phase }),
-                _ => Err(self.blame(from, Failed(Check::Format))),
+            Some(Kind::Notice) => match Reason::decode(&m[1..], self.n) {
+                Some(reason) => Err(Error::Stopped { by: from, reason, phase }),
+                None => Err(self.blame(from, Failed(Check::Format))),
             },
             _ => Err(self.blame(from, Failed(Check::Order))),
         }
@@ -167,22 +167,27 @@ impl<C: Channel> Comms<C> {
         Error::Check { check, suspects: self.others().collect(), phase: self.phase }
     }
 
-    /// Fails if the session is dead.
-    pub(crate) fn alive(&self) -> Result<(), Error> {
-        if self.dead { Err(Misuse::Dead.into()) } else { Ok(()) }
+    /// Whether the session died.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.dead
     }
 
-    /// The one place where a session dies: what is queued is dropped, the others are told the name of the check and nothing else.
+    /// The error for a fault of `party`, where with two parties it must be its own and with more it may have been misled by another.
+    pub(crate) fn blame_if_two(&self, party: PartyId, failed: Failed) -> Error {
+        if self.n == 2 { self.blame(party, failed) } else { self.blame_any(failed.0) }
+    }
+
+    /// The one place where a session dies: what is queued is dropped, the others are told the name of the check, or who was lost, and nothing else. A notice is passed on,
+    /// as whoever sent it may have sent it to one party only.
     pub(crate) async fn die(&mut self, error: &Error) {
         if std::mem::replace(&mut self.dead, true) {
             return;
         }
         self.channel.drop_queued();
-        if let Error::Check { check, .. } = error {
-            for p in self.others() {
-                // A link that is already broken has nobody to tell.
-                let _ = self.channel.send(p, vec![Kind::Notice as u8, *check as u8]).await;
-            }
+        let notice = [&[Kind::Notice as u8][..], &Reason::of(error).encode()].concat();
+        for p in self.others() {
+            // A link that is already broken has nobody to tell.
+            let _ = self.channel.send(p, notice.clone()).await;
         }
     }
 }

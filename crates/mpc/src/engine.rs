@@ -4,14 +4,53 @@
 //! consumes the engine: what comes out, an [`Online`], can provide inputs, evaluate and open, but has no method that prepares anything. Values come out
 //! only through [`Online::Verified`] wires, which only evaluation makes, after the authentication of the segment has passed.
 
-use crate::{error::Error, stats::Stats};
+use crate::{
+    error::{Error, Misuse},
+    stats::Stats,
+};
 use cotenant_circuit::Circuit;
 use cotenant_core::{Bits, Digest, PartyId};
-use std::{future::Future, ops::Range, sync::Arc};
+use std::{
+    future::Future,
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// Marks the handles of one engine, so that those of another are refused. Only who makes an engine has its tag.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub struct Tag(u64);
+
+impl Tag {
+    /// A tag that no other engine of this process has.
+    pub fn fresh() -> Tag {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Tag(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn admit<T>(self, other: Tag, value: T) -> Result<T, Misuse> {
+        if self == other { Ok(value) } else { Err(Misuse::Foreign) }
+    }
+}
 
 /// A wire of the plan. Only a name: it can be chained to later segments but not opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub struct Wire(pub u32);
+pub struct Wire {
+    tag: Tag,
+    number: u32,
+}
+
+impl Wire {
+    /// Its number in the engine with this tag.
+    ///
+    /// # Errors
+    /// [`Misuse::Foreign`] if it is another engine's.
+    pub fn number(self, tag: Tag) -> Result<u32, Misuse> {
+        tag.admit(self.tag, self.number)
+    }
+}
 
 /// Where the value of a declared input comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,14 +69,15 @@ pub enum Source {
 #[must_use]
 #[derive(Debug)]
 pub struct Input {
+    tag: Tag,
     source: Source,
     wires: Range<u32>,
 }
 
 impl Input {
     /// For implementations of [`Engine`].
-    pub fn new(source: Source, wires: Range<u32>) -> Input {
-        Input { source, wires }
+    pub fn new(tag: Tag, source: Source, wires: Range<u32>) -> Input {
+        Input { tag, source, wires }
     }
 
     /// Where its value comes from.
@@ -47,7 +87,15 @@ impl Input {
 
     /// Its wires, in order.
     pub fn wires(&self) -> impl ExactSizeIterator<Item = Wire> + Clone + use<> {
-        (self.wires.start..self.wires.end).map(Wire)
+        names(self.tag, &self.wires)
+    }
+
+    /// Its wires' numbers in the engine with this tag.
+    ///
+    /// # Errors
+    /// [`Misuse::Foreign`] if it is another engine's.
+    pub fn numbers(&self, tag: Tag) -> Result<Range<u32>, Misuse> {
+        tag.admit(self.tag, self.wires.clone())
     }
 
     /// Number of wires.
@@ -61,6 +109,10 @@ impl Input {
     }
 }
 
+fn names(tag: Tag, wires: &Range<u32>) -> impl ExactSizeIterator<Item = Wire> + Clone + use<> {
+    (wires.start..wires.end).map(move |number| Wire { tag, number })
+}
+
 /// A circuit in the plan: consumed when it is evaluated, so a garbling is never evaluated twice (two labels of one wire are Delta).
 ///
 /// ```compile_fail
@@ -72,24 +124,28 @@ impl Input {
 #[must_use]
 #[derive(Debug)]
 pub struct Segment {
+    tag: Tag,
     index: usize,
     outputs: Range<u32>,
 }
 
 impl Segment {
     /// For implementations of [`Engine`].
-    pub fn new(index: usize, outputs: Range<u32>) -> Segment {
-        Segment { index, outputs }
+    pub fn new(tag: Tag, index: usize, outputs: Range<u32>) -> Segment {
+        Segment { tag, index, outputs }
     }
 
-    /// Its place in the plan.
-    pub fn index(&self) -> usize {
-        self.index
+    /// Its place in the plan of the engine with this tag.
+    ///
+    /// # Errors
+    /// [`Misuse::Foreign`] if it is another engine's.
+    pub fn index(&self, tag: Tag) -> Result<usize, Misuse> {
+        tag.admit(self.tag, self.index)
     }
 
     /// The circuit's outputs, in order, to be wired to later segments.
     pub fn wires(&self) -> impl ExactSizeIterator<Item = Wire> + Clone + use<> {
-        (self.outputs.start..self.outputs.end).map(Wire)
+        names(self.tag, &self.outputs)
     }
 }
 
@@ -133,7 +189,7 @@ pub trait Engine: Sized + Send {
     /// The number of parties.
     fn parties(&self) -> usize;
 
-    /// Declares an input of `len` bits.
+    /// Declares an input of `len` bits. A private input of a party that does not exist makes [`Engine::seal`] fail.
     fn declare(&mut self, source: Source, len: usize) -> Input;
 
     /// Adds a circuit, its inputs wired in order.
@@ -149,7 +205,7 @@ pub trait Engine: Sized + Send {
 
 /// A sealed session: everything is garbled, values flow. All parties make the same calls in the same order.
 ///
-/// After an error the session is dead: every call fails.
+/// After an error other than [`Error::Misuse`] the session is dead: every call fails. So is a session whose call was dropped before it ended.
 ///
 /// ```compile_fail
 /// async fn prepare_more<O: cotenant_mpc::Online>(o: O) {
@@ -188,10 +244,10 @@ pub trait Online: Send {
     /// Opens wires to one party; the others get `None`.
     fn open_to(&mut self, wires: &Self::Verified, to: PartyId) -> impl Future<Output = Result<Option<Bits>, Error>> + Send;
 
-    /// Opens exclusive ors of wires, and nothing else of them: output `k` is the xor of the wires whose positions `rows[k]` lists. No gates.
+    /// Opens exclusive ors of wires, and nothing else of them: output `k` is the xor of the wires whose positions `rows[k]` lists. No gates; a position listed twice cancels.
     fn open_linear(&mut self, wires: &Self::Verified, rows: &[Vec<u32>]) -> impl Future<Output = Result<Bits, Error>> + Send;
 
-    /// Fails unless all parties call it with the same digest.
+    /// Fails unless all parties call it with the same digest. It proves that they mean the same, not that another party knew it before.
     fn compare(&mut self, digest: Digest) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// 64 public uniform bytes that no set of fewer than all parties could choose or foresee.

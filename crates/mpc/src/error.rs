@@ -3,7 +3,7 @@
 use cotenant_core::{ChannelError, PartyId, codec::BadFormat};
 use std::fmt;
 
-/// A check of the protocol. The notice that a dying session sends carries this and nothing more: an index or a column would leak.
+/// A check of the protocol. The notice of a failed check carries its number and nothing more: an index or a column would leak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Check {
@@ -136,12 +136,12 @@ pub enum Error {
         /// What the session was doing.
         phase: Phase,
     },
-    /// Another party ended the session because a check failed there.
+    /// Another party ended the session.
     Stopped {
         /// The party that stopped.
         by: PartyId,
-        /// The check that it says failed.
-        check: Check,
+        /// Why, as it says.
+        reason: Reason,
         /// What this party was doing.
         phase: Phase,
     },
@@ -156,10 +156,62 @@ pub enum Error {
     Misuse(Misuse),
 }
 
+/// Why another party ended a session, as it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// This check failed there.
+    Check(Check),
+    /// Its link to this party failed.
+    Lost(PartyId),
+    /// Its caller gave a call up.
+    GaveUp,
+}
+
+impl Reason {
+    /// The reason to give for an error.
+    pub(crate) fn of(error: &Error) -> Reason {
+        match error {
+            Error::Check { check, .. } => Reason::Check(*check),
+            Error::Stopped { reason, .. } => *reason,
+            Error::Channel { source, .. } => Reason::Lost(source.party),
+            Error::Misuse(_) => Reason::GaveUp,
+        }
+    }
+
+    /// As a notice carries it: the check's number; or 0 and the lost party's position; or 0.
+    pub(crate) fn encode(self) -> Vec<u8> {
+        match self {
+            Reason::Check(check) => vec![check as u8],
+            Reason::Lost(party) => vec![0, party.index() as u8],
+            Reason::GaveUp => vec![0],
+        }
+    }
+
+    /// From a notice among `n` parties.
+    pub(crate) fn decode(bytes: &[u8], n: usize) -> Option<Reason> {
+        match *bytes {
+            [0] => Some(Reason::GaveUp),
+            [0, party] if usize::from(party) < n => Some(Reason::Lost(PartyId::new(party.into()))),
+            [code] => Check::from_code(code).map(Reason::Check),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Check(check) => write!(f, "its check '{check}' failed"),
+            Reason::Lost(party) => write!(f, "it lost {party}"),
+            Reason::GaveUp => f.write_str("its call was given up"),
+        }
+    }
+}
+
 /// A caller's mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Misuse {
-    /// The session died earlier.
+    /// The session died earlier, or a call was dropped before it ended.
     Dead,
     /// The number of wires, bits or parties does not fit.
     Count,
@@ -178,7 +230,7 @@ pub enum Misuse {
 impl fmt::Display for Misuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Misuse::Dead => "the session is dead: a check failed or a link broke earlier",
+            Misuse::Dead => "the session is dead: a check failed, a link broke or a call was given up earlier",
             Misuse::Count => "the number of wires, bits or parties does not fit",
             Misuse::NotPublic => "a circuit input that is public at run time was wired to a secret wire",
             Misuse::NotEvaluated => "a wire has no value yet",
@@ -199,7 +251,7 @@ impl fmt::Display for Error {
                     many => write!(f, "one of {} did not follow the protocol", Names(many)),
                 }
             }
-            Error::Stopped { by, check, phase } => write!(f, "{by} stopped the session during {phase}: its check '{check}' failed"),
+            Error::Stopped { by, reason, phase } => write!(f, "{by} stopped the session during {phase}: {reason}"),
             Error::Channel { source, phase } => write!(f, "{source} (during {phase})"),
             Error::Misuse(m) => write!(f, "{m}"),
         }

@@ -44,8 +44,8 @@ pub(crate) fn evaluate<C: Channel>(party: &Party<C>, garbled: &Garbled, wires: &
     let mut values = vec![false; circuit.slots()];
     let mut labels = Zeroizing::new(vec![Block::ZERO; circuit.slots() * width]);
     for (slot, w) in garbled.planned.inputs.iter().enumerate() {
-        values[slot] = wires.lambda.get(w.0 as usize);
-        labels[slot * width..][..width].copy_from_slice(wires.labels(w.0));
+        values[slot] = wires.lambda.get(*w as usize);
+        labels[slot * width..][..width].copy_from_slice(wires.labels(*w));
     }
     let keep_proofs = if party.n() > 2 { ands * width } else { 0 };
     let mut proofs = Zeroizing::new(vec![Block::ZERO; keep_proofs]);

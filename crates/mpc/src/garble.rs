@@ -15,7 +15,6 @@
 //! A wire that is public at run time has mask 0, so a gate with a public input needs no triple, and one with two needs no mask either.
 
 use crate::{
-    engine::Wire,
     party::Party,
     shares::{Me, Shares},
     triple::Triples,
@@ -36,7 +35,7 @@ pub(crate) const STRETCH: usize = 4096;
 /// A circuit in the plan and where it is wired.
 pub(crate) struct Planned {
     pub(crate) circuit: Arc<Circuit>,
-    pub(crate) inputs: Vec<Wire>,
+    pub(crate) inputs: Vec<u32>,
     pub(crate) outputs: Range<u32>,
 }
 
@@ -72,14 +71,18 @@ pub(crate) fn rows_per_gate(n: usize) -> usize {
 
 /// Masks while walking a circuit: one row a slot.
 struct Slots {
-    bits: Vec<bool>,
+    bits: Zeroizing<Vec<bool>>,
     rows: Zeroizing<Vec<Block>>,
     stride: usize,
 }
 
 impl Slots {
     fn new(me: &Me, slots: usize) -> Slots {
-        Slots { bits: vec![false; slots], rows: Zeroizing::new(vec![Block::ZERO; slots * me.stride()]), stride: me.stride() }
+        Slots {
+            bits: Zeroizing::new(vec![false; slots]),
+            rows: Zeroizing::new(vec![Block::ZERO; slots * me.stride()]),
+            stride: me.stride(),
+        }
     }
 
     fn at(&self, slot: usize) -> (bool, &[Block]) {
@@ -105,7 +108,7 @@ pub(crate) fn mask(me: &Me, planned: &Planned, wires: &mut Wires, random: &mut i
     let ands = circuit.stats().ands();
     let mut slots = Slots::new(me, circuit.slots());
     for (slot, w) in planned.inputs.iter().enumerate() {
-        slots.set(slot, wires.masks.at(w.0 as usize));
+        slots.set(slot, wires.masks.at(*w as usize));
     }
     let new = || Shares::with_capacity(me, ands);
     let mut masks = Masks { left: new(), right: new(), star: new() };
@@ -185,7 +188,7 @@ pub(crate) async fn send_tables<C: Channel>(
     let circuit = planned.circuit.clone();
     let mut labels = Zeroizing::new(vec![Block::ZERO; circuit.slots()]);
     for (slot, w) in planned.inputs.iter().enumerate() {
-        labels[slot] = wires.labels(w.0)[0];
+        labels[slot] = wires.labels(*w)[0];
     }
     let peers: Vec<PartyId> = party.comms.other_garblers().collect();
     let sends_b = party.id() == PartyId::new(1);

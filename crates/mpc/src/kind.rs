@@ -8,7 +8,7 @@ use cotenant_core::codec::Writer;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Kind {
-    /// The session is dead; one byte, the check that failed.
+    /// The session is dead; one byte, the check that failed; or 0 and the party that was lost; or 0, a call was given up.
     Notice = 1,
     /// Session: nonce (32), digest of identities and parameters (32).
     Hello = 2,

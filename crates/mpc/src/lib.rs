@@ -31,8 +31,8 @@ mod triple;
 mod wires;
 mod zero_test;
 
-pub use engine::{Engine, Given, Input, Online, Segment, Source, VerifiedWires, Wire};
-pub use error::{Check, Error, Misuse, Phase};
+pub use engine::{Engine, Given, Input, Online, Segment, Source, Tag, VerifiedWires, Wire};
+pub use error::{Check, Error, Misuse, Phase, Reason};
 pub use kind::Kind;
 pub use online::Sealed;
 pub use party::Observer;

@@ -2,7 +2,7 @@
 
 use crate::{
     coin::Step,
-    engine::{Given, Input, Online, Segment, Source},
+    engine::{Given, Input, Online, Segment, Source, Tag},
     error::{Check, Error, Misuse},
     evaluate::{self, Evaluated},
     garble::Garbled,
@@ -18,9 +18,12 @@ use cotenant_core::{Bits, Block, Channel, Digest, Domain, PartyId};
 
 /// A session whose plan is garbled. It holds no OT and no way to make a triple.
 pub struct Sealed<C> {
+    tag: Tag,
     party: Party<C>,
     /// Gone when the session is dead.
     live: Option<Live>,
+    /// A call is under way. If it still is when the next one starts, it was dropped half done.
+    busy: bool,
 }
 
 struct Live {
@@ -29,30 +32,43 @@ struct Live {
 }
 
 impl<C: Channel> Sealed<C> {
-    pub(crate) fn new(party: Party<C>, wires: Wires, garbled: Vec<Garbled>) -> Self {
-        Sealed { party, live: Some(Live { wires, garbled: garbled.into_iter().map(Some).collect() }) }
+    pub(crate) fn new(tag: Tag, party: Party<C>, wires: Wires, garbled: Vec<Garbled>) -> Self {
+        let live = Live { wires, garbled: garbled.into_iter().map(Some).collect() };
+        Sealed { tag, party, live: Some(live), busy: false }
     }
 
-    /// Ends the session and gives the channel back.
-    pub fn finish(self) -> C {
-        self.party.comms.into_channel()
+    /// Ends the session and gives the channel back for another; none if the session is dead, as messages of it may still be on their way.
+    pub fn finish(self) -> Option<C> {
+        let usable = self.live.is_some() && !self.busy && !self.party.comms.is_dead();
+        usable.then(|| self.party.comms.into_channel())
     }
 
-    /// After any error but a caller's mistake the session is dead: its secrets are erased and the others told.
-    async fn settle<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
-        if let Err(e) = &result
-            && !matches!(e, Error::Misuse(_))
-        {
-            self.live = None;
-            self.party.comms.die(e).await;
+    /// Starts a call that the others make too.
+    async fn begin(&mut self) -> Result<(&mut Party<C>, &mut Live), Error> {
+        if std::mem::replace(&mut self.busy, true) {
+            self.kill(&Misuse::Dead.into()).await;
         }
+        match &mut self.live {
+            Some(live) => Ok((&mut self.party, live)),
+            None => Err(Misuse::Dead.into()),
+        }
+    }
+
+    /// Ends a call. After any error but a caller's mistake, found before anything was sent, the session is dead.
+    async fn settle<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+        match &result {
+            Err(Error::Misuse(_)) | Ok(_) => {}
+            Err(e) => self.kill(e).await,
+        }
+        self.busy = false;
         result
     }
 
-    fn parts(&mut self) -> Result<(&mut Party<C>, &mut Live), Error> {
-        self.party.comms.alive()?;
-        let live = self.live.as_mut().ok_or(Misuse::Dead)?;
-        Ok((&mut self.party, live))
+    /// Erases the session's secrets and tells the others.
+    async fn kill(&mut self, error: &Error) {
+        self.live = None;
+        self.party.erase();
+        self.party.comms.die(error).await;
     }
 }
 
@@ -68,84 +84,61 @@ impl<C: Channel> Online for Sealed<C> {
     }
 
     async fn input(&mut self, given: Vec<Given>) -> Result<(), Error> {
-        let (party, live) = self.parts()?;
-        let r = give(party, &mut live.wires, given).await;
+        let tag = self.tag;
+        let (party, live) = self.begin().await?;
+        let r = give(tag, party, &mut live.wires, given).await;
         self.settle(r).await
     }
 
     async fn evaluate(&mut self, segment: Segment) -> Result<Verified, Error> {
-        let (party, live) = self.parts()?;
-        let index = segment.index();
-        let garbled = live.garbled.get_mut(index).and_then(Option::take).ok_or(Misuse::Foreign)?;
-        let r = run(party, &mut live.wires, index, garbled).await;
-        self.settle(r).await?;
-        Ok(Verified::new(segment.wires().map(|w| w.0)))
+        let tag = self.tag;
+        let (party, live) = self.begin().await?;
+        let r = evaluate_next(tag, party, live, segment).await;
+        self.settle(r).await
     }
 
     async fn solder(&mut self, input: Input, to: &Verified) -> Result<(), Error> {
-        if input.source() != Source::Soldered || input.len() != to.wires().len() {
-            return Err(Misuse::WrongInput.into());
-        }
-        let (party, live) = self.parts()?;
-        let r = solder(party, &mut live.wires, input, to.wires()).await;
+        let tag = self.tag;
+        let (party, live) = self.begin().await?;
+        let r = solder(tag, party, &mut live.wires, input, to).await;
         self.settle(r).await
     }
 
     async fn open(&mut self, wires: &Verified) -> Result<Bits, Error> {
-        let (party, live) = self.parts()?;
-        let (shares, lambda) = gather(party, &live.wires, wires.wires())?;
-        let r = open(party, &shares).await;
-        let mut bits = self.settle(r).await?;
-        bits.xor_assign(&lambda);
-        Ok(bits)
+        let tag = self.tag;
+        let (party, live) = self.begin().await?;
+        let r = open_wires(tag, party, &live.wires, wires).await;
+        self.settle(r).await
     }
 
     async fn open_to(&mut self, wires: &Verified, to: PartyId) -> Result<Option<Bits>, Error> {
-        let (party, live) = self.parts()?;
-        let (shares, lambda) = gather(party, &live.wires, wires.wires())?;
-        let r = open_to(party, &shares, to).await;
-        let bits = self.settle(r).await?;
-        Ok(bits.map(|mut b| {
-            b.xor_assign(&lambda);
-            b
-        }))
+        let tag = self.tag;
+        let (party, live) = self.begin().await?;
+        let r = open_wires_to(tag, party, &live.wires, wires, to).await;
+        self.settle(r).await
     }
 
     async fn open_linear(&mut self, wires: &Verified, rows: &[Vec<u32>]) -> Result<Bits, Error> {
-        let (party, live) = self.parts()?;
-        let (shares, lambda) = gather(party, &live.wires, wires.wires())?;
-        let mut sums = Shares::zero(&party.me, rows.len());
-        let mut public = Bits::zero(rows.len());
-        for (k, row) in rows.iter().enumerate() {
-            for &w in row {
-                let w = w as usize;
-                if w >= shares.len() {
-                    return Err(Misuse::Count.into());
-                }
-                sums.add(k, shares.at(w), true);
-                public.set(k, public.get(k) ^ lambda.get(w));
-            }
-        }
-        let r = open(party, &sums).await;
-        let mut bits = self.settle(r).await?;
-        bits.xor_assign(&public);
-        Ok(bits)
+        let tag = self.tag;
+        let (party, live) = self.begin().await?;
+        let r = open_rows(tag, party, &live.wires, wires, rows).await;
+        self.settle(r).await
     }
 
     async fn compare(&mut self, digest: Digest) -> Result<(), Error> {
-        let (party, _) = self.parts()?;
+        let (party, _) = self.begin().await?;
         let r = party.comms.compare(Kind::PublicDigest, digest, Check::PublicValue).await;
         self.settle(r).await
     }
 
     async fn coin(&mut self) -> Result<[u8; 64], Error> {
-        let (party, _) = self.parts()?;
+        let (party, _) = self.begin().await?;
         let r = coin(party).await;
         self.settle(r).await
     }
 
     async fn exchange(&mut self, value: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
-        let (party, _) = self.parts()?;
+        let (party, _) = self.begin().await?;
         let r = exchange(party, value).await;
         self.settle(r).await
     }
@@ -153,6 +146,49 @@ impl<C: Channel> Online for Sealed<C> {
     fn stats(&self) -> Stats {
         self.party.comms.stats.clone()
     }
+}
+
+async fn open_wires<C: Channel>(tag: Tag, party: &mut Party<C>, wires: &Wires, which: &Verified) -> Result<Bits, Error> {
+    let (shares, lambda) = gather(party, wires, which.numbers(tag)?);
+    let mut bits = open(party, &shares).await?;
+    bits.xor_assign(&lambda);
+    Ok(bits)
+}
+
+async fn open_wires_to<C: Channel>(
+    tag: Tag,
+    party: &mut Party<C>,
+    wires: &Wires,
+    which: &Verified,
+    to: PartyId,
+) -> Result<Option<Bits>, Error> {
+    if to.index() >= party.n() {
+        return Err(Misuse::Count.into());
+    }
+    let (shares, lambda) = gather(party, wires, which.numbers(tag)?);
+    let bits = open_to(party, &shares, to).await?;
+    Ok(bits.map(|mut b| {
+        b.xor_assign(&lambda);
+        b
+    }))
+}
+
+async fn open_rows<C: Channel>(tag: Tag, party: &mut Party<C>, wires: &Wires, which: &Verified, rows: &[Vec<u32>]) -> Result<Bits, Error> {
+    let (shares, lambda) = gather(party, wires, which.numbers(tag)?);
+    if rows.iter().flatten().any(|&w| w as usize >= shares.len()) {
+        return Err(Misuse::Count.into());
+    }
+    let mut sums = Shares::zero(&party.me, rows.len());
+    let mut public = Bits::zero(rows.len());
+    for (k, row) in rows.iter().enumerate() {
+        for &w in row {
+            sums.add(k, shares.at(w as usize), true);
+            public.set(k, public.get(k) ^ lambda.get(w as usize));
+        }
+    }
+    let mut bits = open(party, &sums).await?;
+    bits.xor_assign(&public);
+    Ok(bits)
 }
 
 async fn exchange<C: Channel>(party: &mut Party<C>, value: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
@@ -163,7 +199,6 @@ async fn exchange<C: Channel>(party: &mut Party<C>, value: &[u8]) -> Result<Vec<
 
 async fn coin<C: Channel>(party: &mut Party<C>) -> Result<[u8; 64], Error> {
     let seed = party.toss(Step::Caller).await?;
-    party.comms.check_echo().await?;
     let mut out = [0; 64];
     Domain::Coin.hasher().field(b"caller").field(&seed.0.to_le_bytes()).expand(&mut out);
     Ok(out)
@@ -171,65 +206,93 @@ async fn coin<C: Channel>(party: &mut Party<C>) -> Result<[u8; 64], Error> {
 
 /// Masked values of inputs to everyone, then their labels to the evaluator. A joint value is its mask: masked value 0, so that it is the xor of bits that
 /// every party drew when the mask was made, and uniform if one of them was honest.
-async fn give<C: Channel>(party: &mut Party<C>, wires: &mut Wires, given: Vec<Given>) -> Result<(), Error> {
-    check_given(party, &given)?;
-    let mut h = Domain::PublicValue.hasher();
-    h.field(&party.session.0);
-    let mut any_public = false;
-    for g in &given {
-        if let Given::Public(_, bits) = g {
-            h.number(bits.len() as u64).field(&bits.to_packed());
-            any_public = true;
-        }
-    }
-    if any_public {
-        party.comms.compare(Kind::PublicDigest, h.digest(), Check::PublicValue).await?;
-    }
+async fn give<C: Channel>(tag: Tag, party: &mut Party<C>, wires: &mut Wires, given: Vec<Given>) -> Result<(), Error> {
+    check_given(tag, party, &given)?;
+    compare_public(tag, party, &given).await?;
     for g in &given {
         if let Given::Mine(input, bits) = g {
-            let mut masked = bits.clone();
-            masked.xor_assign(&input.wires().map(|w| wires.masks.bit(w.0 as usize)).collect());
+            let masked = masked(wires, input.numbers(tag)?, bits);
             party.comms.send_all(&Kind::MaskedInput.message().bits(&masked).done()).await?;
         }
     }
+    let any_private = given.iter().any(|g| matches!(g, Given::Mine(..) | Given::Theirs(_)));
     let mut fresh = Vec::new();
     for g in given {
-        let (input, lambda) = masked_values(party, wires, g).await?;
-        for (w, l) in input.wires().zip(lambda.iter()) {
-            wires.set_value(w.0, l);
-            fresh.push(w.0);
+        let (numbers, lambda) = masked_values(tag, party, wires, g).await?;
+        for (w, l) in numbers.zip(lambda.iter()) {
+            wires.set_value(w, l);
+            fresh.push(w);
         }
+    }
+    if any_private {
+        // All hold the same masked values before anything is evaluated on them: the zero test does not show it where there are no ANDs.
+        party.comms.check_echo().await?;
     }
     labels(party, wires, &fresh).await
 }
 
-fn check_given<C: Channel>(party: &Party<C>, given: &[Given]) -> Result<(), Error> {
-    let fits = given.iter().all(|g| match g {
-        Given::Public(i, bits) => i.source() == Source::Public && i.len() == bits.len(),
-        Given::Mine(i, bits) => i.source() == Source::Private(party.id()) && i.len() == bits.len(),
-        Given::Theirs(i) => matches!(i.source(), Source::Private(p) if p != party.id()),
-        Given::Joint(i) => i.source() == Source::Joint,
-    });
-    if fits { Ok(()) } else { Err(Misuse::WrongInput.into()) }
+/// All compare what is public, and that they give the same inputs.
+async fn compare_public<C: Channel>(tag: Tag, party: &mut Party<C>, given: &[Given]) -> Result<(), Error> {
+    if !given.iter().any(|g| matches!(g, Given::Public(..))) {
+        return Ok(());
+    }
+    let mut h = Domain::PublicValue.hasher();
+    h.field(&party.session.0);
+    for g in given {
+        let (Given::Public(input, _) | Given::Mine(input, _) | Given::Theirs(input) | Given::Joint(input)) = g;
+        let numbers = input.numbers(tag)?;
+        h.number(numbers.start.into()).number(numbers.end.into());
+        if let Given::Public(_, bits) = g {
+            h.field(&bits.to_packed());
+        }
+    }
+    party.comms.compare(Kind::PublicDigest, h.digest(), Check::PublicValue).await
 }
 
-async fn masked_values<C: Channel>(party: &mut Party<C>, wires: &Wires, given: Given) -> Result<(Input, Bits), Error> {
-    Ok(match given {
-        Given::Public(input, bits) => (input, bits),
-        Given::Joint(input) => {
-            let zero = Bits::zero(input.len());
-            (input, zero)
+/// This party's private value under the masks that were opened to it.
+fn masked(wires: &Wires, numbers: std::ops::Range<u32>, bits: &Bits) -> Bits {
+    let mut masked = bits.clone();
+    masked.xor_assign(&wires.own.slice(numbers.start as usize, numbers.len()));
+    masked
+}
+
+fn check_given<C: Channel>(tag: Tag, party: &Party<C>, given: &[Given]) -> Result<(), Error> {
+    for g in given {
+        let (Given::Public(input, _) | Given::Mine(input, _) | Given::Theirs(input) | Given::Joint(input)) = g;
+        input.numbers(tag)?;
+        let fits = match g {
+            Given::Public(i, bits) => i.source() == Source::Public && i.len() == bits.len(),
+            Given::Mine(i, bits) => i.source() == Source::Private(party.id()) && i.len() == bits.len(),
+            Given::Theirs(i) => matches!(i.source(), Source::Private(p) if p != party.id()),
+            Given::Joint(i) => i.source() == Source::Joint,
+        };
+        if !fits {
+            return Err(Misuse::WrongInput.into());
         }
-        Given::Mine(input, mut bits) => {
-            bits.xor_assign(&input.wires().map(|w| wires.masks.bit(w.0 as usize)).collect());
-            party.comms.absorb(party.id(), &bits.to_packed());
-            (input, bits)
+    }
+    Ok(())
+}
+
+async fn masked_values<C: Channel>(
+    tag: Tag,
+    party: &mut Party<C>,
+    wires: &Wires,
+    given: Given,
+) -> Result<(std::ops::Range<u32>, Bits), Error> {
+    Ok(match given {
+        Given::Public(input, bits) => (input.numbers(tag)?, bits),
+        Given::Joint(input) => (input.numbers(tag)?, Bits::zero(input.len())),
+        Given::Mine(input, bits) => {
+            let numbers = input.numbers(tag)?;
+            let masked = masked(wires, numbers.clone(), &bits);
+            party.comms.absorb(party.id(), &masked.to_packed());
+            (numbers, masked)
         }
         Given::Theirs(input) => {
             let Source::Private(owner) = input.source() else { unreachable!("checked before anything was sent") };
             let bits = party.comms.recv_read(owner, Kind::MaskedInput, |r| r.bits(input.len())).await?;
             party.comms.absorb(owner, &bits.to_packed());
-            (input, bits)
+            (input.numbers(tag)?, bits)
         }
     })
 }
@@ -252,13 +315,19 @@ async fn labels<C: Channel>(party: &mut Party<C>, wires: &mut Wires, fresh: &[u3
     party.comms.send(PartyId::EVALUATOR, Kind::InputLabels.message().blocks(&active).done()).await
 }
 
-/// Evaluates a segment and runs its zero test; only then its outputs have values.
-async fn run<C: Channel>(party: &mut Party<C>, wires: &mut Wires, index: usize, garbled: Garbled) -> Result<(), Error> {
-    let circuit = garbled.planned.circuit.clone();
-    if !garbled.planned.inputs.iter().all(|w| wires.known.get(w.0 as usize)) {
+/// Evaluates a segment and runs its zero test; only then its outputs have values and may be opened.
+async fn evaluate_next<C: Channel>(tag: Tag, party: &mut Party<C>, live: &mut Live, segment: Segment) -> Result<Verified, Error> {
+    let index = segment.index(tag)?;
+    let wires = &mut live.wires;
+    let slot = live.garbled.get_mut(index).ok_or(Misuse::Foreign)?;
+    if let Some(g) = slot
+        && !g.planned.inputs.iter().all(|&w| wires.known.get(w as usize))
+    {
         return Err(Misuse::NotEvaluated.into());
     }
-    let inputs: Bits = garbled.planned.inputs.iter().map(|w| wires.lambda.get(w.0 as usize)).collect();
+    let garbled = slot.take().ok_or(Misuse::Foreign)?;
+    let circuit = garbled.planned.circuit.clone();
+    let inputs: Bits = garbled.planned.inputs.iter().map(|&w| wires.lambda.get(w as usize)).collect();
     let evaluated = if party.me.is_evaluator() {
         let e = evaluate::evaluate(party, &garbled, wires);
         party.comms.send_all(&Kind::Lambda.message().bits(&e.out).done()).await?;
@@ -271,7 +340,7 @@ async fn run<C: Channel>(party: &mut Party<C>, wires: &mut Wires, index: usize, 
         e
     };
     keep_outputs(party, wires, &garbled, &evaluated);
-    Ok(())
+    Ok(Verified::new(tag, garbled.planned.outputs))
 }
 
 fn keep_outputs<C: Channel>(party: &Party<C>, wires: &mut Wires, garbled: &Garbled, e: &Evaluated) {
@@ -285,45 +354,48 @@ fn keep_outputs<C: Channel>(party: &Party<C>, wires: &mut Wires, garbled: &Garbl
 }
 
 /// Mask shares and masked values of evaluated wires.
-fn gather<C: Channel>(party: &Party<C>, wires: &Wires, which: &[u32]) -> Result<(Shares, Bits), Error> {
+fn gather<C: Channel>(party: &Party<C>, wires: &Wires, which: &[u32]) -> (Shares, Bits) {
     let mut shares = Shares::with_capacity(&party.me, which.len());
     let mut lambda = Bits::default();
     for &w in which {
-        let w = w as usize;
-        if w >= wires.known.len() || !wires.known.get(w) {
-            return Err(Misuse::Foreign.into());
-        }
-        let (bit, row) = wires.masks.at(w);
+        let (bit, row) = wires.masks.at(w as usize);
         shares.push(bit, row);
-        lambda.push(wires.lambda.get(w));
+        lambda.push(wires.lambda.get(w as usize));
     }
-    Ok((shares, lambda))
+    (shares, lambda)
 }
 
 /// Binds the input wires v to the evaluated wires u: s = l_u ^ l_v is opened and checked, garbler j sends `L^j_u0 ^ L^j_v0 ^ s*Delta_j`, and the masked value
 /// of v becomes that of u xor s.
-async fn solder<C: Channel>(party: &mut Party<C>, wires: &mut Wires, input: Input, to: &[u32]) -> Result<(), Error> {
-    let (mut shares, lambda) = gather(party, wires, to)?;
-    for (k, v) in input.wires().enumerate() {
-        shares.add(k, wires.masks.at(v.0 as usize), true);
+///
+/// A false row gives the evaluator a wrong label, as a false table row would, and is caught like one by the zero test of the segment that uses v; linear
+/// uses of v depend on its masked value alone, which no row touches.
+async fn solder<C: Channel>(tag: Tag, party: &mut Party<C>, wires: &mut Wires, input: Input, to: &Verified) -> Result<(), Error> {
+    if input.source() != Source::Soldered || input.len() != to.numbers(tag)?.len() {
+        return Err(Misuse::WrongInput.into());
+    }
+    let (numbers, to) = (input.numbers(tag)?, to.numbers(tag)?);
+    let (mut shares, lambda) = gather(party, wires, to);
+    for (k, v) in numbers.clone().enumerate() {
+        shares.add(k, wires.masks.at(v as usize), true);
     }
     let s = open(party, &shares).await?;
-    for (k, v) in input.wires().enumerate() {
-        wires.set_value(v.0, lambda.get(k) ^ s.get(k));
+    for (k, v) in numbers.clone().enumerate() {
+        wires.set_value(v, lambda.get(k) ^ s.get(k));
     }
     if !party.me.is_evaluator() {
         let delta = party.me.delta();
-        let pairs = input.wires().zip(to).enumerate();
-        let rows: Vec<Block> = pairs.map(|(k, (v, &u))| wires.labels(u)[0] ^ wires.labels(v.0)[0] ^ delta.when(s.get(k))).collect();
+        let pairs = numbers.zip(to).enumerate();
+        let rows: Vec<Block> = pairs.map(|(k, (v, &u))| wires.labels(u)[0] ^ wires.labels(v)[0] ^ delta.when(s.get(k))).collect();
         return party.comms.send(PartyId::EVALUATOR, Kind::Solder.message().blocks(&rows).done()).await;
     }
     let mut all = Vec::new();
     for j in party.comms.others() {
         all.push(party.comms.recv_read(j, Kind::Solder, |r| r.blocks(to.len())).await?);
     }
-    for (k, (v, &u)) in input.wires().zip(to).enumerate() {
+    for (k, (v, &u)) in numbers.zip(to).enumerate() {
         let active: Vec<Block> = wires.labels(u).iter().zip(&all).map(|(&l, row)| l ^ row[k]).collect();
-        wires.set_labels(v.0, &active);
+        wires.set_labels(v, &active);
     }
     Ok(())
 }

@@ -7,8 +7,9 @@ use crate::{
     shares::Me,
     stats::Progress,
 };
+use chacha20::ChaCha20Rng;
 use cotenant_core::{Block, Channel, Digest, Domain, PartyId, hash::Tmmo};
-use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
 
 /// Called with progress of long steps.
 pub type Observer = Box<dyn FnMut(Progress) + Send>;
@@ -57,6 +58,12 @@ impl<C: Channel> Party<C> {
         if let Some(f) = &mut self.observer {
             f(progress(self.comms.stats.total().sent_bytes));
         }
+    }
+
+    /// Erases this party's global key and its randomness, past and future.
+    pub(crate) fn erase(&mut self) {
+        self.me.erase();
+        self.rng = ChaCha20Rng::from_seed([0; 32]);
     }
 
     pub(crate) fn n(&self) -> usize {

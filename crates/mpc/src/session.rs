@@ -3,21 +3,21 @@
 use crate::{
     auth::CotLinks,
     comms::Comms,
-    engine::{Engine, Input, Segment, Source, Wire},
-    error::{Check, Error, Misuse, Phase},
+    engine::{Engine, Input, Segment, Source, Tag, Wire},
+    error::{Check, Error, Failed, Misuse, Phase},
     garble::{self, Garbled, Masks, Planned},
     kind::Kind,
     online::Sealed,
-    open::open,
+    open::{open, open_to},
     party::{Observer, Party},
     shares::Shares,
     stats::{Progress, Stats},
     triple::{self, Triples},
     wires::{Declared, Wires},
 };
+use chacha20::ChaCha20Rng;
 use cotenant_circuit::Circuit;
 use cotenant_core::{Block, Channel, Digest, Domain, PartyId, domain::Hasher};
-use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 use std::sync::Arc;
 
@@ -28,6 +28,7 @@ pub const MAX_PARTIES: usize = 64;
 ///
 /// It is one run between the same parties over live links, with a fresh global key and fresh base OTs; nothing of it survives it.
 pub struct Session<C> {
+    tag: Tag,
     party: Party<C>,
     links: CotLinks,
     plan: Plan,
@@ -39,6 +40,7 @@ struct Plan {
     public: Vec<bool>,
     segments: usize,
     digest: Hasher,
+    misuse: Option<Misuse>,
 }
 
 enum Item {
@@ -76,8 +78,8 @@ impl<C: Channel> Session<C> {
             Ok(links) => {
                 let mut digest = Domain::Plan.hasher();
                 digest.field(&session.0);
-                let plan = Plan { items: Vec::new(), public: Vec::new(), segments: 0, digest };
-                Ok(Session { party, links, plan })
+                let plan = Plan { items: Vec::new(), public: Vec::new(), segments: 0, digest, misuse: None };
+                Ok(Session { tag: Tag::fresh(), party, links, plan })
             }
             Err(e) => {
                 party.comms.die(&e).await;
@@ -92,7 +94,7 @@ impl<C: Channel> Session<C> {
     }
 }
 
-/// The session id: a hash of a nonce of every party and of what was agreed, the same at all.
+/// The session id: a hash of a nonce of every party and of what was agreed, compared by all.
 async fn hello<C: Channel>(comms: &mut Comms<C>, agreed: Digest, rng: &mut ChaCha20Rng) -> Result<Digest, Error> {
     let mut nonce = [0; 32];
     rng.fill_bytes(&mut nonce);
@@ -105,12 +107,14 @@ async fn hello<C: Channel>(comms: &mut Comms<C>, agreed: Digest, rng: &mut ChaCh
         } else {
             let (nonce, digest) = comms.recv_read(p, Kind::Hello, |r| Ok((r.array::<32>()?, r.array::<32>()?))).await?;
             if digest != agreed.0 {
-                return Err(comms.blame_any(Check::PublicValue));
+                return Err(comms.blame(p, Failed(Check::PublicValue)));
             }
             nonce
         };
+        comms.absorb(p, &theirs);
         h.field(&theirs);
     }
+    comms.check_echo().await?;
     Ok(h.digest())
 }
 
@@ -127,6 +131,9 @@ impl<C: Channel> Engine for Session<C> {
 
     fn declare(&mut self, source: Source, len: usize) -> Input {
         let wires = self.plan.add_wires(len, source == Source::Public);
+        if matches!(source, Source::Private(p) if p.index() >= self.party.n()) {
+            self.plan.misuse = Some(Misuse::WrongInput);
+        }
         let (code, who) = match source {
             Source::Private(p) => (0, p.index() as u64),
             Source::Public => (1, 0),
@@ -135,34 +142,38 @@ impl<C: Channel> Engine for Session<C> {
         };
         self.plan.digest.field(b"input").number(code).number(who).number(len as u64);
         self.plan.items.push(Item::Input(Declared { source, wires: wires.clone() }));
-        Input::new(source, wires)
+        Input::new(self.tag, source, wires)
     }
 
     fn segment(&mut self, circuit: &Arc<Circuit>, inputs: &[Wire]) -> Result<Segment, Error> {
         if inputs.len() != circuit.inputs() {
             return Err(Misuse::Count.into());
         }
-        for (i, w) in inputs.iter().enumerate() {
-            let public = *self.plan.public.get(w.0 as usize).ok_or(Misuse::Foreign)?;
+        let inputs = inputs.iter().map(|w| w.number(self.tag)).collect::<Result<Vec<u32>, Misuse>>()?;
+        for (i, &w) in inputs.iter().enumerate() {
+            let public = *self.plan.public.get(w as usize).ok_or(Misuse::Foreign)?;
             if circuit.input_is_public(i) && !public {
                 return Err(Misuse::NotPublic.into());
             }
         }
         let outputs = self.plan.add_wires(circuit.outputs().len(), false);
         self.plan.digest.field(b"segment").field(&circuit.digest()).number(inputs.len() as u64);
-        inputs.iter().for_each(|w| {
-            self.plan.digest.number(w.0 as u64);
+        inputs.iter().for_each(|&w| {
+            self.plan.digest.number(w.into());
         });
         let index = self.plan.segments;
         self.plan.segments += 1;
-        self.plan.items.push(Item::Segment(Planned { circuit: circuit.clone(), inputs: inputs.to_vec(), outputs: outputs.clone() }));
-        Ok(Segment::new(index, outputs))
+        self.plan.items.push(Item::Segment(Planned { circuit: circuit.clone(), inputs, outputs: outputs.clone() }));
+        Ok(Segment::new(self.tag, index, outputs))
     }
 
     async fn seal(mut self) -> Result<Sealed<C>, Error> {
+        if let Some(misuse) = self.plan.misuse {
+            return Err(misuse.into());
+        }
         let mut party = self.party;
         match prepare(&mut party, &mut self.links, self.plan).await {
-            Ok((wires, garbled)) => Ok(Sealed::new(party, wires, garbled)),
+            Ok((wires, garbled)) => Ok(Sealed::new(self.tag, party, wires, garbled)),
             Err(e) => {
                 party.comms.die(&e).await;
                 Err(e)
@@ -206,7 +217,8 @@ async fn prepare<C: Channel>(party: &mut Party<C>, links: &mut CotLinks, plan: P
 
     party.comms.enter(Phase::Garble);
     let mut wires = Wires::new(&party.me, party.n(), plan.public.len());
-    let (planned, masks) = draw_masks(party, plan, &mut wires, random);
+    let (planned, masks, inputs) = draw_masks(party, plan, &mut wires, random);
+    open_private_masks(party, &mut wires, &inputs).await?;
     let garbled = multiply_all(party, planned, masks, triples).await?;
     let garbled = exchange_tables(party, garbled, &mut wires).await?;
 
@@ -219,45 +231,64 @@ async fn prepare<C: Channel>(party: &mut Party<C>, links: &mut CotLinks, plan: P
 }
 
 /// Gives every wire its mask, in order of wire numbers, and every declared input of a garbler its label.
-fn draw_masks<C: Channel>(party: &mut Party<C>, plan: Plan, wires: &mut Wires, random: Shares) -> (Vec<Planned>, Vec<Masks>) {
+fn draw_masks<C: Channel>(
+    party: &mut Party<C>,
+    plan: Plan,
+    wires: &mut Wires,
+    random: Shares,
+) -> (Vec<Planned>, Vec<Masks>, Vec<Declared>) {
     let mut next = 0..random.len();
-    let (mut planned, mut masks) = (Vec::new(), Vec::new());
+    let (mut planned, mut masks, mut inputs) = (Vec::new(), Vec::new(), Vec::new());
     for item in plan.items {
         match item {
-            Item::Input(d) => mask_input(party, &d, wires, &mut next, &random),
+            Item::Input(d) => {
+                mask_input(party, &d, wires, &mut next, &random);
+                inputs.push(d);
+            }
             Item::Segment(s) => {
                 masks.push(garble::mask(&party.me, &s, wires, &mut next, &random));
                 planned.push(s);
             }
         }
     }
-    (planned, masks)
+    (planned, masks, inputs)
 }
 
-/// A private input keeps only its owner's share of a random mask, which the owner therefore knows; a public one has mask 0.
+/// A public input has mask 0; every other a fresh `<lambda>` to which every party contributed a uniform bit.
+///
+/// A private input too: if its mask were its owner's share alone, each share of a sum of inputs that is opened would give one owner's input away.
 fn mask_input<C: Channel>(party: &mut Party<C>, d: &Declared, wires: &mut Wires, next: &mut impl Iterator<Item = usize>, random: &Shares) {
-    let me = &party.me;
-    let mut row = vec![Block::ZERO; me.stride()];
+    let zero = vec![Block::ZERO; party.me.stride()];
     for w in d.wires.clone() {
-        row.fill(Block::ZERO);
-        let bit = match d.source {
-            Source::Public => false,
-            source => {
-                let (bit, full) = random.at(next.next().expect("the pool was filled for this plan"));
-                match source {
-                    Source::Private(owner) if owner == me.id() => me.others().for_each(|j| row[me.mac(j)] = full[me.mac(j)]),
-                    Source::Private(owner) => row[me.key(owner)] = full[me.key(owner)],
-                    _ => row.copy_from_slice(full),
-                }
-                bit & !matches!(source, Source::Private(owner) if owner != me.id())
-            }
+        let (bit, row) = match d.source {
+            Source::Public => (false, &zero[..]),
+            _ => random.at(next.next().expect("the pool was filled for this plan")),
         };
-        wires.masks.push(bit, &row);
-        if !me.is_evaluator() {
+        wires.masks.push(bit, row);
+        if !party.me.is_evaluator() {
             let label = Block::random(&mut party.rng);
             wires.set_labels(w, &[label]);
         }
     }
+}
+
+/// The masks of private inputs are opened to their owners (WRK17b, input processing), each with its MACs checked. One round.
+async fn open_private_masks<C: Channel>(party: &mut Party<C>, wires: &mut Wires, inputs: &[Declared]) -> Result<(), Error> {
+    for owner in PartyId::all(party.n()) {
+        let numbers: Vec<u32> = inputs.iter().filter(|d| d.is_private_of(owner)).flat_map(|d| d.wires.clone()).collect();
+        if numbers.is_empty() {
+            continue;
+        }
+        let mut shares = Shares::with_capacity(&party.me, numbers.len());
+        for &w in &numbers {
+            let (bit, row) = wires.masks.at(w as usize);
+            shares.push(bit, row);
+        }
+        if let Some(masks) = open_to(party, &shares, owner).await? {
+            numbers.iter().zip(masks.iter()).for_each(|(&w, m)| wires.own.set(w as usize, m));
+        }
+    }
+    Ok(())
 }
 
 /// One opening for all ANDs of the plan, then l* of each.

@@ -3,9 +3,13 @@
 //! Party i holds its bit b, for every other j the MAC `M_j[b]`, and for j's bit c its own key `K_i[c]`, with `M_j[b] = K_j[b] xor b * Delta_j`
 //! (WRK17b section 3). Linear operations are local. A public constant is added to the evaluator's bit, and the keys that the others hold for it shift
 //! by their Delta.
+//!
+//! Openings show every party's share on its own, so the engine keeps this invariant: every mask is a sum of fresh masks, each of which has an independent
+//! uniform share at every honest party, and at least one of them in every set of wires that is opened is known to nobody else. Then the honest shares of
+//! what is opened are uniform but for their sum.
 
 use cotenant_core::{Bits, Block, PartyId};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// What a party needs to compute on shares: who it is, among how many, and its global key.
 pub(crate) struct Me {
@@ -21,6 +25,10 @@ impl Me {
 
     pub(crate) fn id(&self) -> PartyId {
         self.id
+    }
+
+    pub(crate) fn erase(&mut self) {
+        self.delta.zeroize();
     }
 
     pub(crate) fn delta(&self) -> Block {

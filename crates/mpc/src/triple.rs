@@ -31,6 +31,7 @@ use cotenant_core::{
     hash::{TweakUse, tweak},
     prg::Prg,
 };
+use zeroize::Zeroizing;
 
 /// Statistical security of bucketing: 2^-40.
 const RHO: u32 = 40;
@@ -50,7 +51,11 @@ const MIN_BATCH: usize = 512;
 /// Layers 1..B of candidates are each shifted cyclically by an independent uniform amount. A cheater that spoiled a_k candidates of layer k passes the check
 /// with 2^-(sum a_k), and the expected number of buckets with every candidate spoiled is (product a_k) / N^(B-1); a * 2^-a <= 1/2, so the chance that it
 /// passes and owns a bucket is at most 2^-B * N^-(B-1). B is the least for which this is 2^-40 or less.
+///
+/// # Panics
+/// For fewer than 2 outputs.
 pub fn bucket_size(outputs: usize) -> usize {
+    assert!(outputs >= 2, "one output cannot be hidden among others");
     let n = outputs as u128;
     (3..).find(|&b| n.checked_pow(b - 1).is_none_or(|p| p >= 1 << RHO.saturating_sub(b))).expect("n >= 2 makes some b large enough")
         as usize
@@ -109,8 +114,8 @@ async fn leaky_triples<C: Channel>(party: &mut Party<C>, links: &mut CotLinks, l
     let mut leaky = Leaky { shares, len };
     party.comms.stats.leaky_triples += len as u64;
     let mut z: Bits = (0..len).map(|t| leaky.x(t).0 & leaky.y(t).0).collect();
-    let phi: Vec<u64> = (0..len).map(|t| phi(party, leaky.y(t))).collect();
-    let mut s: Vec<u64> = (0..len).map(|t| phi[t] & mask(leaky.x(t).0)).collect();
+    let phi: Zeroizing<Vec<u64>> = Zeroizing::new((0..len).map(|t| phi(party, leaky.y(t))).collect());
+    let mut s: Zeroizing<Vec<u64>> = Zeroizing::new((0..len).map(|t| phi[t] & mask(leaky.x(t).0)).collect());
 
     let tweaks = party.take_tweaks(len);
     for j in party.me.others() {
@@ -246,7 +251,6 @@ async fn check<C: Channel>(party: &mut Party<C>, s: &[u64]) -> Result<(), Error>
 /// d = y_0 ^ y_k is opened and its MACs checked; then a = ^ x_k, b = y_0, c = z_0 ^ (^ over k of z_k ^ d * x_k).
 async fn combine<C: Channel>(party: &mut Party<C>, leaky: Leaky, n: usize, size: usize, out: &mut Triples) -> Result<(), Error> {
     let seed = party.toss(Step::Buckets).await?;
-    party.comms.check_echo().await?;
     let mut prg = Prg::new(seed);
     let shifts: Vec<usize> = (1..size).map(|_| prg.below(n as u64) as usize).collect();
     let candidate = |i: usize, k: usize| k * n + (i + shifts[k - 1]) % n;

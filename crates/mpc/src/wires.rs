@@ -1,10 +1,11 @@
 //! The wires between segments: masks, labels and masked values, by wire number.
 
 use crate::{
-    engine::{Source, VerifiedWires},
+    engine::{Source, Tag, VerifiedWires},
+    error::Misuse,
     shares::{Me, Shares},
 };
-use cotenant_core::{Bits, Block};
+use cotenant_core::{Bits, Block, PartyId};
 use std::{ops::Range, sync::Arc};
 use zeroize::Zeroizing;
 
@@ -17,6 +18,8 @@ pub(crate) struct Wires {
     /// Masked values, where `known`.
     pub(crate) lambda: Bits,
     pub(crate) known: Bits,
+    /// The whole masks of this party's private inputs, where opened to it.
+    pub(crate) own: Bits,
     /// Labels in `labels` for one wire.
     pub(crate) width: usize,
 }
@@ -29,6 +32,7 @@ impl Wires {
             labels: Zeroizing::new(vec![Block::ZERO; count * width]),
             lambda: Bits::zero(count),
             known: Bits::zero(count),
+            own: Bits::zero(count),
             width,
         }
     }
@@ -41,44 +45,57 @@ impl Wires {
         self.labels[wire as usize * self.width..][..self.width].copy_from_slice(labels);
     }
 
-    /// Sets the masked value, once.
+    /// Sets the masked value. Handles are consumed, so no wire gets a second one; two would make a garbler send two labels, whose xor is its Delta.
     pub(crate) fn set_value(&mut self, wire: u32, lambda: bool) {
-        debug_assert!(!self.known.get(wire as usize));
+        assert!(!self.known.get(wire as usize), "a wire gets its value once");
         self.lambda.set(wire as usize, lambda);
         self.known.set(wire as usize, true);
     }
 }
 
-/// How a declared input is masked.
+/// A declared input.
 pub(crate) struct Declared {
     pub(crate) source: Source,
     pub(crate) wires: Range<u32>,
 }
 
+impl Declared {
+    pub(crate) fn is_private_of(&self, party: PartyId) -> bool {
+        self.source == Source::Private(party)
+    }
+}
+
 /// Wires whose segment, and all it depends on, passed its authentication. Only evaluation makes them.
 #[derive(Clone)]
-pub struct Verified(Arc<[u32]>);
+pub struct Verified {
+    tag: Tag,
+    wires: Arc<[u32]>,
+}
 
 impl Verified {
-    pub(crate) fn new(wires: impl Iterator<Item = u32>) -> Verified {
-        Verified(wires.collect())
+    pub(crate) fn new(tag: Tag, wires: impl Iterator<Item = u32>) -> Verified {
+        Verified { tag, wires: wires.collect() }
     }
 
-    pub(crate) fn wires(&self) -> &[u32] {
-        &self.0
+    /// The numbers, if the wires are of the engine with this tag.
+    pub(crate) fn numbers(&self, tag: Tag) -> Result<&[u32], Misuse> {
+        if self.tag == tag { Ok(&self.wires) } else { Err(Misuse::Foreign) }
     }
 }
 
 impl VerifiedWires for Verified {
     fn len(&self) -> usize {
-        self.0.len()
+        self.wires.len()
     }
 
     fn slice(&self, range: Range<usize>) -> Verified {
-        Verified(self.0[range].into())
+        Verified { tag: self.tag, wires: self.wires[range].into() }
     }
 
+    /// # Panics
+    /// If the others are of another session.
     fn concat(&self, other: &Verified) -> Verified {
-        Verified::new(self.0.iter().chain(other.0.iter()).copied())
+        assert!(self.tag == other.tag, "wires of two sessions do not belong together");
+        Verified::new(self.tag, self.wires.iter().chain(other.wires.iter()).copied())
     }
 }

@@ -9,6 +9,10 @@
 //! 2. Only then P_j sends `m_j = sum of chi * M_1[t^j]` to the evaluator, and, for n > 2, a digest of the masked values to the other garblers.
 //! 3. The evaluator requires `xor of all m_j = sum of chi * ((^ over i of K_1[t^i]) ^ t^1 * Delta_1)`; garblers require equal digests.
 //!
+//! Masked values of inputs are broadcast, and compared by all when they are given, not here: in a segment without ANDs every sum is 0 and chi binds nothing.
+//! An evaluator that gives garblers different masked values of a gate between its own inputs passes step 1 at both; step 3 stops it, and all that it could
+//! have learnt are shares of its own masks.
+//!
 //! chi is expanded from a hash of the session, the segment and all its masked values, its inputs' included. That is Fiat-Shamir, which is allowed here: the
 //! challenge has 128 bits, a false t passes one challenge with 2^-128, and every party holds every byte that is hashed, so a grinding adversary gains
 //! 2^-128 a hash query.
@@ -22,6 +26,7 @@ use crate::{
 };
 use cotenant_core::{Bits, Block, Channel, Digest, Domain, PartyId, gf128, prg::Prg};
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 /// The evaluator: proves the masked values to every garbler, then checks the garblers' answers.
 pub(crate) async fn prove<C: Channel>(
@@ -74,7 +79,8 @@ pub(crate) async fn answer<C: Channel>(
         out[1] = star[mac] ^ right[mac].when(x) ^ left[mac].when(y);
     });
     if !bool::from(proof.ct_eq(&sums[0])) {
-        return Err(party.comms.blame(PartyId::EVALUATOR, Failed(Check::EvaluatorProof)));
+        // With more than two parties another garbler's rows or labels may have misled the evaluator.
+        return Err(party.comms.blame_if_two(PartyId::EVALUATOR, Failed(Check::EvaluatorProof)));
     }
     party.comms.send(PartyId::EVALUATOR, Kind::GarblerProof.message().blocks(&sums[1..]).done()).await?;
     compare_digests(party, digest).await
@@ -116,17 +122,17 @@ fn combine(seed: Block, gates: usize, width: usize, mut values: impl FnMut(usize
     const STEP: usize = 256;
     let mut prg = Prg::new(seed);
     let mut chi = [Block::ZERO; STEP];
-    let mut columns = vec![[Block::ZERO; STEP]; width];
-    let mut one = vec![Block::ZERO; width];
+    let mut columns = Zeroizing::new(vec![[Block::ZERO; STEP]; width]);
+    let mut one = Zeroizing::new(vec![Block::ZERO; width]);
     let mut sums = vec![Block::ZERO; width];
     for from in (0..gates).step_by(STEP) {
         prg.fill(&mut chi);
         let count = STEP.min(gates - from);
         for k in 0..count {
             values(from + k, &mut one);
-            columns.iter_mut().zip(&one).for_each(|(c, &v)| c[k] = v);
+            columns.iter_mut().zip(one.iter()).for_each(|(c, &v)| c[k] = v);
         }
-        for (s, c) in sums.iter_mut().zip(&columns) {
+        for (s, c) in sums.iter_mut().zip(columns.iter()) {
             *s ^= gf128::inner_product(&chi[..count], &c[..count]);
         }
     }

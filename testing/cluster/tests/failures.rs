@@ -8,7 +8,7 @@ use cotenant_cluster::{
     tamper::{Change, Tamper, Transcript, Verdict, honest_messages, judge, of_kind},
 };
 use cotenant_core::{Channel, ChannelFault, Digest, PartyId};
-use cotenant_mpc::{Engine, Error, Given, Kind, Misuse, Online, Phase, Session, Source, VerifiedWires};
+use cotenant_mpc::{Engine, Error, Given, Kind, Misuse, Online, Phase, Reason, Session, Source, VerifiedWires};
 use std::sync::Arc;
 
 /// The phase in which the first message of a kind is sent in [`everything`].
@@ -40,8 +40,7 @@ fn stopped_at(n: usize, kind: Kind, victim: PartyId, stop: fn(PartyId, &mut Hand
     reached.load(std::sync::atomic::Ordering::Relaxed).then_some(outcome)
 }
 
-/// Each of the others ends with an error that names the victim and the phase, or a party that had ended before it for that reason; one at least names the
-/// victim itself.
+/// Each of the others ends with an error that names the victim and the phase; one at least lost its own link to it, others may have been told.
 fn names_the_victim(n: usize, stop: fn(PartyId, &mut Hands), wanted: ChannelFault) {
     let mut stops = 0;
     for kind in Kind::ALL {
@@ -55,8 +54,8 @@ fn names_the_victim(n: usize, stop: fn(PartyId, &mut Hands), wanted: ChannelFaul
                     assert_eq!(*phase, phase_of(kind, n), "{at}, at {p}");
                     source.party == victim && source.cause == wanted
                 }
-                Err(Error::Stopped { check: None, phase, .. }) => {
-                    assert_eq!(*phase, phase_of(kind, n), "{at}, at {p}");
+                Err(Error::Stopped { reason, phase, .. }) => {
+                    assert_eq!((*reason, *phase), (Reason::Lost(victim), phase_of(kind, n)), "{at}, at {p}");
                     false
                 }
                 other => panic!("{at}, at {p}: {other:?}"),
@@ -168,12 +167,13 @@ fn a_notice_goes_to_all_carries_the_check_alone_and_is_the_last_message() {
             let first = theirs.iter().position(|m| Kind::of(&m.body) == Some(Kind::Notice)).unwrap_or(theirs.len());
             let told: Vec<_> = theirs[first..].iter().map(|m| m.to).collect();
             let word = match result {
-                Err(Error::Check { check, .. } | Error::Stopped { check: Some(check), .. }) => *check as u8,
-                Err(Error::Stopped { check: None, .. } | Error::Channel { .. }) => 0,
+                Err(Error::Check { check, .. } | Error::Stopped { reason: Reason::Check(check), .. }) => vec![*check as u8],
+                Err(Error::Stopped { reason: Reason::Lost(party), .. }) => vec![0, party.index() as u8],
+                Err(Error::Channel { source, .. }) => vec![0, source.party.index() as u8],
                 other => panic!("{kind:?}: {p} ended with {other:?}"),
             };
             assert_eq!(told, p.others(n).collect::<Vec<_>>(), "{kind:?}: {p} tells the others and nothing more");
-            assert!(theirs[first..].iter().all(|m| m.body == [Kind::Notice as u8, word]));
+            assert!(theirs[first..].iter().all(|m| m.body == [&[Kind::Notice as u8], &word[..]].concat()));
             checks += usize::from(matches!(result, Err(Error::Check { .. })));
         }
     }

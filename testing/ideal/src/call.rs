@@ -2,7 +2,7 @@
 
 use cotenant_circuit::Circuit;
 use cotenant_core::{Bits, Digest, PartyId};
-use cotenant_mpc::{Check, Phase, Source, Wire};
+use cotenant_mpc::{Check, Phase, Source};
 use std::{mem::discriminant, ops::Range, sync::Arc};
 
 /// One call of one party.
@@ -33,13 +33,13 @@ pub(crate) enum Reply {
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Item {
     Input(Source, usize),
-    Segment([u8; 32], Vec<Wire>),
+    Segment([u8; 32], Vec<u32>),
 }
 
 /// A circuit in the plan and where it is wired.
 pub(crate) struct Planned {
     pub(crate) circuit: Arc<Circuit>,
-    pub(crate) inputs: Vec<Wire>,
+    pub(crate) inputs: Vec<u32>,
     pub(crate) outputs: Range<u32>,
 }
 
@@ -55,6 +55,12 @@ pub(crate) enum Value {
     /// `Some` at its owner.
     Private(Option<Bits>),
     Joint,
+}
+
+impl Giving {
+    fn public(&self) -> Option<&Bits> {
+        if let Value::Public(bits) = &self.value { Some(bits) } else { None }
+    }
 }
 
 impl Call {
@@ -87,16 +93,15 @@ impl Call {
     }
 }
 
-/// The same inputs in the same order, and the same public values.
+/// The same inputs in the same order, and the same public values. Where both have public values, those are compared together with the inputs.
 fn inputs_disagree(mine: &[Giving], theirs: &[Giving]) -> Option<Check> {
-    let same_inputs = mine.len() == theirs.len()
-        && mine.iter().zip(theirs).all(|(a, b)| a.wires == b.wires && discriminant(&a.value) == discriminant(&b.value));
-    if !same_inputs {
-        return Some(Check::Order);
+    let pairs = || mine.iter().zip(theirs);
+    let same_kinds = mine.len() == theirs.len() && pairs().all(|(a, b)| discriminant(&a.value) == discriminant(&b.value));
+    let same = same_kinds && pairs().all(|(a, b)| a.wires == b.wires && a.public().map(Bits::words) == b.public().map(Bits::words));
+    let any_public = |inputs: &[Giving]| inputs.iter().any(|g| g.public().is_some());
+    match (same, any_public(mine) && any_public(theirs)) {
+        (true, _) => None,
+        (false, true) => Some(Check::PublicValue),
+        (false, false) => Some(Check::Order),
     }
-    let same_values = mine.iter().zip(theirs).all(|(a, b)| match (&a.value, &b.value) {
-        (Value::Public(a), Value::Public(b)) => a.words() == b.words(),
-        _ => true,
-    });
-    (!same_values).then_some(Check::PublicValue)
 }

@@ -5,7 +5,7 @@ use crate::{
     trusted::Trusted,
 };
 use cotenant_core::{ChannelError, ChannelFault, PartyId};
-use cotenant_mpc::{Check, Error, Phase};
+use cotenant_mpc::{Check, Error, Phase, Reason};
 use std::{
     future::Future,
     pin::Pin,
@@ -29,10 +29,12 @@ pub struct Fault {
     pub others_finish: bool,
 }
 
-/// The place of one party in one session. A party goes away by dropping it, or by dropping a call that has not ended.
+/// The place of one party in one session. A party goes away by dropping it, and stops the session by dropping a call that has not ended.
 pub struct Seat {
     me: PartyId,
     n: usize,
+    /// A call was dropped before it ended.
+    gave_up: bool,
     room: Arc<Mutex<Room>>,
 }
 
@@ -49,7 +51,7 @@ pub fn seats_with_fault(n: usize, seed: u64, fault: Fault) -> Vec<Seat> {
 fn make_seats(n: usize, seed: u64, fault: Option<Fault>) -> Vec<Seat> {
     let places = (0..n).map(|_| Place::default()).collect();
     let room = Arc::new(Mutex::new(Room { places, met: 0, ended: None, fault, trusted: Trusted::new(seed) }));
-    PartyId::all(n).map(|me| Seat { me, n, room: room.clone() }).collect()
+    PartyId::all(n).map(|me| Seat { me, n, gave_up: false, room: room.clone() }).collect()
 }
 
 impl Seat {
@@ -72,17 +74,21 @@ impl Seat {
         self.room.lock().expect("no answer panics").trusted.value(wire).is_some()
     }
 
-    fn leave(&self) {
+    pub(crate) fn gave_up(&self) -> bool {
+        self.gave_up
+    }
+
+    fn end(&self, why: Ended) {
         // After a panic elsewhere there is nothing to tidy up.
         if let Ok(mut room) = self.room.lock() {
-            room.end(Ended::Left(self.me));
+            room.end(why);
         }
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.leave();
+        self.end(Ended::Left(self.me));
     }
 }
 
@@ -125,7 +131,8 @@ impl Future for Meet<'_> {
 impl Drop for Meet<'_> {
     fn drop(&mut self) {
         if !self.ended {
-            self.seat.leave();
+            self.seat.gave_up = true;
+            self.seat.end(Ended::Stopped(self.seat.me, Reason::GaveUp));
         }
     }
 }
@@ -149,14 +156,15 @@ struct Place {
 /// Why there will be no further meeting, for those whom no answer told.
 enum Ended {
     Left(PartyId),
-    Stopped(PartyId, Check),
+    /// By whom, and why.
+    Stopped(PartyId, Reason),
 }
 
 impl Ended {
     fn error(&self, phase: Phase) -> Error {
         match *self {
             Ended::Left(party) => Error::Channel { source: ChannelError { party, cause: ChannelFault::Closed }, phase },
-            Ended::Stopped(by, check) => Error::Stopped { by, check, phase },
+            Ended::Stopped(by, reason) => Error::Stopped { by, reason, phase },
         }
     }
 }
@@ -183,9 +191,9 @@ impl Room {
         if let Some(Fault { at, check, suspects, others_finish, .. }) = self.fault.take_if(|f| f.call == self.met) {
             let others: Vec<_> = match others_finish {
                 true => self.trusted.answer(calls).into_iter().map(Ok).collect(),
-                false => everyone.clone().map(|_| Err(Error::Stopped { by: at, check, phase })).collect(),
+                false => everyone.clone().map(|_| Err(Error::Stopped { by: at, reason: Reason::Check(check), phase })).collect(),
             };
-            self.ended = Some(Ended::Stopped(at, check));
+            self.ended = Some(Ended::Stopped(at, Reason::Check(check)));
             let own = |p: PartyId| (p == at).then(|| Err(Error::Check { check, suspects: suspects.clone(), phase }));
             return everyone.zip(others).map(|(p, other)| own(p).unwrap_or(other)).collect();
         }
@@ -208,14 +216,14 @@ impl Room {
     }
 }
 
-/// The error at `me` if another party's call differs from its own; then every party's differs from another's, so all get one. Comparing a digest with
-/// everyone shows that someone differs, a message of the wrong kind or length shows who.
+/// The error at `me` if another party's call differs from its own; then every party's differs from another's, so all get one. A comparison shows that someone
+/// differs; at the start, and where a message is of the wrong kind or length, it is seen who.
 fn disagreement(calls: &[Call], me: PartyId, phase: Phase) -> Option<Error> {
     let n = calls.len();
     let mine = &calls[me.index()];
     let (other, check) = me.others(n).find_map(|p| Some((p, mine.disagrees(&calls[p.index()])?)))?;
-    let suspects = match check {
-        Check::Order | Check::Format => vec![other],
+    let suspects = match (mine, check) {
+        (Call::Start(_), _) | (_, Check::Order | Check::Format) => vec![other],
         _ => me.others(n).collect(),
     };
     Some(Error::Check { check, suspects, phase })

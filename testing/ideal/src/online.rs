@@ -5,13 +5,13 @@ use crate::{
     meeting::Seat,
 };
 use cotenant_core::{Bits, Digest, PartyId};
-use cotenant_mpc::{Error, Given, Input, Misuse, Online, Segment, Source, Stats, VerifiedWires};
+use cotenant_mpc::{Error, Given, Input, Misuse, Online, Segment, Source, Stats, Tag, VerifiedWires};
 use std::{ops::Range, sync::Arc};
 
 /// A sealed session of the ideal engine.
 pub struct Ideal {
+    tag: Tag,
     seat: Seat,
-    wires: usize,
     /// What is not evaluated yet.
     segments: Vec<Option<Arc<Planned>>>,
     stats: Stats,
@@ -20,25 +20,31 @@ pub struct Ideal {
 
 /// Wires of evaluated segments.
 #[derive(Clone)]
-pub struct Verified(Arc<[u32]>);
+pub struct Verified {
+    tag: Tag,
+    wires: Arc<[u32]>,
+}
 
 impl VerifiedWires for Verified {
     fn len(&self) -> usize {
-        self.0.len()
+        self.wires.len()
     }
 
     fn slice(&self, range: Range<usize>) -> Verified {
-        Verified(self.0[range].into())
+        Verified { tag: self.tag, wires: self.wires[range].into() }
     }
 
+    /// # Panics
+    /// If the others are of another session.
     fn concat(&self, other: &Verified) -> Verified {
-        Verified(self.0.iter().chain(other.0.iter()).copied().collect())
+        assert!(self.tag == other.tag, "wires of two sessions do not belong together");
+        Verified { tag: self.tag, wires: self.wires.iter().chain(other.wires.iter()).copied().collect() }
     }
 }
 
 impl Ideal {
-    pub(crate) fn new(seat: Seat, wires: usize, segments: Vec<Option<Arc<Planned>>>, stats: Stats) -> Ideal {
-        Ideal { seat, wires, segments, stats, dead: false }
+    pub(crate) fn new(tag: Tag, seat: Seat, segments: Vec<Option<Arc<Planned>>>, stats: Stats) -> Ideal {
+        Ideal { tag, seat, segments, stats, dead: false }
     }
 
     /// Makes a call; after an error that is not the caller's the session is dead.
@@ -56,33 +62,24 @@ impl Ideal {
     }
 
     fn alive(&self) -> Result<(), Misuse> {
-        if self.dead { Err(Misuse::Dead) } else { Ok(()) }
+        if self.dead || self.seat.gave_up() { Err(Misuse::Dead) } else { Ok(()) }
     }
 
-    /// The numbers of wires that have values.
-    fn known(&self, wires: &Verified) -> Result<Vec<u32>, Misuse> {
-        if wires.0.iter().all(|&w| self.seat.is_known(w)) { Ok(wires.0.to_vec()) } else { Err(Misuse::Foreign) }
-    }
-
-    /// An input's wires, if it is of this plan and has no value yet.
-    fn fresh(&self, input: &Input) -> Result<Range<u32>, Misuse> {
-        let numbers = input.wires().map(|w| w.0);
-        let range = numbers.clone().next().map_or(0..0, |first| first..first + input.len() as u32);
-        let fits = range.end as usize <= self.wires && !range.clone().any(|w| self.seat.is_known(w));
-        if fits { Ok(range) } else { Err(Misuse::Foreign) }
+    /// The numbers of verified wires, which have values.
+    fn numbers(&self, wires: &Verified) -> Result<Vec<u32>, Misuse> {
+        if wires.tag == self.tag { Ok(wires.wires.to_vec()) } else { Err(Misuse::Foreign) }
     }
 
     fn giving(&self, given: Given) -> Result<Giving, Misuse> {
-        let (fits, (input, value)) = match given {
-            Given::Public(i, bits) => (i.source() == Source::Public && i.len() == bits.len(), (i, Value::Public(bits))),
-            Given::Mine(i, bits) => (i.source() == Source::Private(self.me()) && i.len() == bits.len(), (i, Value::Private(Some(bits)))),
-            Given::Theirs(i) => (matches!(i.source(), Source::Private(p) if p != self.me()), (i, Value::Private(None))),
-            Given::Joint(i) => (i.source() == Source::Joint, (i, Value::Joint)),
+        let (Given::Public(i, _) | Given::Mine(i, _) | Given::Theirs(i) | Given::Joint(i)) = &given;
+        let (source, len, wires) = (i.source(), i.len(), i.numbers(self.tag)?);
+        let (fits, value) = match given {
+            Given::Public(_, bits) => (source == Source::Public && len == bits.len(), Value::Public(bits)),
+            Given::Mine(_, bits) => (source == Source::Private(self.me()) && len == bits.len(), Value::Private(Some(bits))),
+            Given::Theirs(_) => (matches!(source, Source::Private(p) if p != self.me()), Value::Private(None)),
+            Given::Joint(_) => (source == Source::Joint, Value::Joint),
         };
-        if !fits {
-            return Err(Misuse::WrongInput);
-        }
-        Ok(Giving { wires: self.fresh(&input)?, value })
+        if fits { Ok(Giving { wires, value }) } else { Err(Misuse::WrongInput) }
     }
 }
 
@@ -105,28 +102,30 @@ impl Online for Ideal {
 
     async fn evaluate(&mut self, segment: Segment) -> Result<Verified, Error> {
         self.alive()?;
-        let index = segment.index();
-        let planned = self.segments.get_mut(index).and_then(Option::take).ok_or(Misuse::Foreign)?;
-        if !planned.inputs.iter().all(|w| self.seat.is_known(w.0)) {
+        let index = segment.index(self.tag)?;
+        let slot = self.segments.get_mut(index).ok_or(Misuse::Foreign)?;
+        if slot.as_ref().is_some_and(|p| !p.inputs.iter().all(|&w| self.seat.is_known(w))) {
             return Err(Misuse::NotEvaluated.into());
         }
+        let planned = slot.take().ok_or(Misuse::Foreign)?;
         let outputs = planned.outputs.clone();
         self.meet(Call::Evaluate(index, planned)).await?;
-        Ok(Verified(outputs.collect()))
+        Ok(Verified { tag: self.tag, wires: outputs.collect() })
     }
 
     async fn solder(&mut self, input: Input, to: &Verified) -> Result<(), Error> {
+        self.alive()?;
+        let to = self.numbers(to)?;
         if input.source() != Source::Soldered || input.len() != to.len() {
             return Err(Misuse::WrongInput.into());
         }
-        self.alive()?;
-        let call = Call::Solder(self.fresh(&input)?, self.known(to)?);
+        let call = Call::Solder(input.numbers(self.tag)?, to);
         self.meet(call).await.map(drop)
     }
 
     async fn open(&mut self, wires: &Verified) -> Result<Bits, Error> {
         self.alive()?;
-        let call = Call::Open(self.known(wires)?);
+        let call = Call::Open(self.numbers(wires)?);
         Ok(self.bits(call).await?.expect("everyone gets what is opened to everyone"))
     }
 
@@ -135,17 +134,17 @@ impl Online for Ideal {
         if to.index() >= self.parties() {
             return Err(Misuse::Count.into());
         }
-        let call = Call::OpenTo(self.known(wires)?, to);
+        let call = Call::OpenTo(self.numbers(wires)?, to);
         self.bits(call).await
     }
 
     async fn open_linear(&mut self, wires: &Verified, rows: &[Vec<u32>]) -> Result<Bits, Error> {
         self.alive()?;
-        let known = self.known(wires)?;
-        if rows.iter().flatten().any(|&w| w as usize >= known.len()) {
+        let numbers = self.numbers(wires)?;
+        if rows.iter().flatten().any(|&w| w as usize >= numbers.len()) {
             return Err(Misuse::Count.into());
         }
-        Ok(self.bits(Call::OpenLinear(known, rows.to_vec())).await?.expect("everyone gets what is opened to everyone"))
+        Ok(self.bits(Call::OpenLinear(numbers, rows.to_vec())).await?.expect("everyone gets what is opened to everyone"))
     }
 
     async fn compare(&mut self, digest: Digest) -> Result<(), Error> {

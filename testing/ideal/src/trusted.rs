@@ -1,8 +1,8 @@
 //! The trusted third party: it knows the value of every wire and answers calls that all parties agree on.
 
 use crate::call::{Call, Giving, Planned, Reply, Value};
+use chacha20::ChaCha20Rng;
 use cotenant_core::{Bits, PartyId};
-use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
 /// The values of one session, in the clear.
@@ -74,7 +74,7 @@ impl Trusted {
     }
 
     fn evaluate(&mut self, planned: &Planned) {
-        let inputs: Vec<bool> = planned.inputs.iter().map(|w| self.known(w.0)).collect();
+        let inputs: Vec<bool> = planned.inputs.iter().map(|w| self.known(*w)).collect();
         let outputs = planned.circuit.eval(&inputs);
         planned.outputs.clone().zip(outputs).for_each(|(w, b)| self.set(w, b));
     }

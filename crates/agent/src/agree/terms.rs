@@ -46,7 +46,7 @@ pub struct Protocol {
     /// Depth of the trees of correlated oblivious transfer.
     pub ot_depth: usize,
     /// Leaky triples that make one triple in a plan of 2^20 AND gates; it stands for the statistical parameter.
-    pub bucket_size: u32,
+    pub bucket_size: usize,
 }
 
 /// What is sent to the server.

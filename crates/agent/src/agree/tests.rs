@@ -166,9 +166,8 @@ fn every_field_is_compared_and_named_at_both() {
     assert_eq!(differences(&run(|t| with_request(t, |r, _| r.set_body(b"hell".to_vec())))[1]), ["body length", "body digest"]);
     let region = |t: &mut Terms| with_request(t, |_, s| s.scope = Scope::new("s3", "eu-west-1", s.scope.timestamp()).unwrap());
     assert_eq!(differences(&run(region)[0]), ["signature scope"]);
-    let minute = |t: &mut Terms| {
-        with_request(t, |_, s| s.scope = Scope::new("s3", "us-east-1", Timestamp::from_unix(NOON + 60).unwrap()).unwrap())
-    };
+    let minute =
+        |t: &mut Terms| with_request(t, |_, s| s.scope = Scope::new("s3", "us-east-1", Timestamp::from_unix(NOON + 60).unwrap()).unwrap());
     assert_eq!(differences(&run(minute)[0]), ["signature time"]);
 }
 

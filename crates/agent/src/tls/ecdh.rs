@@ -8,6 +8,7 @@
 //! are never clamped and 8 k' is never reduced modulo L. K_i must be of prime order too. Its Montgomery coordinates are u = (1 + y) / (1 - y) and
 //! v = c u / x with c = sqrt(-486664) (RFC 7748 section 4.1); either root gives the same sum, if all take the same.
 
+use chacha20::ChaCha20Rng;
 use cotenant_core::{Domain, PartyId};
 use cotenant_tls::{Group, ServerShare};
 use crypto_bigint::modular::ConstMontyForm;
@@ -17,7 +18,6 @@ use curve25519_dalek::scalar::Scalar as EdwardsScalar;
 use curve25519_dalek::traits::IsIdentity;
 use p256::elliptic_curve::{group::GroupEncoding, ops::Reduce, point::AffineCoordinates, sec1::ToSec1Point};
 use p256::{AffinePoint, NonZeroScalar, ProjectivePoint, Scalar};
-use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 use subtle::{Choice, ConditionallySelectable};
 use zeroize::Zeroizing;

@@ -3,6 +3,7 @@
 use super::circuits::{ROUND_KEYS, curve};
 use super::ecdh::{self, Context, Secret, ShareFault};
 use super::plan::{AdditionPlan, ApplicationPlan, GroupPlan, SchedulePlan, SealingPlan, Shape, TlsPlan};
+use chacha20::ChaCha20Rng;
 use cotenant_circuit::coordinates::DenominatorError;
 use cotenant_circuit::ghash::multiplication_rows;
 use cotenant_circuit::{hkdf::label_schedule, sha256::schedule_bits};
@@ -12,7 +13,6 @@ use cotenant_tls::{
     AnswerDigest, ApplicationKeys, Group, HandshakeSecrets, Hole, KeyOps, Piece, RecordPlan, SendingKey, ServerShare, ServerVerified,
     TrafficSecret, TranscriptView,
 };
-use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 use zeroize::Zeroizing;
 

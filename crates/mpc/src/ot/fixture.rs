@@ -1,8 +1,8 @@
 //! What the tests of this folder share: seeded randomness, pairs, set-up parties.
 
 use super::{OtFault, Pair, ReceiverSetup, SenderSetup, SoftReceiver, SoftSender, tree};
+use chacha20::ChaCha20Rng;
 use cotenant_core::{Block, Digest, PartyId};
-use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use zeroize::Zeroizing;
 

@@ -74,6 +74,26 @@ fn another_public_value_is_noticed_before_it_is_used() {
     }
 }
 
+/// The odd party gives two public inputs in another order; their values are the same.
+struct OtherInputs;
+
+impl Body<()> for OtherInputs {
+    async fn party<E: Engine>(&self, mut s: E) -> Result<(), Error> {
+        let swapped = s.me() == ODD;
+        let mut given: Vec<_> = (0..2).map(|_| Given::Public(s.declare(Source::Public, 3), Bits::zero(3))).collect();
+        if swapped {
+            given.reverse();
+        }
+        s.seal().await?.input(given).await
+    }
+}
+
+#[test]
+fn other_inputs_are_noticed_though_their_values_are_the_same() {
+    let errors = same_errors(3, &OtherInputs);
+    assert!(errors.iter().all(|e| e.starts_with("check 'same public value' failed during online phase")), "{errors:?}");
+}
+
 /// The odd party compares another digest.
 struct OtherDigest;
 
@@ -172,13 +192,24 @@ fn a_party_that_went_away_after_its_last_call_disturbs_nobody() {
     });
 }
 
+/// The odd party gives up a call before it has ended.
+struct GivesUp;
+
+impl Body<()> for GivesUp {
+    async fn party<E: Engine>(&self, s: E) -> Result<(), Error> {
+        let gives_up = s.me() == ODD;
+        let (mut s, wires) = evaluated(s, 3).await?;
+        if gives_up {
+            assert!(s.coin().now_or_never().is_none(), "nobody answers at once");
+        }
+        s.coin().await?;
+        s.open(&wires).await.map(drop)
+    }
+}
+
 #[test]
-fn a_call_that_is_dropped_before_it_ends_counts_as_leaving() {
-    let mut seats = seats(2, 1).into_iter();
-    let (a, b) = (seats.next().expect("two seats"), seats.next().expect("two seats"));
-    let mut call = Box::pin(IdealSession::start(a, AGREED));
-    assert!((&mut call).now_or_never().is_none());
-    drop(call);
-    let error = block_on(IdealSession::start(b, AGREED)).err().expect("nobody is there");
-    assert_eq!(error.to_string(), "P1 closed the connection (during set-up)");
+fn a_session_is_dead_when_a_call_is_dropped_before_it_ends() {
+    let errors = same_errors(2, &GivesUp);
+    assert_eq!(errors[0], Error::from(Misuse::Dead).to_string());
+    assert_eq!(errors[1], format!("{ODD} stopped the session during online phase: it lost a party or its call was given up"));
 }

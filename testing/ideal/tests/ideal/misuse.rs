@@ -3,7 +3,7 @@
 use crate::both::{AGREED, Body, and, ideal, identity, real, texts};
 use cotenant_core::{Bits, PartyId};
 use cotenant_ideal::{IdealSession, seats};
-use cotenant_mpc::{Engine, Error, Given, Misuse, Online, Segment, Source, VerifiedWires, Wire};
+use cotenant_mpc::{Engine, Error, Given, Input, Misuse, Online, Segment, Source, Tag, VerifiedWires, Wire};
 use futures::executor::block_on;
 
 fn misuse<T>(result: Result<T, Error>) -> Misuse {
@@ -23,11 +23,12 @@ impl Body<Vec<Misuse>> for Mistakes {
         let w = b.public_input(2);
         b.output(&w);
         let wants_public = std::sync::Arc::new(b.finish());
+        let foreign = |source, len| Input::new(Tag::fresh(), source, 0..len);
         let joint = s.declare(Source::Joint, 2);
         let wires: Vec<Wire> = joint.wires().collect();
         let mut found = vec![
             misuse(s.segment(&and(), &wires[..1])),
-            misuse(s.segment(&and(), &[wires[0], Wire(1000)])),
+            misuse(s.segment(&and(), &foreign(Source::Joint, 2).wires().collect::<Vec<_>>())),
             misuse(s.segment(&wants_public, &wires)),
         ];
         let (public, soldered) = (s.declare(Source::Public, 3), s.declare(Source::Soldered, 3));
@@ -48,12 +49,17 @@ impl Body<Vec<Misuse>> for Mistakes {
             misuse(s.input(vec![Given::Mine(theirs, Bits::zero(3))]).await),
             misuse(s.input(vec![Given::Public(spare, Bits::zero(4))]).await),
             misuse(s.evaluate(never).await),
-            misuse(s.evaluate(Segment::new(1, 0..0)).await),
-            misuse(s.evaluate(Segment::new(7, 0..0)).await),
+            misuse(s.evaluate(Segment::new(Tag::fresh(), 0, 0..0)).await),
+            misuse(s.input(vec![Given::Joint(foreign(Source::Joint, 2))]).await),
         ]);
         s.input(vec![Given::Joint(joint)]).await?;
         let one = s.evaluate(one).await?;
-        found.extend([misuse(s.solder(short, &one).await), misuse(s.open_linear(&one, &[vec![0], vec![1]]).await)]);
+        found.extend([
+            misuse(s.solder(foreign(Source::Soldered, 1), &one).await),
+            misuse(s.solder(short, &one).await),
+            misuse(s.open_linear(&one, &[vec![0], vec![1]]).await),
+            misuse(s.open_to(&one, PartyId::new(2)).await),
+        ]);
         assert_eq!(s.open(&one).await?.len(), one.len(), "after all these mistakes the session lives");
         Ok(found)
     }
@@ -63,12 +69,30 @@ impl Body<Vec<Misuse>> for Mistakes {
 fn both_engines_find_the_same_mistakes() {
     use Misuse::*;
     let plan = [Count, Foreign, NotPublic];
-    let online = [NotEvaluated, Foreign, Foreign, WrongInput, Count];
+    let online = [NotEvaluated, Foreign, Foreign, Foreign, WrongInput, Count, Count];
     let wanted: Vec<Misuse> = plan.into_iter().chain([WrongInput; 7]).chain(online).collect();
     for outcome in [real(2, 1, &Mistakes), ideal(2, 1, &Mistakes)] {
         for found in texts(outcome) {
             assert_eq!(found.expect("mistakes kill nothing"), wanted);
         }
+    }
+}
+
+/// A private input of a party that does not exist.
+struct NobodysInput;
+
+impl Body<()> for NobodysInput {
+    async fn party<E: Engine>(&self, mut s: E) -> Result<(), Error> {
+        let _ = s.declare(Source::Private(PartyId::new(2)), 1);
+        assert_eq!(misuse(s.seal().await), Misuse::WrongInput);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_plan_with_an_input_of_nobody_is_not_sealed() {
+    for outcome in [real(2, 1, &NobodysInput), ideal(2, 1, &NobodysInput)] {
+        assert!(texts(outcome).iter().all(Result::is_ok));
     }
 }
 

@@ -1,12 +1,12 @@
 //! Equal results: inputs of every kind, chaining, soldering, every way to open, coins and exchanges.
 
 use crate::both::{Body, ideal, ideal_at, identity, real, texts};
+use chacha20::ChaCha20Rng;
 use cotenant_cluster::random_circuit;
 use cotenant_core::{Bits, Digest, PartyId};
 use cotenant_ideal::{IdealSession, seats};
 use cotenant_mpc::{Engine, Error, Given, Online, Source, VerifiedWires};
 use futures::executor::block_on;
-use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 /// What one party saw.
