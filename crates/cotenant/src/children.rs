@@ -2,6 +2,7 @@
 
 use crate::home::{self, Home, HomeError, config};
 use cotenant_net::Member;
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use std::{
     fs, io,
     net::{Ipv4Addr, TcpListener},
@@ -13,7 +14,6 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     process::Command,
     sync::mpsc,
-    task::JoinSet,
     time::{Instant, sleep_until},
 };
 
@@ -161,11 +161,12 @@ pub async fn run(program: &Path, tasks: Vec<Task>, input: &[u8], mut line: impl 
     let failed = |source| ChildrenError::Run { program: program.display().to_string(), source };
     let count = tasks.len();
     let (lines, mut seen) = mpsc::unbounded_channel();
-    let mut running = JoinSet::new();
+    // Held here and not by tasks of their own: dropping this future kills them all there and then.
+    let mut running = FuturesUnordered::new();
     for (i, task) in tasks.into_iter().enumerate() {
         let child = start(program, &task).map_err(failed)?;
         let (input, lines) = (input.to_vec(), lines.clone());
-        running.spawn(async move { (i, attend(child, input, task.log, |text| drop(lines.send((i, text)))).await) });
+        running.push(async move { (i, attend(child, input, task.log, |text| drop(lines.send((i, text)))).await) });
     }
     drop(lines);
     let mut ended: Vec<Option<Ended>> = vec![None; count];
@@ -179,8 +180,7 @@ pub async fn run(program: &Path, tasks: Vec<Task>, input: &[u8], mut line: impl 
         };
         tokio::select! {
             Some((i, text)) = seen.recv() => line(i, &text),
-            Some(done) = running.join_next() => {
-                let (i, end) = done.expect("no task panics or is cancelled");
+            Some((i, end)) = running.next() => {
                 let end = end.map_err(failed)?;
                 if !end.succeeded() {
                     deadline = deadline.or(Some(Instant::now() + GRACE));
@@ -190,7 +190,7 @@ pub async fn run(program: &Path, tasks: Vec<Task>, input: &[u8], mut line: impl 
             () = late => break,
         }
     }
-    running.shutdown().await;
+    drop(running);
     while let Ok((i, text)) = seen.try_recv() {
         line(i, &text);
     }

@@ -162,10 +162,12 @@ mod tests {
         assert!(matches!(Home::open(&home), Err(HomeError::Config { .. })), "the template names no other member");
         let text = fs::read_to_string(home.join(PARTY)).unwrap();
         let other = Identity::generate().unwrap().public();
-        fs::write(home.join(PARTY), format!("{text}\n[[members]]\nname = \"bob\"\nkey = \"{other}\"\naddress = \"127.0.0.1:7002\"\n")).unwrap();
+        fs::write(home.join(PARTY), format!("{text}\n[[members]]\nname = \"bob\"\nkey = \"{other}\"\naddress = \"127.0.0.1:7002\"\n"))
+            .unwrap();
         let opened = Home::open(&home).unwrap();
         assert_eq!((opened.me.index(), opened.name_of(PartyId::new(1))), (0, "P2 \"bob\"".to_owned()));
-        fs::write(home.join(PARTY), text.replace(&public.to_string(), &other.to_string()) + &member(&Identity::generate().unwrap())).unwrap();
+        fs::write(home.join(PARTY), text.replace(&public.to_string(), &other.to_string()) + &member(&Identity::generate().unwrap()))
+            .unwrap();
         assert!(matches!(Home::open(&home), Err(HomeError::NotAMember { own, .. }) if own == public));
     }
 

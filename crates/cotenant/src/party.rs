@@ -10,6 +10,7 @@ use crate::{
     stages::{Recorder, StageCost, Watcher},
     target::Site,
 };
+use chacha20::ChaCha20Rng;
 use cotenant_agent::{
     agree::{self, Protocol, Signing, Terms, ToSend},
     call::{self, Call, Content, Event, SignedRequest, Stage},
@@ -22,7 +23,6 @@ use cotenant_agent::{
 use cotenant_core::{Domain, PartyId};
 use cotenant_net::{Mesh, MeshConfig};
 use cotenant_tls::{Answer, AnswerLimits};
-use chacha20::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::{
     sync::{
@@ -131,8 +131,8 @@ impl Party {
         let recorder = Arc::new(Mutex::new(Recorder::new(watcher)));
         let armed = operation.tamper_after.map(|stage| (stage, Arc::new(AtomicBool::new(false))));
         let observer = observe(recorder.clone(), armed.clone());
-        let server = (operation.connector == self.home.me)
-            .then(|| TcpServer::new(operation.site.endpoint.clone(), self.home.server_timeout));
+        let server =
+            (operation.connector == self.home.me).then(|| TcpServer::new(operation.site.endpoint.clone(), self.home.server_timeout));
         let mpc = self.mesh.lane(first_lane + 1);
         let relay = Relaying::new(self.mesh.lane(first_lane + 2), armed.map(|(_, armed)| armed));
         let rng = fresh_rng()?;
@@ -276,4 +276,3 @@ pub fn unix_seconds() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
-

@@ -64,7 +64,9 @@ pub enum ShareFault {
     #[error("the share is not {SECRET_KEY_BYTES} bytes in hex; ask for it again")]
     Share,
     /// The share is another party's, or was made for another number of parties.
-    #[error("is the share of P{party} of {parties}, but this is {me} of {members}; take the right file, or put the members in the right order")]
+    #[error(
+        "is the share of P{party} of {parties}, but this is {me} of {members}; take the right file, or put the members in the right order"
+    )]
     NotMine {
         /// Whose share it is, from 1.
         party: usize,

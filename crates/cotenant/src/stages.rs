@@ -121,7 +121,11 @@ mod tests {
     #[test]
     fn stages_are_differences_of_totals() {
         let mut recorder = Recorder::new(Arc::new(Unwatched));
-        let stats = |ands| Stats { ands, ..Stats::default() };
+        let stats = |ands| {
+            let mut stats = Stats::default();
+            stats.ands = ands;
+            stats
+        };
         recorder.event(Event::Finished(Stage::Setup, stats(0)));
         recorder.event(Event::Finished(Stage::Prepare, stats(70)));
         recorder.event(Event::Finished(Stage::Handshake, stats(75)));

@@ -210,7 +210,8 @@ mod tests {
 
     #[test]
     fn keys_and_codes_are_found_in_xml() {
-        let xml = "<?xml version=\"1.0\"?><L xmlns=\"x\"><Contents><Key>a &amp; b&#x21;</Key></Contents><Contents><Key>c</Key></Contents></L>";
+        let xml =
+            "<?xml version=\"1.0\"?><L xmlns=\"x\"><Contents><Key>a &amp; b&#x21;</Key></Contents><Contents><Key>c</Key></Contents></L>";
         assert_eq!(keys(xml.as_bytes()), Ok(vec!["a & b!".to_owned(), "c".to_owned()]));
         assert_eq!(keys(b"<L><Key>a</L>"), Err(StepError::Listing));
         assert_eq!(error_code(b"<Error><Code>No\x1b[2JSuchKey</Code></Error>"), "No2JSuchKey");

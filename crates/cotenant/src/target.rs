@@ -32,7 +32,8 @@ impl FromStr for Endpoint {
         let (host, port) = text.rsplit_once(':').ok_or(BadEndpoint)?;
         let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         let host = bracketed.unwrap_or(host);
-        let good = !host.is_empty() && (bracketed.is_some() || !host.contains(':')) && host.chars().all(|c| c.is_ascii_graphic() && c != '/');
+        let good =
+            !host.is_empty() && (bracketed.is_some() || !host.contains(':')) && host.chars().all(|c| c.is_ascii_graphic() && c != '/');
         let port = port.parse().ok().filter(|&port| port != 0).ok_or(BadEndpoint)?;
         if good { Ok(Endpoint { host: host.to_owned(), port }) } else { Err(BadEndpoint) }
     }

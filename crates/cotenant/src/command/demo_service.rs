@@ -20,10 +20,7 @@ use std::{
 /// Makes a CA and a secret key for this run, and in DIR: ca.pem, to be given to every party, and party-K.s3-share.json, to be given to
 /// party K alone as s3-share.json in its home. The service knows the key; no party does.
 #[derive(Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "Example:\n  cotenant demo-service --dir service --listen 127.0.0.1:8443 --parties 2"
-)]
+#[command(verbatim_doc_comment, after_help = "Example:\n  cotenant demo-service --dir service --listen 127.0.0.1:8443 --parties 2")]
 pub(super) struct DemoServiceArgs {
     /// A new directory for the service's files
     #[arg(long, value_name = "DIR")]
@@ -76,7 +73,11 @@ impl DemoServiceArgs {
         std::fs::write(&ca, server.ca_pem()).map_err(write_failed(&ca))?;
         let endpoint = format!("https://{}", Endpoint { host, port: server.address().port() });
         let facts = Facts { endpoint, bucket: BUCKET, access_key_id: ACCESS_KEY_ID, ca, shares: files };
-        if self.json { print_json(&facts)? } else { print(facts.instructions().as_bytes())? }
+        if self.json {
+            print_json(&facts)?
+        } else {
+            print(facts.instructions().as_bytes())?
+        }
         // The service runs in the background until the process is interrupted.
         std::future::pending().await
     }

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 /// Makes this party's home: a new identity, and a party.toml to fill in
 #[derive(Args)]
-#[command(after_help = "Example:\n  cotenant init --home ~/.cotenant --name alice\n\nThen give the printed identity to the other parties, and add theirs to party.toml.")]
+#[command(
+    after_help = "Example:\n  cotenant init --home ~/.cotenant --name alice\n\nThen give the printed identity to the other parties, and add theirs to party.toml."
+)]
 pub(super) struct InitArgs {
     /// The directory; an identity that is already there is never overwritten
     #[arg(long, value_name = "DIR")]

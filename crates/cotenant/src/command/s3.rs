@@ -138,7 +138,11 @@ impl S3Args {
                 print_json(&S3Facts { party: home.me.to_string(), steps: Vec::new(), alone: Some(verdict.clone()) })?;
             }
             if verdict.status != 200 {
-                return Err(Error::Status { step: format!("{step}, {} alone", home.name_of(home.me)), status: verdict.status, code: verdict.code });
+                return Err(Error::Status {
+                    step: format!("{step}, {} alone", home.name_of(home.me)),
+                    status: verdict.status,
+                    code: verdict.code,
+                });
             }
         }
         Ok(())

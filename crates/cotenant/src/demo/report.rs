@@ -1,10 +1,6 @@
 //! What the demonstration has shown, as a page for people and as JSON.
 
-use crate::{
-    facts::StepFacts,
-    progress::megabytes,
-    stages::StageCost,
-};
+use crate::{facts::StepFacts, progress::megabytes, stages::StageCost};
 use serde::Serialize;
 
 /// What the demonstration has shown. There is one only if every part has shown what it must.

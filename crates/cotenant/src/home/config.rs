@@ -115,7 +115,11 @@ impl PartyFile {
     pub fn limits(&self) -> Limits {
         let or = |seconds: Option<u64>, default| seconds.map_or(default, Duration::from_secs);
         let default = Limits::default();
-        Limits { connect: or(self.timeouts.connect, default.connect), dead_after: or(self.timeouts.dead_after, default.dead_after), ..default }
+        Limits {
+            connect: or(self.timeouts.connect, default.connect),
+            dead_after: or(self.timeouts.dead_after, default.dead_after),
+            ..default
+        }
     }
 
     /// How long the connector waits for the server, each time.
@@ -178,7 +182,8 @@ pub(super) fn template(name: &str, own: &PublicIdentity) -> String {
 
 /// The text of a file with these members, the first `name` this party's.
 pub fn render(name: &str, members: &[Member]) -> String {
-    let list = members.iter().map(|m| format!("\n[[members]]\nname = \"{}\"\nkey = \"{}\"\naddress = \"{}\"\n", m.name, m.identity, m.address));
+    let list =
+        members.iter().map(|m| format!("\n[[members]]\nname = \"{}\"\nkey = \"{}\"\naddress = \"{}\"\n", m.name, m.identity, m.address));
     std::iter::once(format!("name = \"{name}\"\n")).chain(list).collect()
 }
 

@@ -1,0 +1,109 @@
+//! The command line by itself: help, arguments, identities, homes, the list of circuits.
+
+mod common;
+
+use common::{Homes, error, run, some_ca, text};
+use std::{fs, os::unix::fs::PermissionsExt};
+
+const COMMANDS: [&str; 7] = ["init", "id", "s-client", "s3", "demo", "demo-service", "circuits"];
+
+#[test]
+fn every_command_has_help_with_an_example() {
+    let all = run(&["--help"]);
+    assert!(all.status.success());
+    for name in COMMANDS {
+        assert!(text(&all.stdout).contains(&format!("  {name} ")), "{name}");
+        let help = run(&[name, "--help"]);
+        assert!(help.status.success() && help.stderr.is_empty());
+        assert!(text(&help.stdout).contains(&format!("cotenant {name}")), "{name} has an example");
+        assert!(text(&help.stdout).contains("Example"), "{name} has an example");
+    }
+    assert!(!text(&run(&["s3", "--help"]).stdout).contains("--tamper"), "it is for demonstrations only");
+}
+
+#[test]
+fn bad_arguments_are_named() {
+    let cases: [(&[&str], &str); 11] = [
+        (&[], "Usage"),
+        (&["s-clinet"], "s-client"),
+        (&["s-client"], "HOST:PORT"),
+        (&["s-client", "localhost", "--ca", "x"], "write HOST:PORT"),
+        (&["s-client", "localhost:443"], "--ca"),
+        (&["s-client", "localhost:443", "--ca", "x", "--parties", "1"], "2 to 64"),
+        (&["s-client", "localhost:443", "--ca", "x", "--parties", "x"], "2 to 64"),
+        (&["s-client", "localhost:443", "--ca", "x", "--home", "h", "--parties", "3"], "--parties"),
+        (&["s3", "--home", "h", "--endpoint", "https://localhost", "--ca", "x", "--bucket", "b", "list"], "write HOST:PORT"),
+        (&["s3", "--home", "h", "--endpoint", "localhost:443", "--ca", "x", "--bucket", "b"], "STEP"),
+        (&["demo", "--connector", "x"], "invalid digit"),
+    ];
+    for (arguments, words) in cases {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(error(&output).contains(words), "{arguments:?}: {}", text(&output.stderr));
+    }
+    let step = run(&["s3", "--home", "h", "--endpoint", "localhost:443", "--ca", "x", "--bucket", "b", "put:a"]);
+    assert!(error(&step).contains("write put:KEY=FILE"));
+    assert!(error(&run(&["demo", "--connector", "3"])).contains("--connector 3: there are 2 parties"));
+}
+
+#[test]
+fn a_ca_file_that_is_missing_or_none_is_named() {
+    let homes = Homes::new(2);
+    let (good, bad) = (homes.write("good.pem", &some_ca()), homes.write("bad.pem", "no certificate"));
+    let with = |ca: &str, more: &[&str]| error(&run(&[&["s-client", "localhost:443", "--ca", ca], more].concat()));
+    assert!(with("/none/ca.pem", &[]).starts_with("cotenant: /none/ca.pem: cannot be read (No such file"));
+    assert!(with(&bad, &[]).contains("bad.pem: no usable trust root"));
+    assert!(with(&good, &["--groups", "P-521"]).contains("--groups \"P-521\""));
+    assert!(with(&good, &["--server-name", "a b"]).contains("--server-name"));
+    assert!(with(&good, &["--connector", "3"]).contains("--connector 3: there are 2 parties"));
+    assert!(with(&good, &["--connector", "0", "--home", homes.home(0)]).contains("--connector 0"));
+}
+
+#[test]
+fn an_identity_is_made_once_and_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("alice");
+    let home = home.to_str().unwrap();
+    assert!(error(&run(&["id", "--home", home])).contains("cotenant init --home"));
+    let made = run(&["init", "--home", home, "--name", "alice"]);
+    assert!(made.status.success() && text(&made.stdout).starts_with("cot1"));
+    assert_eq!(run(&["id", "--home", home]).stdout, made.stdout);
+    assert!(error(&run(&["init", "--home", home])).contains("never overwritten"));
+    let json: serde_json::Value = serde_json::from_slice(&run(&["id", "--home", home, "--json"]).stdout).unwrap();
+    assert_eq!(json["identity"].as_str(), Some(text(&made.stdout).trim()));
+    let mode = fs::metadata(format!("{home}/identity.pem")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(error(&run(&["init", "--home", "/proc/none"])).contains("/proc/none: cannot be written"));
+    let other = dir.path().join("bob");
+    assert!(error(&run(&["init", "--home", other.to_str().unwrap(), "--name", "b\u{1b}b"])).contains("is no name"));
+}
+
+#[test]
+fn a_home_that_is_wrong_is_explained() {
+    let homes = Homes::new(2);
+    let ca = homes.write("ca.pem", &some_ca());
+    let file = homes.homes[0].join("party.toml");
+    let good = fs::read_to_string(&file).unwrap();
+    let call = || error(&run(&["s-client", "localhost:443", "--ca", &ca, "--home", homes.home(0)]));
+    fs::write(&file, good.replacen("address", "adress", 1)).unwrap();
+    assert!(call().contains("unknown key \"adress\" in [[members]]; did you mean \"address\"?"));
+    fs::write(&file, good.replacen("name = ", "name = = ", 1)).unwrap();
+    assert!(call().contains("party.toml: TOML parse error at line 1"));
+    fs::remove_file(&file).unwrap();
+    assert!(call().contains("party.toml: cannot be read"));
+    fs::write(&file, &good).unwrap();
+    fs::set_permissions(homes.homes[0].join("identity.pem"), fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(call().contains("chmod 600"));
+    let s3 = ["s3", "--home", homes.home(1), "--endpoint", "localhost:443", "--ca", &ca, "--bucket", "demo", "list"];
+    assert!(error(&run(&s3)).contains("s3-share.json: No such file"));
+}
+
+#[test]
+fn circuits_are_listed_with_their_counts() {
+    let table = text(&run(&["circuits"]).stdout);
+    assert!(table.lines().any(|line| line.starts_with("aes-128 key schedule") && line.contains(" 1280 ")), "{table}");
+    let json: serde_json::Value = serde_json::from_slice(&run(&["circuits", "--json"]).stdout).unwrap();
+    let circuits = json["circuits"].as_array().unwrap();
+    assert_eq!(circuits.len(), cotenant_circuit::library::library().len());
+    assert!(circuits.iter().all(|circuit| circuit["ands"].is_u64() && circuit["depth"].is_u64()));
+}

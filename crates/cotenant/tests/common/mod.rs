@@ -1,0 +1,117 @@
+//! Starting the command, homes and servers for its tests.
+#![allow(dead_code)] // each test file uses some of it
+
+use cotenant::{
+    children::make_homes,
+    s3::{S3Config, S3Server, serve},
+};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+};
+use tempfile::TempDir;
+
+/// The command, with nothing on its standard input unless it is written.
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cotenant"));
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs the command to its end.
+pub(crate) fn run(arguments: &[&str]) -> Output {
+    command(arguments).output().unwrap()
+}
+
+/// Starts the command with `input` on its standard input.
+pub(crate) fn start(arguments: &[&str], input: &str) -> Child {
+    let mut child = command(arguments).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child
+}
+
+/// What a failed command said; it must have said it on one line unless parties differ, and with status 1 or more.
+pub(crate) fn error(output: &Output) -> String {
+    assert!(!output.status.success(), "it should fail: {}", text(&output.stdout));
+    text(&output.stderr)
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Homes of some parties on this machine.
+pub(crate) struct Homes {
+    pub(crate) dir: TempDir,
+    pub(crate) homes: Vec<PathBuf>,
+}
+
+impl Homes {
+    pub(crate) fn new(parties: usize) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let homes = make_homes(dir.path(), parties).unwrap();
+        // Tests of absent parties should not take a minute.
+        for home in &homes {
+            let file = home.join("party.toml");
+            let text = std::fs::read_to_string(&file).unwrap();
+            std::fs::write(file, format!("{text}\n[timeouts]\nconnect = 20\nserver = 5\n")).unwrap();
+        }
+        Homes { dir, homes }
+    }
+
+    pub(crate) fn home(&self, party: usize) -> &str {
+        self.homes[party].to_str().unwrap()
+    }
+
+    pub(crate) fn write(&self, name: &str, contents: &str) -> String {
+        let path = self.dir.path().join(name);
+        std::fs::write(&path, contents).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+}
+
+/// A certificate that can stand as a CA's, as PEM.
+pub(crate) fn some_ca() -> String {
+    let key = rcgen::KeyPair::generate().unwrap();
+    rcgen::CertificateParams::new(vec![]).unwrap().self_signed(&key).unwrap().pem()
+}
+
+/// The embedded S3 service, as any TLS 1.3 server.
+pub(crate) struct Server {
+    pub(crate) runtime: tokio::runtime::Runtime,
+    pub(crate) server: S3Server,
+    directory: TempDir,
+}
+
+impl Server {
+    pub(crate) fn new() -> Self {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let config = S3Config {
+            directory: directory.path().join("objects"),
+            bucket: "demo".to_owned(),
+            access_key_id: "AKID".to_owned(),
+            secret_access_key: "secret".into(),
+            server_name: "localhost".to_owned(),
+            listen: "127.0.0.1:0".parse().unwrap(),
+        };
+        let server = runtime.block_on(serve(config)).unwrap();
+        std::fs::write(directory.path().join("ca.pem"), server.ca_pem()).unwrap();
+        std::fs::write(directory.path().join("other-ca.pem"), some_ca()).unwrap();
+        Server { runtime, server, directory }
+    }
+
+    pub(crate) fn endpoint(&self) -> String {
+        format!("localhost:{}", self.server.address().port())
+    }
+
+    pub(crate) fn file(&self, name: &str) -> String {
+        self.directory.path().join(name).to_str().unwrap().to_owned()
+    }
+}
+
+/// Whether anything is left in a directory.
+pub(crate) fn is_empty(dir: &Path) -> bool {
+    std::fs::read_dir(dir).unwrap().next().is_none()
+}
