@@ -140,36 +140,84 @@ pub async fn run<C: Channel, R: Channel, S: Server>(
     observe: Observer,
 ) -> Result<Answer, CallError> {
     let watch = Watch(Arc::new(Mutex::new(observe)));
-    let mut relay = Relay::new(relay, call.connector, server);
-    let message = Message::new(call.content)?;
+    let relay = Relay::new(relay, call.connector, server);
     let progress = watch.clone();
     let session_rng = ChaCha20Rng::from_rng(&mut rng);
     let observer: cotenant_mpc::Observer = Box::new(move |p| progress.tell(Event::Progress(p)));
-    let mut engine = Session::start(mpc, agreed, session_rng, Some(observer)).await?;
-    watch.finished(Stage::Setup, engine.stats());
+    let session = Session::start(mpc, agreed, session_rng, Some(observer)).await?;
+    watch.finished(Stage::Setup, session.stats());
+    run_on(session, relay, call, rng, &watch).await
+}
 
-    let plan = Plan::declare(&mut engine, call.config.groups(), &message)?;
-    let mut online = engine.seal().await?;
+/// The same on a session that was started elsewhere, of any engine.
+///
+/// # Errors
+/// Those of [`run`].
+pub async fn run_in<E: Engine, R: Channel, S: Server>(
+    session: E,
+    relay: Relay<R, S>,
+    call: Call,
+    rng: ChaCha20Rng,
+    observe: Observer,
+) -> Result<Answer, CallError> {
+    run_on(session, relay, call, rng, &Watch(Arc::new(Mutex::new(observe)))).await
+}
+
+async fn run_on<E: Engine, R: Channel, S: Server>(
+    mut session: E,
+    mut relay: Relay<R, S>,
+    call: Call,
+    rng: ChaCha20Rng,
+    watch: &Watch,
+) -> Result<Answer, CallError> {
+    let Call { target, config, limits, content, .. } = call;
+    let message = Message::new(content)?;
+    let plan = Plan::declare(&mut session, config.groups(), &message)?;
+    let mut online = session.seal().await?;
     watch.finished(Stage::Prepare, online.stats());
 
-    if let Some(signing) = plan.signing {
-        signing.sign(&mut online, &message).await?;
-        watch.finished(Stage::Sign, online.stats());
+    let ready = Ready { plan, message, config, target, limits, rng, watch };
+    let result = ready.run(&mut online, &mut relay).await;
+    if result.is_err() {
+        // A party that refuses the server, say, must not leave the others waiting.
+        online.give_up().await;
     }
-    relay.connect().await?;
-    watch.finished(Stage::Connect, online.stats());
-    let keys = JointKeys::new(&mut online, plan.tls, ChaCha20Rng::from_rng(&mut rng), |milestone, stats| {
-        let stage = match milestone {
-            Milestone::Handshake => Stage::Handshake,
-            Milestone::Sealed => Stage::Send,
-            Milestone::Opened => Stage::Receive,
-        };
-        watch.finished(stage, stats);
-    });
-    let connection = handshake(keys, &mut relay, call.config, call.target).await?;
-    let (connection, records) = alert_on_failure(&mut relay, connection.send(message.pieces, FragmentSize::LARGEST).await).await?;
-    relay.send(&records).await?;
-    hold_and_open(connection, &mut relay, call.limits).await
+    result
+}
+
+/// A call once everything is prepared.
+struct Ready<'a> {
+    plan: Plan,
+    message: Message,
+    config: Config,
+    target: Target,
+    limits: AnswerLimits,
+    rng: ChaCha20Rng,
+    watch: &'a Watch,
+}
+
+impl Ready<'_> {
+    async fn run<O: Online, R: Channel, S: Server>(self, online: &mut O, relay: &mut Relay<R, S>) -> Result<Answer, CallError> {
+        let Ready { plan, message, config, target, limits, mut rng, watch } = self;
+        if let Some(signing) = plan.signing {
+            signing.sign(online, &message).await?;
+            watch.finished(Stage::Sign, online.stats());
+        }
+        relay.connect().await?;
+        watch.finished(Stage::Connect, online.stats());
+        let keys = JointKeys::new(online, plan.tls, ChaCha20Rng::from_rng(&mut rng), |milestone, stats| {
+            let stage = match milestone {
+                Milestone::Handshake => Stage::Handshake,
+                Milestone::Sealed => Stage::Send,
+                Milestone::Opened => Stage::Receive,
+            };
+            watch.finished(stage, stats);
+        });
+        let connection = handshake(keys, relay, config, target).await?;
+        let (connection, records) = alert_on_failure(relay, connection.send(message.pieces, FragmentSize::LARGEST).await).await?;
+        relay.send(&records).await?;
+        hold_and_open(connection, relay, limits).await
+    }
 }
 
 async fn handshake<'o, O: Online, R: Channel, S: Server>(
@@ -202,7 +250,7 @@ async fn hold_and_open<O: Online, R: Channel, S: Server>(
 ) -> Result<Answer, CallError> {
     let mut collector = connection.await_answer(limits);
     loop {
-        let patience = if collector.may_be_over() { Patience::Farewell } else { Patience::Answer };
+        let patience = if collector.ends_like_a_closure() { Patience::Farewell } else { Patience::Answer };
         let bytes = relay.recv(patience).await?;
         if bytes.is_empty() {
             break;

@@ -209,7 +209,7 @@ impl Operation<'_> {
     fn terms(&self, home: &Home, request: ToSend) -> Terms {
         Terms {
             program: format!("cotenant {}", env!("CARGO_PKG_VERSION")),
-            protocol: Protocol { ot_depth: cotenant_mpc::ot::K, bucket_size: cotenant_mpc::bucket_size(1 << 20) },
+            protocol: Protocol { ot_depth: cotenant_mpc::ot::K, bucket_size: cotenant_mpc::bucket_size(1 << 20, 1) },
             members: home.members.iter().map(|member| member.identity.to_string()).collect(),
             connector: self.connector,
             operation: self.what.clone(),

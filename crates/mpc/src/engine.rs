@@ -256,6 +256,9 @@ pub trait Online: Send {
     /// Everyone commits to a value of the same length, then all are opened. The values by party; the echo of the openings has been compared.
     fn exchange(&mut self, value: &[u8]) -> impl Future<Output = Result<Vec<Vec<u8>>, Error>> + Send;
 
+    /// Ends the session before its time and tells the others, who would otherwise wait. For a caller that refuses to go on.
+    fn give_up(&mut self) -> impl Future<Output = ()> + Send;
+
     /// What the session has cost so far.
     fn stats(&self) -> Stats;
 }

@@ -143,6 +143,10 @@ impl<C: Channel> Online for Sealed<C> {
         self.settle(r).await
     }
 
+    async fn give_up(&mut self) {
+        self.kill(&Misuse::Dead.into()).await;
+    }
+
     fn stats(&self) -> Stats {
         self.party.comms.stats.clone()
     }

@@ -46,31 +46,30 @@ pub(crate) struct Triples {
 /// The smallest number of triples that is made at once; fewer are padded, as small batches need large buckets.
 const MIN_BATCH: usize = 512;
 
-/// Leaky triples in a bucket when `outputs` come out of one batch.
+/// Leaky triples in a bucket when `outputs` come out of each of `batches` batches.
 ///
 /// Layers 1..B of candidates are each shifted cyclically by an independent uniform amount. A cheater that spoiled a_k candidates of layer k passes the check
 /// with 2^-(sum a_k), and the expected number of buckets with every candidate spoiled is (product a_k) / N^(B-1); a * 2^-a <= 1/2, so the chance that it
-/// passes and owns a bucket is at most 2^-B * N^-(B-1). B is the least for which this is 2^-40 or less.
+/// passes and owns a bucket of one batch is at most 2^-B * N^-(B-1). B is the least for which `batches` times this is 2^-40 or less.
 ///
 /// # Panics
 /// For fewer than 2 outputs.
-pub fn bucket_size(outputs: usize) -> usize {
+pub fn bucket_size(outputs: usize, batches: usize) -> usize {
     assert!(outputs >= 2, "one output cannot be hidden among others");
-    let n = outputs as u128;
-    (3..).find(|&b| n.checked_pow(b - 1).is_none_or(|p| p >= 1 << RHO.saturating_sub(b))).expect("n >= 2 makes some b large enough")
-        as usize
+    let (n, wanted) = (outputs as u128, (batches as u128) << RHO);
+    let enough = |b: u32| n.checked_pow(b - 1).and_then(|p| p.checked_mul(1 << b)).is_none_or(|p| p >= wanted);
+    (3..).find(|&b| enough(b)).expect("n >= 2 makes some b large enough") as usize
 }
 
-/// How `total` triples are split in batches: as many as keep buckets of 3, all of one size but for rounding.
+/// How `total` triples are split in batches: the sizes, all alike. As many as keep buckets of 3: k batches of N with N^2 * 2^3 >= k * 2^40.
 pub fn batches(total: usize) -> Vec<usize> {
-    /// The least batch whose buckets have 3.
-    const THREE: usize = 370_728;
+    /// The least single batch whose buckets have 3.
+    const THREE: f64 = 370_728.0;
     if total == 0 {
         return Vec::new();
     }
-    let count = (total / THREE).max(1);
-    let each = total.div_ceil(count).max(MIN_BATCH);
-    vec![each; count]
+    let count = (total as f64 / THREE).powf(2.0 / 3.0).max(1.0) as usize;
+    vec![total.div_ceil(count).max(MIN_BATCH); count]
 }
 
 /// Makes at least `total` triples.
@@ -79,8 +78,9 @@ pub(crate) async fn triples<C: Channel>(party: &mut Party<C>, links: &mut CotLin
     let all: usize = sizes.iter().sum();
     let new = |p: &Party<C>| Shares::with_capacity(&p.me, all);
     let mut out = Triples { a: new(party), b: new(party), c: new(party) };
+    let count = sizes.len();
     for n in sizes {
-        let size = bucket_size(n);
+        let size = bucket_size(n, count);
         let leaky = leaky_triples(party, links, n * size).await?;
         combine(party, leaky, n, size, &mut out).await?;
         let (done, wanted) = (out.a.len() as u64, all as u64);
@@ -290,10 +290,20 @@ mod tests {
 
     #[test]
     fn buckets_are_the_smallest_that_reach_the_bound() {
-        for (n, b) in [(370_728, 3), (370_727, 4), (4_096, 4), (4_095, 5), (431, 5), (430, 6), (MIN_BATCH, 5)] {
-            assert_eq!(bucket_size(n), b, "{n} outputs");
-            assert!(bound_log2(n, b) <= -40.0 + 1e-9);
-            assert!(bound_log2(n, b - 1) > -40.0);
+        for (n, k, b) in [
+            (370_728, 1, 3),
+            (370_727, 1, 4),
+            (524_288, 2, 3),
+            (524_287, 2, 4),
+            (4_096, 1, 4),
+            (4_095, 1, 5),
+            (430, 1, 6),
+            (MIN_BATCH, 1, 5),
+        ] {
+            assert_eq!(bucket_size(n, k), b, "{k} batches of {n} outputs");
+            let all = (k as f64).log2();
+            assert!(all + bound_log2(n, b) <= -40.0 + 1e-9);
+            assert!(all + bound_log2(n, b - 1) > -40.0);
         }
     }
 
@@ -301,10 +311,10 @@ mod tests {
     fn batches_hold_what_was_asked_and_keep_buckets_small() {
         assert!(batches(0).is_empty());
         assert_eq!(batches(1), [MIN_BATCH]);
-        for total in [1, 512, 5000, 370_728, 741_455, 741_456, 1_100_000, 10_000_001] {
+        for total in [1, 512, 5000, 370_728, 741_455, 1_048_575, 1_048_576, 1_100_000, 10_000_001, 100_000_000] {
             let b = batches(total);
             assert!(b.iter().sum::<usize>() >= total);
-            assert!(total < 370_728 || b.iter().all(|&n| bucket_size(n) == 3));
+            assert!(total < 370_728 || b.iter().all(|&n| bucket_size(n, b.len()) == 3), "{total}");
         }
     }
 }

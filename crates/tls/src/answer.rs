@@ -146,13 +146,6 @@ impl<K: KeyOps> AnswerCollector<K> {
         self.reader.is_empty() && self.held.records.last().is_some_and(|record| record.body.len() == 2 + 1 + TAG)
     }
 
-    /// Whether the last thing held is as long as a close_notify without padding, and whole. A hint for the one who holds the socket: some servers say
-    /// close_notify and leave the connection open. What it really was is known, and checked, once it is open.
-    pub fn may_be_over(&self) -> bool {
-        const CLOSE_NOTIFY: usize = 2 + 1 + TAG;
-        self.reader.is_empty() && self.held.records.last().is_some_and(|record| record.body.len() == CLOSE_NOTIFY)
-    }
-
     /// The connection ended, or so the one who holds the socket claims: the answer is what is held.
     ///
     /// # Errors

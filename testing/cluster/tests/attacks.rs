@@ -2,7 +2,7 @@
 
 use cotenant_cluster::{
     Hands, Message, formula,
-    one_gate::{FalseValue, inputs, one_gate},
+    one_gate::{FalseRow, FalseValue, inputs, one_gate},
     run,
     scenario::everything,
     tamper::{Change, Transcript, Verdict, honest_messages, judge, of_kind, tampered},
@@ -46,6 +46,27 @@ fn the_same_lie_with_the_global_key_would_pass() {
         run(2, transcript.of(lie), |l| one_gate(l, seed));
         assert!(kinds_from(&transcript.messages(), p(2)).contains(&Kind::GarblerProof));
     }
+}
+
+/// A garbler that sent a false row, took the evaluator's proof apart and answers as well as it can without the evaluator's global key. The row is false for
+/// one value of the left masked bit only: else it is not used, and the output is right.
+#[test]
+fn a_garbler_cannot_answer_for_a_false_row() {
+    let (mut caught, seeds) = (0, 0..16);
+    for seed in seeds.clone() {
+        let transcript = Transcript::default();
+        let outcome = run(2, transcript.of(FalseRow::new(Block::ZERO)), |l| one_gate(l, seed));
+        let (sent, used) = (transcript.messages(), Verdict::Caught(Check::GarblerProof));
+        let left = of_kind(&sent, Kind::MaskedInput).into_iter().find(|(_, m)| m.from == p(1)).expect("P1 has an input").1.body[1] == 1;
+        assert_eq!(judge(&outcome, p(2), right(seed)), Ok(if left { used } else { Verdict::Correct }));
+        caught += usize::from(left);
+        if left {
+            let known = run(2, FalseRow::new(formula::delta(seed, p(1))), |l| one_gate(l, seed));
+            let [x, y] = inputs(seed);
+            assert!(matches!(known[0], Ok(out) if out != x & y), "the lie lacks nothing but P1's global key");
+        }
+    }
+    assert!(caught > 0 && caught < seeds.count());
 }
 
 /// More garblers: the evaluator's proof to P2 holds what P3 knows as well, as the rows between garblers give it. Neither that, nor the colluders' keys help;
@@ -206,6 +227,6 @@ fn buckets_are_as_large_as_the_exact_bound_demands() {
     for (least, size) in [(370_728u128, 3), (4_096, 4), (431, 5)] {
         let enough = |n: u128| n.pow(size as u32 - 1) << size >= 1 << 40;
         assert!(enough(least) && !enough(least - 1));
-        assert_eq!((bucket_size(least as usize), bucket_size(least as usize - 1)), (size, size + 1));
+        assert_eq!((bucket_size(least as usize, 1), bucket_size(least as usize - 1, 1)), (size, size + 1));
     }
 }

@@ -1,7 +1,8 @@
 //! Parties that show different faces to different parties, or lie with all their secrets at hand. Three parties, of which P3 cheats unless it is said.
 
+use cotenant_circuit::Builder;
 use cotenant_cluster::{
-    Hands, Honest, Message, Network, Outcome,
+    Hands, Honest, Local, Message, Network, Outcome,
     formula::{self, Step},
     rogue::{self, Lies},
     run, run_on,
@@ -9,9 +10,9 @@ use cotenant_cluster::{
     session_rng,
     tamper::{Verdict, judge},
 };
-use cotenant_core::PartyId;
-use cotenant_mpc::{Check, Error, Kind, Session};
-use std::pin::Pin;
+use cotenant_core::{Bits, Channel, PartyId};
+use cotenant_mpc::{Check, Engine, Error, Given, Kind, Online, Session, Source};
+use std::{pin::Pin, sync::Arc};
 
 fn cheater() -> PartyId {
     PartyId::new(2)
@@ -161,5 +162,39 @@ fn other_commitments_and_openings_towards_another_party_fail_the_echo() {
         let outcome = run(3, split_exchange(exchange, step, counter), |l| everything(l, seed));
         let verdict = judge(&outcome, cheater(), |honest| right(3, seed, honest.iter().copied()));
         assert_eq!(verdict, Ok(Verdict::Caught(Check::Echo)), "exchange {exchange}");
+    }
+}
+
+/// Outputs its inputs: a segment without ANDs, which has nothing to prove.
+async fn show_inputs(link: Local) -> Result<Vec<bool>, Error> {
+    let (me, n) = (link.me(), link.parties());
+    let mut b = Builder::new();
+    let w = b.input(n);
+    b.output(&w);
+    let mut s = Session::start(link, AGREED, session_rng(1, me), None).await?;
+    let inputs: Vec<_> = PartyId::all(n).map(|p| s.declare(Source::Private(p), 1)).collect();
+    let wires: Vec<_> = inputs.iter().flat_map(|i| i.wires()).collect();
+    let segment = s.segment(&Arc::new(b.finish()), &wires)?;
+    let mut s = s.seal().await?;
+    let give = |(p, i)| if p == me.index() { Given::Mine(i, Bits::from_iter([true])) } else { Given::Theirs(i) };
+    s.input(inputs.into_iter().enumerate().map(give).collect()).await?;
+    let shown = s.evaluate(segment).await?;
+    Ok(s.open(&shown).await?.iter().collect())
+}
+
+#[test]
+fn an_input_masked_otherwise_towards_another_party_fails_the_echo_even_where_nothing_is_proved() {
+    for from in PartyId::all(3) {
+        for to in from.others(3) {
+            let split = move |mut m: Message, hands: &mut Hands| {
+                if (m.from, m.to, Kind::of(&m.body)) == (from, to, Some(Kind::MaskedInput)) {
+                    m.body[1] ^= 1;
+                }
+                hands.deliver(m);
+            };
+            let outcome = run(3, split, show_inputs);
+            let verdict = judge(&outcome, from, |honest| honest.iter().all(|(_, out)| **out == [true; 3]));
+            assert_eq!(verdict, Ok(Verdict::Caught(Check::Echo)), "{from} to {to}");
+        }
     }
 }

@@ -74,6 +74,12 @@ impl Seat {
         self.room.lock().expect("no answer panics").trusted.value(wire).is_some()
     }
 
+    /// Stops the session for all.
+    pub(crate) fn give_up(&mut self) {
+        self.gave_up = true;
+        self.end(Ended::Stopped(self.me, Reason::GaveUp));
+    }
+
     pub(crate) fn gave_up(&self) -> bool {
         self.gave_up
     }
@@ -131,8 +137,7 @@ impl Future for Meet<'_> {
 impl Drop for Meet<'_> {
     fn drop(&mut self) {
         if !self.ended {
-            self.seat.gave_up = true;
-            self.seat.end(Ended::Stopped(self.seat.me, Reason::GaveUp));
+            self.seat.give_up();
         }
     }
 }

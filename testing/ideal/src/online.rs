@@ -168,6 +168,10 @@ impl Online for Ideal {
         }
     }
 
+    async fn give_up(&mut self) {
+        self.seat.give_up();
+    }
+
     fn stats(&self) -> Stats {
         self.stats.clone()
     }
