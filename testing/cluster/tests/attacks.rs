@@ -8,7 +8,7 @@ use cotenant_cluster::{
     tamper::{Change, Transcript, Verdict, honest_messages, judge, of_kind, tampered},
 };
 use cotenant_core::{Block, PartyId};
-use cotenant_mpc::{Check, Error, Kind, bucket_size};
+use cotenant_mpc::{Check, Error, Kind, batches, bucket_size};
 
 fn p(number: usize) -> PartyId {
     PartyId::new(number - 1)
@@ -229,4 +229,35 @@ fn buckets_are_as_large_as_the_exact_bound_demands() {
         assert!(enough(least) && !enough(least - 1));
         assert_eq!((bucket_size(least as usize, 1), bucket_size(least as usize - 1, 1)), (size, size + 1));
     }
+    for total in [1, 513, 370_728, 1_100_000, 20_000_000] {
+        let sizes = batches(total);
+        let enough = |b: usize| (sizes[0] as u128).pow(b as u32 - 1) << b >= (sizes.len() as u128) << 40;
+        let b = bucket_size(sizes[0], sizes.len());
+        assert!(sizes.iter().all(|&s| s == sizes[0]) && sizes.iter().sum::<usize>() >= total);
+        assert!(enough(b) && (b == 3 || !enough(b - 1)), "{total}: buckets of {b}");
+    }
+}
+
+/// What excludes attacks on faster variants that this protocol does not use. Masks in place of y would open one bit for each AND of two secrets: here it is two,
+/// and y is always fresh. Buckets authenticated as one would need 2 bits for each leaky triple and one for each bucket: here it is 3 for each leaky triple,
+/// each of which is checked before the shifts are drawn. MACs of x that are cut could be searched: here each has all 128 columns.
+#[test]
+fn the_preparation_is_the_plain_one() {
+    let messages = honest_messages(2, 5);
+    let from_p2: Vec<&Message> = messages.iter().filter(|m| m.from == p(2)).collect();
+    let of = |kind| from_p2.iter().enumerate().filter(move |(_, m)| Kind::of(&m.body) == Some(kind));
+    let ands_of_two_secrets = 3 + 10_usize;
+    let tables = of(Kind::Tables).next().expect("P2 garbles").0;
+    let differences = of(Kind::Opened).rfind(|(at, _)| *at < tables).expect("the differences are opened before").1;
+    assert_eq!(differences.body.len(), 1 + (2 * ands_of_two_secrets).div_ceil(8) + 32);
+
+    let leaky = 512 * bucket_size(512, 1);
+    assert_eq!(of(Kind::LeakyAnd).map(|(_, m)| m.body.len()).collect::<Vec<_>>(), [1 + leaky / 8 + 8 * leaky]);
+    let groups = 3 * leaky / 128 + 1;
+    assert_eq!(of(Kind::CotCorrection).next().expect("the bits of the triples").1.body.len(), 1 + 16 * groups * 128 / cotenant_mpc::ot::K);
+    // commitments: the correlation check's coin, the triple check's coin, its sums; then the shifts
+    let spent = of(Kind::LeakyShift).next().expect("the shifts d").0;
+    let next: Vec<_> = from_p2[spent + 1..].iter().map(|m| Kind::of(&m.body).expect("a kind")).take(7).collect();
+    use Kind::{Commit, Opened, Opening};
+    assert_eq!(next, [Commit, Opening, Commit, Opening, Commit, Opening, Opened]);
 }

@@ -82,7 +82,7 @@ fn table(kind: Kind, n: usize, from: PartyId, len: usize) -> Line {
         Kind::CotProof => line(vec![always(1..17, &[CorrelatedOt]), always(17..49, &[CorrelatedOt])]),
         Kind::DeltaCommit => Line { fields: vec![always(1..len, &[Echo])], length: &[Echo] },
         Kind::DeltaOpening => line(vec![always(1..17, &[Commitment]), always(len - 32..len, &[Commitment])]),
-        // 1 bit and 8 bytes a triple
+        // eight triples have one byte of bits and eight words
         Kind::LeakyAnd => {
             let bits = (len - 1) / 65;
             line(vec![when_used(1..1 + bits, &[Triple]), when_used(1 + bits..len, &[Triple])])
