@@ -3,6 +3,7 @@
 use cotenant_agent::relay::{Patience, Server, ServerFault};
 use cotenant_core::{Channel, ChannelError, PartyId};
 use std::{
+    collections::BTreeSet,
     io,
     sync::{
         Arc,
@@ -85,18 +86,20 @@ fn fault_of(error: &io::Error) -> ServerFault {
     }
 }
 
-/// The relay lane of a connector that changes one bit of what the server sent, once, as soon as it is armed.
+/// The relay lane of a connector that changes one bit of what the server sent, the same for every party, as soon as it is armed.
 ///
 /// The connector itself goes on with the true bytes: it wants the others to see something else.
 pub struct Relaying<C> {
     lane: C,
     armed: Option<Arc<AtomicBool>>,
+    /// Who has been told something else than the server said.
+    told: BTreeSet<PartyId>,
 }
 
 impl<C: Channel> Relaying<C> {
-    /// With `armed`, cheats on the first long enough message that is sent while it is true; without, honest.
+    /// With `armed`, cheats each party once, with the first long enough message after it is true; without, honest.
     pub fn new(lane: C, armed: Option<Arc<AtomicBool>>) -> Self {
-        Relaying { lane, armed }
+        Relaying { lane, armed, told: BTreeSet::new() }
     }
 }
 
@@ -111,8 +114,8 @@ impl<C: Channel> Channel for Relaying<C> {
 
     async fn send(&mut self, to: PartyId, mut message: Vec<u8>) -> Result<(), ChannelError> {
         // Short messages announce and carry no bytes of the server. The last byte is in the tag of a record.
-        let cheats = message.len() > 16 && self.armed.as_ref().is_some_and(|armed| armed.swap(false, Ordering::Relaxed));
-        if cheats {
+        let armed = self.armed.as_ref().is_some_and(|armed| armed.load(Ordering::Relaxed));
+        if armed && message.len() > 16 && self.told.insert(to) {
             *message.last_mut().expect("it is longer than 16 bytes") ^= 1;
         }
         self.lane.send(to, message).await

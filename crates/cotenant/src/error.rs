@@ -40,8 +40,10 @@ pub enum Error {
         source: AgreeError,
     },
     /// The joint call.
-    #[error("{}", named(.source, .members))]
+    #[error("call to {endpoint}: {}", named(.source, .members))]
     Call {
+        /// The server.
+        endpoint: String,
         /// The members' names, in order.
         members: Vec<String>,
         /// What went wrong.
@@ -183,13 +185,13 @@ mod tests {
     }
 
     fn call(source: CallError) -> Error {
-        Error::Call { members: vec!["alice".into(), "bob".into()], source: Box::new(source) }
+        Error::Call { endpoint: "localhost:443".into(), members: vec!["alice".into(), "bob".into()], source: Box::new(source) }
     }
 
     #[test]
     fn parties_get_their_names() {
         let text = call(gone()).to_string();
-        assert!(text.starts_with("P2 closed the connection") && text.ends_with("(P2 is \"bob\")"), "{text}");
+        assert!(text.starts_with("call to localhost:443: P2 closed the connection") && text.ends_with("(P2 is \"bob\")"), "{text}");
         assert!(!mentions("P12 and P21", "P2") && mentions("one of P1, P2 did", "P2"));
     }
 

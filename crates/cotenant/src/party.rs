@@ -137,7 +137,7 @@ impl Party {
         let relay = Relaying::new(self.mesh.lane(first_lane + 2), armed.map(|(_, armed)| armed));
         let rng = fresh_rng()?;
         let answer = on_own_thread(call::run(mpc, relay, server, call, agreed.digest, rng, observer)).await;
-        let answer = answer.map_err(|source| self.failed(source))?;
+        let answer = answer.map_err(|source| self.failed(&operation, source))?;
         let stages = recorder.lock().expect("no holder panics").stages().to_vec();
         Ok(Finished { answer, stages })
     }
@@ -152,8 +152,9 @@ impl Party {
         Error::Agree { text, source }
     }
 
-    fn failed(&self, source: call::CallError) -> Error {
-        Error::Call { members: self.home.members.iter().map(|member| member.name.clone()).collect(), source: Box::new(source) }
+    fn failed(&self, operation: &Operation, source: call::CallError) -> Error {
+        let endpoint = operation.site.endpoint.to_string();
+        Error::Call { endpoint, members: self.home.members.iter().map(|member| member.name.clone()).collect(), source: Box::new(source) }
     }
 }
 

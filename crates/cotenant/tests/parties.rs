@@ -32,7 +32,9 @@ fn a_difference_is_named_by_both_before_anything_is_computed() {
     let homes = Homes::new(2);
     let other_ca = homes.write("other.pem", &some_ca());
     let same: &[&str] = &["localhost:1"];
-    let cases: [([&[&str]; 2], [&str; 2], [&str; 2]); 8] = [
+    /// Arguments and input of both, and what the first says.
+    type Case<'a> = ([&'a [&'a str]; 2], [&'a str; 2], [&'a str; 2]);
+    let cases: [Case; 8] = [
         (
             [same, &["127.0.0.1:1", "--server-name", "localhost"]],
             [REQUEST; 2],

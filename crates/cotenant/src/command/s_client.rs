@@ -113,7 +113,7 @@ impl SClientArgs {
         console.clear();
         match children::cause(&ended, speaker) {
             None => Ok(()),
-            Some((i, end)) => Err(ChildrenError::Failed(format!("{}: P{}: {}", self.server, i + 1, end.error())).into()),
+            Some((i, end)) => Err(ChildrenError::Failed(format!("P{}: {}", i + 1, end.error())).into()),
         }
     }
 
