@@ -51,7 +51,7 @@ impl Console {
     pub fn waiting(&self, text: &str) {
         match &self.view {
             View::Bar(bar) => {
-                bar.set_length(0);
+                bar.set_style(style("{spinner} {msg}"));
                 bar.set_message(format!("{}: {text}", self.label));
             }
             View::Lines(_) => say(&format!("{}: {text}", self.label)),
@@ -71,6 +71,7 @@ impl Watcher for Console {
     fn progress(&self, progress: Progress) {
         match &self.view {
             View::Bar(bar) => {
+                bar.set_style(style("{spinner} {msg} {wide_bar} {percent:>3} %"));
                 bar.set_length(progress.wanted);
                 bar.set_position(progress.done);
                 bar.set_message(format!("{}: {}", self.label, progress.phase));
@@ -102,10 +103,13 @@ pub fn megabytes(bytes: u64) -> String {
 }
 
 fn bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{spinner} {msg} {wide_bar} {percent:>3} %").expect("the template is well-formed");
-    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr()).with_style(style);
+    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr()).with_style(style("{spinner} {msg}"));
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the templates here are well-formed")
 }
 
 /// A standard error that is gone is no reason to stop.

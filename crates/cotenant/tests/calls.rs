@@ -34,13 +34,9 @@ fn a_server_of_another_ca_is_refused() {
 
 #[test]
 fn a_server_that_is_not_there_is_named() {
-    let server = Server::new();
+    let mut server = Server::new();
     let (endpoint, ca) = (server.endpoint(), server.file("ca.pem"));
-    let Server { runtime, server, .. } = server;
-    runtime.block_on(server.shutdown());
-    // The CA's file went away with the directory.
-    let homes = Homes::new(2);
-    let ca = if std::path::Path::new(&ca).exists() { ca } else { homes.write("ca.pem", &common::some_ca()) };
+    server.stop();
     let output = start(&["s-client", &endpoint, "--ca", &ca, "--groups", "P-256"], REQUEST).wait_with_output().unwrap();
     let said = error(&output);
     assert!(said.contains(&endpoint) && said.contains("refused the connection") && said.lines().count() == 1, "{said}");

@@ -7,6 +7,7 @@ use cotenant::{
 };
 use std::{
     io::Write,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
 };
@@ -79,8 +80,9 @@ pub(crate) fn some_ca() -> String {
 
 /// The embedded S3 service, as any TLS 1.3 server.
 pub(crate) struct Server {
-    pub(crate) runtime: tokio::runtime::Runtime,
-    pub(crate) server: S3Server,
+    runtime: tokio::runtime::Runtime,
+    server: Option<S3Server>,
+    address: SocketAddr,
     directory: TempDir,
 }
 
@@ -99,11 +101,16 @@ impl Server {
         let server = runtime.block_on(serve(config)).unwrap();
         std::fs::write(directory.path().join("ca.pem"), server.ca_pem()).unwrap();
         std::fs::write(directory.path().join("other-ca.pem"), some_ca()).unwrap();
-        Server { runtime, server, directory }
+        Server { runtime, address: server.address(), server: Some(server), directory }
     }
 
     pub(crate) fn endpoint(&self) -> String {
-        format!("localhost:{}", self.server.address().port())
+        format!("localhost:{}", self.address.port())
+    }
+
+    /// From now on nothing listens there.
+    pub(crate) fn stop(&mut self) {
+        self.server.take().into_iter().for_each(|server| self.runtime.block_on(server.shutdown()));
     }
 
     pub(crate) fn file(&self, name: &str) -> String {
