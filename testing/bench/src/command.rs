@@ -1,0 +1,211 @@
+//! The command line.
+
+use crate::{
+    call, cot, engine,
+    error::Error,
+    line::Line,
+    processes::{self, print},
+    table::{self, Rows},
+    workload::Unit,
+};
+use clap::{Args, Parser, Subcommand};
+use cotenant::children::ERROR_PREFIX;
+use serde::Serialize;
+use std::{io::Write, path::PathBuf, process::ExitCode, time::Duration};
+use tokio::signal::unix::{SignalKind, signal};
+
+const EXAMPLES: &str = "Examples:
+  cargo run --release -p cotenant-bench -- engine --parties 2 --ands 1000000
+  cargo run --release -p cotenant-bench -- engine --parties 3 --ands 300000 --rtt-ms 6.6 --gbit 5.55 --json
+  cargo run --release -p cotenant-bench -- cot --k 4
+  cargo run --release -p cotenant-bench -- call --parties 2 --request-bytes 672 --response-bytes 1000
+
+Each party is a process of its own on this machine. docs/benchmarks.md says what each figure means.";
+
+/// Measures the engine, correlated oblivious transfer, and HTTPS calls
+#[derive(Parser)]
+#[command(name = "cotenant-bench", after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Many AND gates: independent AES-128 blocks or SHA-256 compressions
+    #[command(after_help = "Example:\n  cotenant-bench engine --parties 2 --ands 1000000 --json")]
+    Engine(EngineArgs),
+    /// Correlated oblivious transfers in one direction, between two processes
+    #[command(after_help = "Example:\n  cotenant-bench cot --k 4 --json")]
+    Cot(CotArgs),
+    /// One signed HTTPS call on a new connection, to a server in this process
+    #[command(after_help = "Example:\n  cotenant-bench call --parties 2 --request-bytes 672 --response-bytes 1000 --json")]
+    Call(CallArgs),
+    /// One party; this program starts it
+    #[command(hide = true)]
+    Party {
+        /// Its home
+        home: PathBuf,
+    },
+}
+
+#[derive(Args)]
+struct EngineArgs {
+    /// How many parties
+    #[arg(long, value_name = "N", value_parser = parse_parties, default_value = "2")]
+    parties: usize,
+    /// At least so many AND gates
+    #[arg(long, value_name = "M", value_parser = clap::value_parser!(u64).range(1..=1 << 27), default_value = "1000000")]
+    ands: u64,
+    /// What is computed
+    #[arg(long, value_enum, default_value = "aes")]
+    circuit: Unit,
+    /// Threads of each party; 1 is all there is yet
+    #[arg(long, value_name = "T", default_value = "1")]
+    threads: usize,
+    #[command(flatten)]
+    line: LineArgs,
+    /// One JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct CotArgs {
+    /// Bits of the global key that one tree covers: 1, 2, 4 or 8
+    #[arg(long, value_parser = ["1", "2", "4", "8"], default_value = "4")]
+    k: String,
+    /// Batches of 2^20
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 20), default_value = "16")]
+    batches: u32,
+    /// One JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct CallArgs {
+    /// How many parties
+    #[arg(long, value_name = "N", value_parser = parse_parties, default_value = "2")]
+    parties: usize,
+    /// Length of the whole request, signature included
+    #[arg(long, value_name = "B", default_value = "1000")]
+    request_bytes: usize,
+    /// Length of the whole answer
+    #[arg(long, value_name = "B", default_value = "1000")]
+    response_bytes: usize,
+    /// Keep a part of the answer secret; not built yet
+    #[arg(long)]
+    secret_response: bool,
+    /// A second call on the same connection; not built yet
+    #[arg(long)]
+    kept: bool,
+    #[command(flatten)]
+    line: LineArgs,
+    /// One JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// An emulated link between each two parties; without these, the loopback interface.
+#[derive(Args)]
+struct LineArgs {
+    /// Round trip of an emulated link between each two parties
+    #[arg(long, value_name = "X")]
+    rtt_ms: Option<f64>,
+    /// Rate of an emulated link between each two parties, each way
+    #[arg(long, value_name = "Y")]
+    gbit: Option<f64>,
+}
+
+impl LineArgs {
+    fn line(&self) -> Result<Option<Line>, Error> {
+        let wrong = |option, given: f64, wanted: &str| Error::Option { option, given: given.to_string(), wanted: wanted.to_owned() };
+        if let Some(rtt) = self.rtt_ms.filter(|rtt| !(0.0..=4000.0).contains(rtt)) {
+            return Err(wrong("--rtt-ms", rtt, "a round trip is from 0 to 4000 milliseconds: parties count as dead after 10 s of silence"));
+        }
+        if let Some(gbit) = self.gbit.filter(|gbit| !(0.001..=1000.0).contains(gbit)) {
+            return Err(wrong("--gbit", gbit, "a rate is from 0.001 to 1000 Gbit/s"));
+        }
+        let round_trip = Duration::from_secs_f64(self.rtt_ms.unwrap_or(0.0) / 1000.0);
+        Ok((self.rtt_ms.is_some() || self.gbit.is_some()).then_some(Line { round_trip, gbit: self.gbit }))
+    }
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let what = Cli::parse().what;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let result = runtime.map_err(Error::io("cannot start")).and_then(|runtime| {
+        let result = runtime.block_on(async {
+            tokio::select! {
+                result = run(what) => result,
+                () = interrupted() => Err(Error::Interrupted),
+            }
+        });
+        // A thread that still computes is not waited for.
+        runtime.shutdown_background();
+        result
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "{ERROR_PREFIX}{error}");
+            ExitCode::from(error.exit_status())
+        }
+    }
+}
+
+async fn run(what: What) -> Result<(), Error> {
+    match what {
+        What::Engine(args) => {
+            if args.threads != 1 {
+                return Err(Error::NotBuilt { option: "--threads", missing: "the engine computes on one thread of each party so far" });
+            }
+            let job = engine::Job { unit: args.circuit, ands: usize::try_from(args.ands).expect("at most 2^27") };
+            let report = engine::run(args.parties, job, args.line.line()?).await?;
+            show(args.json, &report, engine::Report::rows)
+        }
+        What::Cot(args) => {
+            let job = cot::Job { k: args.k.parse().expect("one of four digits"), batches: args.batches as usize };
+            let report = cot::run(job).await?;
+            show(args.json, &report, cot::Report::rows)
+        }
+        What::Call(args) => {
+            if args.secret_response {
+                let missing = "answers of which a part stays secret are not built yet";
+                return Err(Error::NotBuilt { option: "--secret-response", missing });
+            }
+            if args.kept {
+                return Err(Error::NotBuilt { option: "--kept", missing: "calls on a kept connection are not built yet" });
+            }
+            let report = call::run(args.parties, args.request_bytes, args.response_bytes, args.line.line()?).await?;
+            show(args.json, &report, call::Report::rows)
+        }
+        What::Party { home } => processes::attend(&home).await,
+    }
+}
+
+fn show<R: Serialize>(json: bool, report: &R, rows: impl FnOnce(&R) -> Rows) -> Result<(), Error> {
+    if json { print(&serde_json::to_string(report)?) } else { print(&table::render(&rows(report))) }
+}
+
+/// Ends when the process is told to; dropping what runs then ends the parties' processes and removes their homes.
+async fn interrupted() {
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminated) => {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminated.recv() => {}
+            }
+        }
+        // Where a signal cannot be listened to, it ends the process in the system's own way.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+fn parse_parties(text: &str) -> Result<usize, String> {
+    let most = cotenant_mpc::MAX_PARTIES;
+    let parties = text.parse().map_err(|_| format!("not a number from 2 to {most}"))?;
+    if (2..=most).contains(&parties) { Ok(parties) } else { Err(format!("a session has 2 to {most} parties")) }
+}
