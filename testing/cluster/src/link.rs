@@ -183,12 +183,14 @@ impl Channel for Local {
         poll_fn(|_| {
             let mut state = self.network.lock();
             let (killed, gone) = (state.killed[self.me.index()], state.gone[from.index()]);
+            let cut = state.killed[from.index()];
             let link = state.link(from, self.me);
             link.awaited = false;
             let outcome = match link.queue.pop_front() {
                 _ if killed => Err(ChannelFault::Broken),
                 Some(body) => Ok(body),
-                None if gone => Err(ChannelFault::Closed),
+                // of a party that lives and whose messages are kept, the end is not seen either
+                None if gone && (cut || link.owed <= 0) => Err(ChannelFault::Closed),
                 None if link.silent => Err(ChannelFault::Silent),
                 None => {
                     link.awaited = true;

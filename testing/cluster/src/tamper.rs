@@ -7,7 +7,7 @@ use crate::{
     run::{Outcome, run},
     scenario::{everything, right},
 };
-use cotenant_core::{ChannelFault, PartyId};
+use cotenant_core::PartyId;
 use cotenant_mpc::{Check, Error, Kind, Reason};
 use std::sync::{Arc, Mutex};
 
@@ -103,8 +103,8 @@ pub fn tampered(n: usize, seed: u64, cheater: PartyId, at: usize, change: Change
     judge(&outcome, cheater, |honest| right(n, seed, honest.iter().copied()))
 }
 
-/// Every honest party must have the right output or an error that does it no wrong: a check whose suspects include the cheater, or word of another's end
-/// that is true.
+/// Every honest party must have the right output or an error that is true: a check that suspects the cheater, and it alone where the check can tell; word
+/// from another party of its own end; or the loss of the cheater.
 ///
 /// # Errors
 /// Says which party ended wrongly, and how.
@@ -117,10 +117,13 @@ pub fn judge<T>(outcome: &Outcome<T>, cheater: PartyId, right: impl Fn(&[(PartyI
     let mut verdict = Verdict::Correct;
     for (p, error) in honest().filter_map(|(p, r)| Some((p, r.as_ref().err()?))) {
         match error {
-            Error::Check { check, suspects, .. } if suspects.contains(&cheater) => verdict = Verdict::Caught(*check),
+            Error::Check { check, suspects, .. }
+                if suspects.contains(&cheater) && (suspects.len() == 1 || !names_one(*check, outcome.len())) =>
+            {
+                verdict = Verdict::Caught(*check);
+            }
             Error::Stopped { by, reason, .. } if *by == cheater || said(&outcome[by.index()], *reason) => {}
             Error::Channel { source, .. } if source.party == cheater => {}
-            Error::Channel { source, .. } if source.cause == ChannelFault::Closed && outcome[source.party.index()].is_err() => {}
             _ => return Err(format!("{p} ended with: {error}")),
         }
         if verdict == Verdict::Correct {
@@ -128,6 +131,15 @@ pub fn judge<T>(outcome: &Outcome<T>, cheater: PartyId, right: impl Fn(&[(PartyI
         }
     }
     Ok(verdict)
+}
+
+/// Whether a check that fails identifies the cheating party. What only two parties' messages enter does; what a third party may have misled does not.
+fn names_one(check: Check, n: usize) -> bool {
+    use Check::*;
+    match check {
+        Format | Order | Commitment | BaseOt | PuncturedPrf | CorrelatedOt | OpenedMac => true,
+        Echo | Delta | Triple | Plan | PublicValue | EvaluatorProof | GarblerProof | MaskedValues => n == 2,
+    }
 }
 
 /// Whether a party that ended so gives this word of it to the others: its own check, what it was told, or that it lost a party.

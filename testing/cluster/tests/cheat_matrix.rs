@@ -146,12 +146,14 @@ fn cases(n: usize, messages: &[Message], at: usize, seed: u64) -> Vec<Case> {
     };
     for f in line.fields.iter().filter(|f| !f.bytes.is_empty()) {
         let (first, last) = (8 * f.bytes.start, 8 * f.bytes.end - 1);
-        let bits = [first, last, first + pick(seed, at, last - first)];
-        // with more parties a run takes longer, and seeds take turns
-        let chosen = if n == 2 { 0..3 } else { pick(seed, at, 3)..pick(seed, at, 3) + 1 };
-        for &bit in &bits[chosen] {
+        for bit in [first, last, first + pick(seed, at, last - first)] {
             case(&format!("bit {bit} flipped"), flipped(body, bit), f.checks, f.always);
         }
+    }
+    let used = line.fields.iter().all(|f| f.always);
+    if body.len() > 1 {
+        let noise = (1..body.len()).map(|k| pick(seed, at + k, 256) as u8);
+        case("noise", Change::To([body[0]].into_iter().chain(noise).collect()), &any_field(&line), used);
     }
     case("longer by a byte", Change::To([&body[..], &[0]].concat()), line.length, true);
     let length: &[Check] = if body.len() == 1 { &[Check::Order] } else { line.length };
@@ -161,7 +163,6 @@ fn cases(n: usize, messages: &[Message], at: usize, seed: u64) -> Vec<Case> {
     case("under another kind", Change::To([&[code], &body[1..]].concat()), &[Check::Order], true);
     let link = |m: &&Message| (m.from, m.to) == (message.from, message.to);
     let earlier = messages[..at].iter().filter(link).rfind(|m| m.body[0] == body[0] && m.body != *body);
-    let used = line.fields.iter().all(|f| f.always);
     if let Some(m) = earlier {
         case("an earlier one", Change::To(m.body.clone()), &any_field(&line), used);
     }
@@ -170,6 +171,9 @@ fn cases(n: usize, messages: &[Message], at: usize, seed: u64) -> Vec<Case> {
     let order = if same { any_field(&line) } else { vec![Check::Order] };
     case("after the next", Change::Later, &order, !same);
     case("lost", Change::Never, &order, true);
+    // with more parties a run takes longer: of what two parties have tried as well, each seed takes every other case
+    let mut turn = (seed..).map(|k| n == 2 || !is_sent(2, kind) || k % 2 == 0);
+    all.retain(|_| turn.next() == Some(true));
     all
 }
 

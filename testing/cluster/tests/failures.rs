@@ -51,8 +51,8 @@ fn names_the_victim(n: usize, stop: fn(PartyId, &mut Hands), wanted: ChannelFaul
             assert_eq!(judge(&outcome, victim, |done| done.is_empty()), Ok(Verdict::GaveUp), "{at}");
             let direct = victim.others(n).filter(|p| match &outcome[p.index()] {
                 Err(Error::Channel { source, phase }) => {
-                    assert_eq!(*phase, phase_of(kind, n), "{at}, at {p}");
-                    source.party == victim && source.cause == wanted
+                    assert_eq!((source.party, source.cause, *phase), (victim, wanted, phase_of(kind, n)), "{at}, at {p}");
+                    true
                 }
                 Err(Error::Stopped { reason, phase, .. }) => {
                     assert_eq!((*reason, *phase), (Reason::Lost(victim), phase_of(kind, n)), "{at}, at {p}");
