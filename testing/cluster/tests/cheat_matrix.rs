@@ -45,11 +45,10 @@ fn when_used(bytes: Range<usize>, checks: &'static [Check]) -> Field {
 const PROOFS: &[Check] = &[Check::EvaluatorProof, Check::GarblerProof];
 const PROOFS_OR_SPARE: &[Check] = &[Check::EvaluatorProof, Check::GarblerProof, Check::Format];
 
-/// Blocks of a message's rows, 5 a gate for three parties, so that the b bits that follow can be found: 16 bytes a block, a bit a gate.
+/// Bytes of rows in a message of tables; what may follow, a bit for each of a few gates, is shorter than the rows of one gate.
 fn table_rows(n: usize, length: usize) -> usize {
     let per_gate = 16 * (2 + 3 * (n - 2));
-    let gates = (1..).take_while(|g| per_gate * g < length).count();
-    per_gate * gates
+    length / per_gate * per_gate
 }
 
 /// The table. `len` is the length with the kind byte.
@@ -57,7 +56,7 @@ fn table(kind: Kind, n: usize, from: PartyId, len: usize) -> Line {
     use Check::*;
     let echoed = n > 2;
     match kind {
-        // no honest party sends it: see `forged_notices`
+        // sent when a session dies: see the last test
         Kind::Notice => line(vec![]),
         // another nonce gives another session id, which is compared, or under which no tree opens
         Kind::Hello => line(vec![always(1..33, if echoed { &[Echo] } else { &[PuncturedPrf] }), always(33..65, &[PublicValue])]),
