@@ -11,6 +11,10 @@ use crate::{
 };
 use cotenant_core::{Bits, Block, Channel, Domain, PartyId};
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// MACs that are hashed at once: 64 KiB.
+const RUN: usize = 4096;
 
 /// Opens `shares` to everyone. One round.
 pub(crate) async fn open<C: Channel>(party: &mut Party<C>, shares: &Shares) -> Result<Bits, Error> {
@@ -55,16 +59,15 @@ async fn receive<C: Channel>(party: &mut Party<C>, shares: &Shares, from: PartyI
 fn digest<C: Channel>(party: &Party<C>, (from, to): (PartyId, PartyId), number: u64, macs: impl Iterator<Item = Block>) -> [u8; 32] {
     let mut h = Domain::OpenMacs.hasher();
     h.field(&party.session.0).number(from.index() as u64).number(to.index() as u64).number(number);
-    let mut buffer = [Block::ZERO; 256];
-    let mut fill = 0;
+    // Long runs, as BLAKE3 hashes many of its 1 KiB chunks side by side.
+    let mut run = Zeroizing::new(Vec::with_capacity(RUN));
     for m in macs {
-        buffer[fill] = m;
-        fill += 1;
-        if fill == buffer.len() {
-            h.raw(cotenant_core::block::as_bytes(&buffer));
-            fill = 0;
+        run.push(m);
+        if run.len() == RUN {
+            h.raw(cotenant_core::block::as_bytes(&run));
+            run.clear();
         }
     }
-    h.raw(cotenant_core::block::as_bytes(&buffer[..fill]));
+    h.raw(cotenant_core::block::as_bytes(&run));
     h.digest().0
 }
