@@ -3,4 +3,5 @@
 pub mod circuit;
 pub mod date;
 pub mod plain;
+pub mod presign;
 pub mod sigv4;

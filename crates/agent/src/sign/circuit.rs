@@ -45,10 +45,11 @@ pub fn string_to_sign_bits(to_sign: &ToSign) -> Vec<bool> {
     hmac::schedules(to_sign.string_to_sign.as_bytes()).iter().flat_map(schedule_bits).collect()
 }
 
-/// The whole chain as a circuit of its own. Inputs: the key's bytes, secret; the string to sign, public. Output: the 64 digits.
-pub fn signature_circuit(scope: &Scope) -> Circuit {
+/// The whole chain as a circuit of its own, from a key of so many bytes, [`SECRET_KEY_BYTES`] as a rule. Inputs: the key's bytes, secret; the
+/// string to sign, public. Output: the 64 digits.
+pub fn signature_circuit(key_bytes: usize, scope: &Scope) -> Circuit {
     let mut b = Builder::new();
-    let secret = input_bytes(&mut b, SECRET_KEY_BYTES);
+    let secret = input_bytes(&mut b, key_bytes);
     let string_to_sign = string_to_sign_input(&mut b, scope);
     let key = signing_key(&mut b, &secret, scope);
     let digits = signature(&mut b, &key, &string_to_sign);
@@ -77,7 +78,7 @@ mod tests {
             let mut request = Request::new("GET", "h", 443, "/").unwrap();
             let to_sign = prepare(&mut request, &scope, Style::S3).unwrap();
             let inputs = [bits_of(&secret), string_to_sign_bits(&to_sign)].concat();
-            let digits = bytes_of(&signature_circuit(&scope).eval(&inputs));
+            let digits = bytes_of(&signature_circuit(SECRET_KEY_BYTES, &scope).eval(&inputs));
             assert_eq!(digits, signature_with_whole_key(&secret, &to_sign), "{service} {region}");
         }
     }
@@ -85,7 +86,7 @@ mod tests {
     #[test]
     fn counts_are_these() {
         let scope = scope("s3", "us-east-1");
-        let whole = signature_circuit(&scope).stats();
+        let whole = signature_circuit(SECRET_KEY_BYTES, &scope).stats();
         assert_eq!((whole.and_full, whole.and_half_public, whole.and_public, whole.depth), (431_839, 192, 0, 26_957));
 
         let mut b = Builder::new();

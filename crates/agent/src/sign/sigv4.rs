@@ -1,4 +1,5 @@
-//! AWS Signature Version 4, everything but the signature: canonical request, string to sign, Authorization header.
+//! AWS Signature Version 4, everything but the signature: canonical request, string to sign, Authorization header. Signing in the query is
+//! [`super::presign`]. Version 4A is another algorithm (ECDSA over P-256 with a key derived from the secret) and not here.
 //!
 //! `string to sign = "AWS4-HMAC-SHA256" LF timestamp LF scope LF hex(SHA-256(canonical request))` with
 //! `scope = YYYYMMDD "/" region "/" service "/aws4_request"`. None of it is secret; the key enters only in the HMAC chain, which is
@@ -21,12 +22,21 @@ pub enum SigningError {
     /// Region or service is empty, longer than 64, or not of small letters, digits and hyphens.
     #[error("region and service are of small letters, digits and hyphens")]
     Scope,
-    /// The access key id is empty or has a byte that would end it in the Authorization header.
+    /// The access key id is empty or has a byte that would end it in the Authorization header or the credential.
     #[error("the access key id has a byte that may not stand there")]
     AccessKeyId,
     /// The request has a header that the signer sets, X-Amz-Date for one.
     #[error("this header is for the signer to set")]
     OwnHeader,
+    /// The query has a parameter that the signer sets, X-Amz-Date for one.
+    #[error("this query parameter is for the signer to set")]
+    OwnParameter,
+    /// A signature in the query has to expire after 1 to 604 800 seconds.
+    #[error("a signed query is valid for at least a second and at most seven days")]
+    Expires,
+    /// Only the services that take the hash of the body as a header take a request with an unsigned body.
+    #[error("this service takes no unsigned body")]
+    UnsignedPayload,
     /// A plus sign in the query: a space to some servers, itself to others. Write `%20` or `%2B`.
     #[error("a plus sign in the query has two meanings")]
     PlusInQuery,
@@ -145,11 +155,8 @@ impl ToSign {
     /// # Errors
     /// [`SigningError::AccessKeyId`].
     pub fn authorization_prefix(&self, access_key_id: &str) -> Result<String, SigningError> {
-        if access_key_id.is_empty() || !access_key_id.bytes().all(|b| b.is_ascii_graphic() && !b"/,=".contains(&b)) {
-            return Err(SigningError::AccessKeyId);
-        }
-        let Self { scope, signed_headers, .. } = self;
-        Ok(format!("{ALGORITHM} Credential={access_key_id}/{scope}, SignedHeaders={signed_headers}, Signature="))
+        let credential = credential(access_key_id, &self.scope)?;
+        Ok(format!("{ALGORITHM} Credential={credential}, SignedHeaders={}, Signature=", self.signed_headers))
     }
 
     /// The Authorization header's value with a signature that is known in the clear.
@@ -169,16 +176,32 @@ impl ToSign {
 /// # Errors
 /// What makes the request ambiguous, or a header that only the signer may set.
 pub fn prepare(request: &mut Request, scope: &Scope, style: Style) -> Result<ToSign, SigningError> {
-    const OWN: [&str; 3] = ["authorization", "x-amz-content-sha256", "x-amz-date"];
-    if request.headers().iter().any(|(name, _)| OWN.iter().any(|own| name.eq_ignore_ascii_case(own))) {
-        return Err(SigningError::OwnHeader);
-    }
-    let body_hash = hex_sha256(request.body());
+    refuse_headers(request, &OWN_HEADERS)?;
     request.add_header("X-Amz-Date", &scope.timestamp.to_string())?;
+    let body_hash = name_body(request, style)?;
+    to_sign(request, request.target(), &body_hash, scope, style)
+}
+
+/// The headers that say who signed, when, and which body.
+pub(super) const OWN_HEADERS: [&str; 3] = ["authorization", "x-amz-content-sha256", "x-amz-date"];
+
+pub(super) fn refuse_headers(request: &Request, own: &[&str]) -> Result<(), SigningError> {
+    let is_own = |name: &str| own.iter().any(|own| name.eq_ignore_ascii_case(own));
+    if request.headers().iter().any(|(name, _)| is_own(name)) { Err(SigningError::OwnHeader) } else { Ok(()) }
+}
+
+/// The hash of the body, which is added to the request as well where the style wants it.
+pub(super) fn name_body(request: &mut Request, style: Style) -> Result<String, SigningError> {
+    let body_hash = hex_sha256(request.body());
     if style.content_sha256 {
         request.add_header("X-Amz-Content-Sha256", &body_hash)?;
     }
-    let (path, query) = request.target().split_once('?').unwrap_or((request.target(), ""));
+    Ok(body_hash)
+}
+
+/// What is to be signed of a request that is sent with this target and whose body is named so.
+pub(super) fn to_sign(request: &Request, target: &str, payload: &str, scope: &Scope, style: Style) -> Result<ToSign, SigningError> {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let (canonical_headers, signed_headers) = canonical_headers(request);
     let canonical_request = [
         request.method(),
@@ -186,15 +209,23 @@ pub fn prepare(request: &mut Request, scope: &Scope, style: Style) -> Result<ToS
         &canonical_query(query)?,
         &canonical_headers, // its last line end and the one of the join make the empty line
         &signed_headers,
-        &body_hash,
+        payload,
     ]
     .join("\n");
     let string_to_sign = scope.string_to_sign(&hex_sha256(canonical_request.as_bytes()));
     Ok(ToSign { canonical_request, string_to_sign, signed_headers, scope: scope.clone() })
 }
 
+/// `access key id "/" scope`.
+pub(super) fn credential(access_key_id: &str, scope: &Scope) -> Result<String, SigningError> {
+    if access_key_id.is_empty() || !access_key_id.bytes().all(|b| b.is_ascii_graphic() && !b"/,=".contains(&b)) {
+        return Err(SigningError::AccessKeyId);
+    }
+    Ok(format!("{access_key_id}/{scope}"))
+}
+
 /// Header lines `name:value LF`, sorted by small name, values of one name joined by commas in the order sent; and the list of names.
-fn canonical_headers(request: &Request) -> (String, String) {
+pub(super) fn canonical_headers(request: &Request) -> (String, String) {
     let mut fields = std::collections::BTreeMap::<String, Vec<String>>::new();
     fields.insert("host".into(), vec![request.host().to_owned()]);
     if !request.body().is_empty() {
@@ -252,7 +283,7 @@ fn canonical_query(query: &str) -> Result<String, SigningError> {
 }
 
 /// Every byte but the unreserved ones of RFC 3986 section 2.3, and slashes on request, as `%` and two capital hex digits.
-fn percent_encode(bytes: &[u8], keep_slashes: bool) -> String {
+pub(super) fn percent_encode(bytes: &[u8], keep_slashes: bool) -> String {
     let mut out = String::with_capacity(bytes.len());
     for &b in bytes {
         if b.is_ascii_alphanumeric() || b"-._~".contains(&b) || (keep_slashes && b == b'/') {
@@ -265,7 +296,7 @@ fn percent_encode(bytes: &[u8], keep_slashes: bool) -> String {
 }
 
 /// The bytes that a well-formed percent-encoding (as [`Request`] has it) stands for.
-fn percent_decode(text: &str) -> Vec<u8> {
+pub(super) fn percent_decode(text: &str) -> Vec<u8> {
     let digit = |b: u8| char::from(b).to_digit(16).map(|d| d as u8);
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
