@@ -14,6 +14,7 @@ use cotenant_core::{Bits, Channel, Digest, PartyId};
 use cotenant_mpc::{Engine, Given, Input, Online, Segment, Session, Source, Stats, Wire};
 use cotenant_tls::{Answer, AnswerLimits, Config, Connection, Failure, FragmentSize, Handshake, Piece, Progress, Target};
 use rand_core::SeedableRng;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
 
@@ -102,6 +103,12 @@ pub enum CallError {
     /// The request cannot be written.
     #[error(transparent)]
     Request(#[from] http::RequestError),
+    /// The connector says that the answer ended before it began.
+    #[error("{0}, the connector, says that the server closed the connection without an answer")]
+    NoAnswer(PartyId),
+    /// The call failed when the request's ciphertext may already have been in the connector's hands.
+    #[error("{0}; the request may have been sent: find out before you repeat it")]
+    MayHaveBeenSent(Box<CallError>),
     /// This party's share of the secret access key has the wrong length.
     #[error("this party's share of the secret access key has {found} bytes, not {}", circuit::SECRET_KEY_BYTES)]
     Share {
@@ -205,19 +212,34 @@ impl Ready<'_> {
         }
         relay.connect().await?;
         watch.finished(Stage::Connect, online.stats());
-        let keys = JointKeys::new(online, plan.tls, ChaCha20Rng::from_rng(&mut rng), |milestone, stats| {
-            let stage = match milestone {
-                Milestone::Handshake => Stage::Handshake,
-                Milestone::Sealed => Stage::Send,
-                Milestone::Opened => Stage::Receive,
-            };
-            watch.finished(stage, stats);
+        let released = AtomicBool::new(false);
+        let keys = JointKeys::new(online, plan.tls, ChaCha20Rng::from_rng(&mut rng), |milestone, stats| match milestone {
+            Milestone::Handshake => watch.finished(Stage::Handshake, stats),
+            Milestone::Releasing => released.store(true, Ordering::Relaxed),
+            Milestone::Sealed => watch.finished(Stage::Send, stats),
+            Milestone::Opened => watch.finished(Stage::Receive, stats),
         });
-        let connection = handshake(keys, relay, config, target).await?;
-        let (connection, records) = alert_on_failure(relay, connection.send(message.pieces, FragmentSize::LARGEST).await).await?;
-        relay.send(&records).await?;
-        hold_and_open(connection, relay, limits).await
+        let result = converse(keys, relay, config, target, message.pieces, limits).await;
+        match released.into_inner() {
+            true => result.map_err(|e| CallError::MayHaveBeenSent(Box::new(e))),
+            false => result,
+        }
     }
+}
+
+/// Handshake, request, answer.
+async fn converse<O: Online, R: Channel, S: Server>(
+    keys: JointKeys<'_, O>,
+    relay: &mut Relay<R, S>,
+    config: Config,
+    target: Target,
+    request: Vec<Piece<JointHole>>,
+    limits: AnswerLimits,
+) -> Result<Answer, CallError> {
+    let connection = handshake(keys, relay, config, target).await?;
+    let (connection, records) = alert_on_failure(relay, connection.send(request, FragmentSize::LARGEST).await).await?;
+    relay.send(&records).await?;
+    hold_and_open(connection, relay, limits).await
 }
 
 async fn handshake<'o, O: Online, R: Channel, S: Server>(
@@ -257,7 +279,12 @@ async fn hold_and_open<O: Online, R: Channel, S: Server>(
         }
         collector = collector.receive(&bytes).map_err(|f| f.error)?;
     }
-    Ok(collector.end().map_err(|f| f.error)?.open().await.map_err(|f| f.error)?)
+    let held = collector.end().map_err(|f| f.error)?;
+    if held.digest().records() == 0 {
+        // Nothing to read, so the server's secret is not opened to whoever may still read on alone.
+        return Err(CallError::NoAnswer(relay.connector()));
+    }
+    Ok(held.open().await.map_err(|f| f.error)?)
 }
 
 /// Sends the alert that a failure wants sent. The failure is what is reported, whether or not the alert got through.

@@ -4,7 +4,7 @@
 //!
 //! | first byte | meaning | then |
 //! | --- | --- | --- |
-//! | 0 | bytes of the server | 1 or more bytes |
+//! | 0 | bytes of the server | 1 to 2^16 bytes |
 //! | 1 | the connection to the server is there, or, later, has ended | nothing |
 //! | 2 | the connection failed | one byte, the [`ServerFault`] |
 
@@ -82,6 +82,9 @@ pub enum RelayError {
     Malformed(PartyId),
 }
 
+/// Bytes of the server in one message.
+const MOST: usize = 1 << 16;
+
 /// One party's view of the connection to the server.
 pub struct Relay<R, S> {
     lane: R,
@@ -98,6 +101,11 @@ impl<R: Channel, S: Server> Relay<R, S> {
     pub fn new(lane: R, connector: PartyId, server: Option<S>) -> Self {
         assert_eq!(lane.me() == connector, server.is_some(), "the connector, and nobody else, has the socket");
         Relay { lane, connector, server }
+    }
+
+    /// The party with the socket.
+    pub fn connector(&self) -> PartyId {
+        self.connector
     }
 
     /// Connects, or waits until the connector has.
@@ -134,7 +142,14 @@ impl<R: Channel, S: Server> Relay<R, S> {
             None => return Ok(self.heard().await?.unwrap_or_default()),
             Some(server) => server.recv(patience).await,
         };
-        self.tell(result.as_deref().map_err(|&f| f)).await?;
+        match &result {
+            Ok(bytes) if !bytes.is_empty() => {
+                for part in bytes.chunks(MOST) {
+                    self.tell(Ok(part)).await?;
+                }
+            }
+            other => self.tell(other.as_deref().map_err(|&f| f)).await?,
+        }
         result.map_err(|fault| self.fault(fault))
     }
 
@@ -157,7 +172,7 @@ impl<R: Channel, S: Server> Relay<R, S> {
     async fn heard(&mut self) -> Result<Option<Vec<u8>>, RelayError> {
         let message = self.lane.recv(self.connector).await.map_err(RelayError::Channel)?;
         match message.split_first() {
-            Some((0, bytes)) if !bytes.is_empty() => Ok(Some(bytes.to_vec())),
+            Some((0, bytes)) if (1..=MOST).contains(&bytes.len()) => Ok(Some(bytes.to_vec())),
             Some((1, [])) => Ok(None),
             Some((2, [code])) => match ServerFault::ALL.into_iter().find(|&f| f as u8 == *code) {
                 Some(fault) => Err(self.fault(fault)),

@@ -107,7 +107,7 @@ async fn hello<C: Channel>(comms: &mut Comms<C>, agreed: Digest, rng: &mut ChaCh
         } else {
             let (nonce, digest) = comms.recv_read(p, Kind::Hello, |r| Ok((r.array::<32>()?, r.array::<32>()?))).await?;
             if digest != agreed.0 {
-                return Err(comms.blame(p, Failed(Check::PublicValue)));
+                return Err(comms.blame_if_two(p, Failed(Check::PublicValue)));
             }
             nonce
         };

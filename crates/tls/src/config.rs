@@ -36,19 +36,26 @@ impl TrustRoots {
         &self.0
     }
 
-    /// SHA-256 over subject, key and name constraints of each root in order, each with its length in front: parties that trust the same roots
-    /// in the same order agree on it.
+    /// SHA-256 over the sorted digests of the roots, each over subject, key and name constraints with their lengths in front: parties that trust the same
+    /// roots agree on it, in whatever order their files list them.
     pub fn digest(&self) -> Hash {
+        let mut each: Vec<Hash> = self.0.iter().map(digest_of_root).collect();
+        each.sort_unstable();
+        each.dedup();
         let mut hash = RunningHash::new();
-        for anchor in &self.0 {
-            let constraints = anchor.name_constraints.as_ref().map_or(&[][..], |der| der.as_ref());
-            for part in [anchor.subject.as_ref(), anchor.subject_public_key_info.as_ref(), constraints] {
-                hash.update(&(part.len() as u64).to_be_bytes());
-                hash.update(part);
-            }
-        }
+        each.iter().for_each(|root| hash.update(root));
         hash.current()
     }
+}
+
+fn digest_of_root(anchor: &TrustAnchor<'_>) -> Hash {
+    let mut hash = RunningHash::new();
+    let constraints = anchor.name_constraints.as_ref().map_or(&[][..], |der| der.as_ref());
+    for part in [anchor.subject.as_ref(), anchor.subject_public_key_info.as_ref(), constraints] {
+        hash.update(&(part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.current()
 }
 
 /// What a client offers and whom it trusts. The cipher suite is TLS_AES_128_GCM_SHA256 and the version TLS 1.3, always.
@@ -57,12 +64,27 @@ pub struct Config {
     groups: Vec<Group>,
     http1: bool,
     roots: TrustRoots,
+    empty_certificate: bool,
 }
 
 impl Config {
-    /// Offers secp256r1, then x25519, and ALPN `http/1.1`.
+    /// Offers secp256r1, then x25519, and ALPN `http/1.1`; refuses a server that asks for a client certificate.
     pub fn new(roots: TrustRoots) -> Self {
-        Config { groups: vec![Group::Secp256r1, Group::X25519], http1: true, roots }
+        Config { groups: vec![Group::Secp256r1, Group::X25519], http1: true, roots, empty_certificate: false }
+    }
+
+    /// Whether a server that asks for a client certificate is told that there is none (RFC 8446 section 4.4.2) instead of refused.
+    ///
+    /// Only for a client that holds its socket itself. The client's handshake secret is open to all parties of a joint client, and application keys do not
+    /// depend on what the client sends after the server's Finished (RFC 8446 section 7.1): a connector could put its own certificate and signature there,
+    /// and the joint request would be made in its name.
+    pub fn with_empty_certificate(mut self, given: bool) -> Self {
+        self.empty_certificate = given;
+        self
+    }
+
+    pub(crate) fn empty_certificate(&self) -> bool {
+        self.empty_certificate
     }
 
     /// Offers these groups, most wanted first; the first ClientHello carries a key share for the first of them only.
@@ -141,6 +163,8 @@ mod tests {
         let fewer = TrustRoots(all.0[1..].to_vec());
         assert_eq!(all.digest(), TrustRoots::mozilla().digest());
         assert_ne!(all.digest(), fewer.digest());
+        let reversed = TrustRoots(all.0.iter().rev().cloned().collect());
+        assert_eq!(all.digest(), reversed.digest());
     }
 
     #[test]

@@ -82,6 +82,7 @@ violations! {
     ApplicationProtocol, IllegalParameter, "RFC 7301 section 3.1", "server selects an application protocol that was not offered";
     MalformedCertificateRequest, DecodeError, "RFC 8446 section 4.3.2", "CertificateRequest cannot be read";
     RequestContext, IllegalParameter, "RFC 8446 section 4.3.2", "CertificateRequest in the handshake has a context";
+    ClientCertificateWanted, HandshakeFailure, "RFC 8446 section 4.3.2", "server asks for a client certificate, which a joint client refuses: its connector could give one of its own";
     RequestWithoutSchemes, MissingExtension, "RFC 8446 section 4.3.2", "CertificateRequest without signature_algorithms";
     MalformedCertificate, DecodeError, "RFC 8446 section 4.4.2", "Certificate cannot be read";
     CertificateContext, IllegalParameter, "RFC 8446 section 4.4.2", "server's Certificate has a request context";

@@ -80,6 +80,9 @@ impl Flight {
             }
             (Expect::CertificateOrRequest, CERTIFICATE_REQUEST) => {
                 certificate_request(message.body())?;
+                if !config.empty_certificate() {
+                    return Err(Violation::ClientCertificateWanted.into());
+                }
                 self.requested = true;
                 Expect::Certificate
             }

@@ -46,7 +46,7 @@ impl<K: KeyOps> Handshake<K> {
             Err(error) => return Err(Failure { error: Error::Backend(error), output: vec![] }),
         };
         let (group, mut link) = (config.groups()[0], Box::new(Link::new(ops, config, target)));
-        let (encoded, share) = match link.key_share(group).await {
+        let (encoded, share) = match link.key_share(group, None).await {
             Ok(share) => share,
             Err(error) => return Err(Failure { error, output: vec![] }),
         };
@@ -193,8 +193,8 @@ impl<K: KeyOps> Link<K> {
         if self.joiner.is_empty() { Ok(()) } else { Err(Violation::SpansKeyChange) }
     }
 
-    async fn key_share(&mut self, group: Group) -> Result<(Vec<u8>, K::KeyShare), Error<K::Error>> {
-        let (encoded, share) = self.ops.key_share(group).await.map_err(Error::Backend)?;
+    async fn key_share(&mut self, group: Group, retry: Option<&TranscriptView>) -> Result<(Vec<u8>, K::KeyShare), Error<K::Error>> {
+        let (encoded, share) = self.ops.key_share(group, retry).await.map_err(Error::Backend)?;
         if encoded.len() != group.share_length() {
             return Err(BackendBreach::KeyShareLength.into());
         }
@@ -226,8 +226,9 @@ impl<K: KeyOps> Link<K> {
         cookie: Option<Vec<u8>>,
     ) -> Result<Phase<K>, Error<K::Error>> {
         if let Some(group) = group {
+            let view = TranscriptView { transcript: hello.transcript.hash(), wire: self.wire.current() };
             hello.offer.group = group;
-            (hello.offer.share, hello.share) = self.key_share(group).await?;
+            (hello.offer.share, hello.share) = self.key_share(group, Some(&view)).await?;
         }
         hello.offer.cookie = cookie;
         let second = hello.offer.encode(&self.config, &self.target);

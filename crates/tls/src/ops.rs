@@ -56,8 +56,13 @@ pub trait KeyOps: Send {
     /// Fresh joint randomness, public once it is drawn: ClientHello.random and the legacy session id. No party may be able to choose it.
     fn public_random(&mut self) -> impl Future<Output = Result<[u8; 64], Self::Error>> + Send;
 
-    /// A fresh key share and its encoded public key (65 bytes uncompressed for secp256r1, 32 bytes for x25519).
-    fn key_share(&mut self, group: Group) -> impl Future<Output = Result<(Vec<u8>, Self::KeyShare), Self::Error>> + Send;
+    /// A fresh key share and its encoded public key (65 bytes uncompressed for secp256r1, 32 bytes for x25519). After a HelloRetryRequest `retry` is the
+    /// view so far: the parties compare it first, as one that saw no such request would not draw a share.
+    fn key_share(
+        &mut self,
+        group: Group,
+        retry: Option<&TranscriptView>,
+    ) -> impl Future<Output = Result<(Vec<u8>, Self::KeyShare), Self::Error>> + Send;
 
     /// ECDHE with the server's validated share, of the same group, and the key schedule up to the handshake secrets, which are opened to all.
     /// `view` is the transcript through ServerHello: the parties compare it before anything is opened.
@@ -117,8 +122,12 @@ impl<T: KeyOps> KeyOps for &mut T {
         T::public_random(self)
     }
 
-    fn key_share(&mut self, group: Group) -> impl Future<Output = Result<(Vec<u8>, Self::KeyShare), Self::Error>> + Send {
-        T::key_share(self, group)
+    fn key_share(
+        &mut self,
+        group: Group,
+        retry: Option<&TranscriptView>,
+    ) -> impl Future<Output = Result<(Vec<u8>, Self::KeyShare), Self::Error>> + Send {
+        T::key_share(self, group, retry)
     }
 
     fn handshake_secrets(

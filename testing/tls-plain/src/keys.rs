@@ -84,7 +84,7 @@ impl KeyOps for PlainKeys {
         Ok(random)
     }
 
-    async fn key_share(&mut self, group: Group) -> Result<(Vec<u8>, SecretShare), Infallible> {
+    async fn key_share(&mut self, group: Group, _: Option<&TranscriptView>) -> Result<(Vec<u8>, SecretShare), Infallible> {
         let mut bytes = Zeroizing::new([0; 32]);
         loop {
             self.rng.fill_bytes(&mut bytes[..]);

@@ -84,7 +84,7 @@ fn configure(options: &Options) -> Result<(Config, Target), String> {
         }
     };
     let groups = Group::parse_list(&options.groups).map_err(|error| format!("--groups {}: {error}", options.groups))?;
-    let config = Config::new(roots).with_groups(groups).map_err(|error| error.to_string())?;
+    let config = Config::new(roots).with_empty_certificate(true).with_groups(groups).map_err(|error| error.to_string())?;
     let name =
         ServerName::try_from(options.name.clone()).map_err(|_| format!("{:?} is neither a host name nor an address", options.name))?;
     Ok((config, Target { name, now: UnixTime::now() }))

@@ -57,7 +57,7 @@ impl Outgoing {
 }
 
 /// Changes a message before it is used; one left empty is neither sent nor hashed.
-pub type Edit = Box<dyn FnMut(Stage, &mut Vec<u8>)>;
+pub type Edit = Box<dyn FnMut(Stage, &mut Vec<u8>) + Send>;
 
 /// What the server does otherwise than the plainest server would.
 pub struct Script {
@@ -120,7 +120,7 @@ impl<'a> Scripted<'a> {
 
     fn flight(&mut self, hello: &ClientHello) -> Vec<Outgoing> {
         let mut keys = PlainKeys::from_seed([0x5e; 32]);
-        let Ok((encoded, secret)) = ready(keys.key_share(hello.group));
+        let Ok((encoded, secret)) = ready(keys.key_share(hello.group, None));
         let extensions = [extension(43, &[3, 4]), extension(51, &[&hello.group.code().to_be_bytes()[..], &vector(2, &encoded)].concat())];
         let message = self.message(Stage::ServerHello, 2, &server_hello(&[0x11; 32], hello, &extensions.concat()));
         let stage = self.agree(hello, &secret);

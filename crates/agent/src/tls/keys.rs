@@ -74,6 +74,8 @@ impl From<ShareFault> for JointError {
 pub enum Milestone {
     /// The application keys are there.
     Handshake,
+    /// Shares of the request's ciphertext are about to be released: from here on it may be sent, whatever else fails.
+    Releasing,
     /// The request is sealed.
     Sealed,
     /// The server's secret is open.
@@ -223,6 +225,7 @@ impl<'o, O: Online> JointKeys<'o, O> {
         self.compare(3, &fields).await?;
         self.online.input(vec![Given::Public(iv, Bits::from_bytes(&key.iv))]).await?;
         let out = self.online.evaluate(segment).await?;
+        self.reached(Milestone::Releasing);
         let stream_bits = 8 * plaintexts.iter().map(Vec::len).sum::<usize>();
         let stream = self.online.open(&out.slice(0..stream_bits)).await?.to_packed();
         let mut stream = stream.into_iter();
@@ -323,7 +326,10 @@ impl<O: Online> KeyOps for JointKeys<'_, O> {
         Ok(self.attempt)
     }
 
-    async fn key_share(&mut self, group: Group) -> Result<(Vec<u8>, KeyShare), JointError> {
+    async fn key_share(&mut self, group: Group, retry: Option<&TranscriptView>) -> Result<(Vec<u8>, KeyShare), JointError> {
+        if let Some(view) = retry {
+            self.compare_view(5, view).await?;
+        }
         let at = self.groups.iter().position(|p| p.group == group).ok_or(JointError::Spent(Part::KeyShare(group)))?;
         let plan = self.groups.swap_remove(at);
         let context = Context { attempt: &self.attempt, group, party: self.online.me() };

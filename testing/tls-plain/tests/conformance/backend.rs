@@ -72,9 +72,9 @@ impl KeyOps for Watched {
         Ok(random)
     }
 
-    async fn key_share(&mut self, group: Group) -> Result<(Vec<u8>, Self::KeyShare), Broken> {
+    async fn key_share(&mut self, group: Group, retry: Option<&TranscriptView>) -> Result<(Vec<u8>, Self::KeyShare), Broken> {
         self.called(Call::Share(group))?;
-        let Ok((mut encoded, share)) = self.keys.key_share(group).await;
+        let Ok((mut encoded, share)) = self.keys.key_share(group, retry).await;
         if self.wrong == Some(Wrong::ShortShare) {
             encoded.pop();
         }

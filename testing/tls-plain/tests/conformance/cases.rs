@@ -22,12 +22,20 @@ pub(crate) struct Case {
     pub(crate) shape: Shape,
     pub(crate) answer: Vec<Outgoing>,
     pub(crate) groups: Vec<Group>,
+    /// Whether the client says that it has no certificate when it is asked for one.
+    pub(crate) empty_certificate: bool,
 }
 
 impl Default for Case {
     fn default() -> Self {
         let answer = vec![Outgoing::application(ApplicationData, b"answer"), Outgoing::application(Alert, &[1, 0])];
-        Case { script: Script::default(), shape: Box::new(|_| ()), answer, groups: vec![Group::Secp256r1, Group::X25519] }
+        Case {
+            script: Script::default(),
+            shape: Box::new(|_| ()),
+            answer,
+            groups: vec![Group::Secp256r1, Group::X25519],
+            empty_certificate: true,
+        }
     }
 }
 
@@ -61,8 +69,9 @@ impl Case {
     }
 
     pub(crate) fn run_with<K: KeyOps>(self, keys: K, identity: &Identity, config: Config, name: &str) -> Result<Answer, Failed<K::Error>> {
+        let empty = self.empty_certificate;
         let (mut peer, groups) = self.peer(identity);
-        let config = config.with_groups(groups).expect("groups are listed once");
+        let config = config.with_empty_certificate(empty).with_groups(groups).expect("groups are listed once");
         exchange(keys, config, target(name), &mut peer, b"request")
     }
 
@@ -73,8 +82,9 @@ impl Case {
 
     /// The broken rule and the alert that the client sent for it, as the server reads it.
     pub(crate) fn refused(self) -> (Violation, Option<u8>) {
+        let empty = self.empty_certificate;
         let (mut peer, groups) = self.peer(&PKI.1);
-        let config = config(&PKI.0).with_groups(groups).expect("groups are listed once");
+        let config = config(&PKI.0).with_empty_certificate(empty).with_groups(groups).expect("groups are listed once");
         let run = exchange(PlainKeys::from_seed([3; 32]), config, target("localhost"), &mut peer, b"request");
         let failed = run.expect_err("a rule is broken");
         (failed.violation(), peer.server.alert(&failed.output))
@@ -86,7 +96,7 @@ impl Case {
 }
 
 /// Changes one message.
-pub(crate) fn edited(at: Stage, mut change: impl FnMut(&mut Vec<u8>) + 'static) -> Case {
+pub(crate) fn edited(at: Stage, mut change: impl FnMut(&mut Vec<u8>) + Send + 'static) -> Case {
     let edit = move |stage: Stage, message: &mut Vec<u8>| {
         if stage == at {
             change(message);
@@ -106,7 +116,7 @@ pub(crate) fn byte(at: Stage, position: usize, value: u8) -> Case {
 }
 
 /// Gives the ServerHello these extensions instead of its own, which are handed in: the version, and the key share.
-pub(crate) fn hello_extensions(choose: impl Fn(&[u8], &[u8]) -> Vec<u8> + 'static) -> Case {
+pub(crate) fn hello_extensions(choose: impl Fn(&[u8], &[u8]) -> Vec<u8> + Send + 'static) -> Case {
     edited(Stage::ServerHello, move |message| {
         let extensions = choose(&message[76..82], &message[82..]);
         *message = handshake(2, &[&message[4..74], &vector(2, &extensions)].concat());

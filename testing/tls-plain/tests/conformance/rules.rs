@@ -62,6 +62,7 @@ pub(crate) fn breaks(rule: Violation) -> Case {
         V::ApplicationProtocol => encrypted_extensions(extension(16, &[0, 3, 2, b'h', b'2'])),
         V::MalformedCertificateRequest => replaced(CertificateRequest, 13, vec![0]),
         V::RequestContext => replaced(CertificateRequest, 13, [vec![1, 7], vector(2, &extension(13, &[0, 2, 4, 3]))].concat()),
+        V::ClientCertificateWanted => Case { empty_certificate: false, ..replaced(CertificateRequest, 13, certificate_request()) },
         V::RequestWithoutSchemes => replaced(CertificateRequest, 13, [vec![0], vector(2, &extension(47, &[0, 0]))].concat()),
         V::MalformedCertificate => replaced(Certificate, 11, vec![0, 0, 0]),
         V::CertificateContext => edited(Certificate, |message| *message = handshake(11, &[&[1, 7], &message[5..]].concat())),
