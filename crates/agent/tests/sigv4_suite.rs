@@ -4,7 +4,7 @@
 use cotenant_agent::http::Request;
 use cotenant_agent::sign::circuit::{signature_circuit, string_to_sign_bits};
 use cotenant_agent::sign::plain::signature_with_whole_key;
-use cotenant_agent::sign::presign::{Expires, Grant, Payload, Presigned, SessionToken, presign};
+use cotenant_agent::sign::presign::{Expires, Grant, Presigned, SessionToken, presign};
 use cotenant_agent::sign::sigv4::{Scope, Style, ToSign, prepare};
 use cotenant_circuit::Circuit;
 use cotenant_circuit::bytes::{bits_of, bytes_of};
@@ -107,7 +107,7 @@ impl Case {
         (request, to_sign)
     }
 
-    /// Signs in the query. `sign_body` of a context asks for a header with the hash of the body in header signing alone.
+    /// Signs in the query. `sign_body` of a context asks for the header with the body's hash when signing in a header.
     fn in_query(&self) -> Presigned {
         let session_token = match &self.token {
             None => SessionToken::None,
@@ -115,7 +115,7 @@ impl Case {
             Some(token) => SessionToken::Unsigned(token),
         };
         let expires = Expires::after(self.expires).unwrap();
-        let grant = Grant { access_key_id: ACCESS_KEY_ID, expires, payload: Payload::Body, session_token };
+        let grant = Grant { access_key_id: ACCESS_KEY_ID, expires, session_token };
         presign(self.request.clone(), &self.scope, Style { content_sha256: false, ..self.style }, &grant).unwrap()
     }
 }

@@ -10,7 +10,7 @@
 use super::sigv4::{self, ALGORITHM, OWN_HEADERS, Scope, SigningError, Style, ToSign};
 use crate::http::Request;
 
-/// The last line of a canonical request that leaves the body open.
+/// Stands for the hash of a body that the signature leaves open.
 const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 const SECURITY_TOKEN: &str = "X-Amz-Security-Token";
 /// The parameters that say who signed what, when; a second one of the name would make that ambiguous.
@@ -42,16 +42,6 @@ impl Expires {
     }
 }
 
-/// Which body the bearer may send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Payload {
-    /// The request's body alone. Where the style wants the body's hash as a header, the request gets that header and has to be sent with it.
-    Body,
-    /// Any body; if the request has one, any of that length, since Content-Length is signed. Only for styles with
-    /// [`Style::content_sha256`], such as Amazon S3.
-    Any,
-}
-
 /// The token that goes with temporary credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionToken<'a> {
@@ -70,8 +60,6 @@ pub struct Grant<'a> {
     pub access_key_id: &'a str,
     /// For how long.
     pub expires: Expires,
-    /// With which body.
-    pub payload: Payload,
     /// The token of temporary credentials. It stands in the clear in the URL.
     pub session_token: SessionToken<'a>,
 }
@@ -115,20 +103,17 @@ impl Presigned {
 }
 
 /// Puts the signer's parameters into the request's query and computes what is to be signed: method, path, query, Host, Content-Length of a
-/// body, every header of the request, and the body as [`Grant::payload`] says.
+/// body, every header of the request, and the body. For styles with [`Style::content_sha256`], such as Amazon S3, the bearer may send any
+/// body: of any length if the request has none here.
 ///
 /// # Errors
-/// What makes the request ambiguous, a header or parameter that only the signer may set, or a grant that the service would refuse.
-pub fn presign(mut request: Request, scope: &Scope, style: Style, grant: &Grant<'_>) -> Result<Presigned, SigningError> {
+/// What makes the request ambiguous, or a header or parameter that only the signer may set.
+pub fn presign(request: Request, scope: &Scope, style: Style, grant: &Grant<'_>) -> Result<Presigned, SigningError> {
     sigv4::refuse_headers(&request, &OWN_HEADERS)?;
     sigv4::refuse_headers(&request, &[SECURITY_TOKEN])?;
     refuse_own_parameters(request.target())?;
     let credential = sigv4::credential(grant.access_key_id, scope)?;
-    let payload = match grant.payload {
-        Payload::Body => sigv4::name_body(&mut request, style)?,
-        Payload::Any if style.content_sha256 => UNSIGNED_PAYLOAD.to_owned(),
-        Payload::Any => return Err(SigningError::UnsignedPayload),
-    };
+    let payload = if style.content_sha256 { UNSIGNED_PAYLOAD.to_owned() } else { sigv4::hex_sha256(request.body()) };
     let (_, signed_headers) = sigv4::canonical_headers(&request);
 
     let mut target = request.target().to_owned();
@@ -174,7 +159,7 @@ mod tests {
 
     fn grant() -> Grant<'static> {
         let expires = Expires::after(86_400).unwrap();
-        Grant { access_key_id: "AKIAIOSFODNN7EXAMPLE", expires, payload: Payload::Any, session_token: SessionToken::None }
+        Grant { access_key_id: "AKIAIOSFODNN7EXAMPLE", expires, session_token: SessionToken::None }
     }
 
     fn get(target: &str) -> Request {
@@ -207,21 +192,16 @@ mod tests {
     }
 
     #[test]
-    fn s3_takes_a_signed_body_with_its_hash_as_a_header() {
-        let mut request = Request::new("PUT", "h", 443, "/k").unwrap();
-        request.set_body(b"hello".to_vec());
-        let presigned = presign(request, &scope(), Style::S3, &Grant { payload: Payload::Body, ..grant() }).unwrap();
+    fn only_s3_leaves_the_body_open() {
+        let canonical_request = |style, body: &[u8]| {
+            let mut request = Request::new("PUT", "h", 443, "/k").unwrap();
+            request.set_body(body.to_vec());
+            presign(request, &scope(), style, &grant()).unwrap().to_sign().canonical_request.clone()
+        };
+        assert_eq!(canonical_request(Style::S3, b"hello"), canonical_request(Style::S3, b"world"));
+        assert!(canonical_request(Style::S3, b"hello").ends_with("\ncontent-length;host\nUNSIGNED-PAYLOAD"));
         let hash = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
-        assert_eq!(presigned.headers(), [("X-Amz-Content-Sha256".to_owned(), hash.to_owned())]);
-        assert_eq!(presigned.to_sign().signed_headers, "content-length;host;x-amz-content-sha256");
-        assert!(presigned.to_sign().canonical_request.ends_with(&format!("\n{hash}")));
-        assert!(presigned.target_prefix().contains("&X-Amz-SignedHeaders=content-length%3Bhost%3Bx-amz-content-sha256&"));
-    }
-
-    #[test]
-    fn an_unsigned_body_is_for_s3_alone() {
-        assert_eq!(presign(get("/"), &scope(), Style::STANDARD, &grant()), Err(SigningError::UnsignedPayload));
-        assert!(presign(get("/"), &scope(), Style::STANDARD, &Grant { payload: Payload::Body, ..grant() }).is_ok());
+        assert!(canonical_request(Style::STANDARD, b"hello").ends_with(&format!("\ncontent-length;host\n{hash}")));
     }
 
     #[test]

@@ -34,9 +34,6 @@ pub enum SigningError {
     /// A signature in the query has to expire after 1 to 604 800 seconds.
     #[error("a signed query is valid for at least a second and at most seven days")]
     Expires,
-    /// Only the services that take the hash of the body as a header take a request with an unsigned body.
-    #[error("this service takes no unsigned body")]
-    UnsignedPayload,
     /// A plus sign in the query: a space to some servers, itself to others. Write `%20` or `%2B`.
     #[error("a plus sign in the query has two meanings")]
     PlusInQuery,
@@ -117,7 +114,7 @@ pub struct Style {
     pub normalise_path: bool,
     /// The path as sent, which is encoded already, is encoded once more; else it is signed as encoded once.
     pub encode_path_twice: bool,
-    /// The hash of the body is sent, and signed, as X-Amz-Content-Sha256.
+    /// The hash of the body is sent, and signed, as X-Amz-Content-Sha256; a signature in the query leaves the body open.
     pub content_sha256: bool,
 }
 
@@ -178,7 +175,10 @@ impl ToSign {
 pub fn prepare(request: &mut Request, scope: &Scope, style: Style) -> Result<ToSign, SigningError> {
     refuse_headers(request, &OWN_HEADERS)?;
     request.add_header("X-Amz-Date", &scope.timestamp.to_string())?;
-    let body_hash = name_body(request, style)?;
+    let body_hash = hex_sha256(request.body());
+    if style.content_sha256 {
+        request.add_header("X-Amz-Content-Sha256", &body_hash)?;
+    }
     to_sign(request, request.target(), &body_hash, scope, style)
 }
 
@@ -188,15 +188,6 @@ pub(super) const OWN_HEADERS: [&str; 3] = ["authorization", "x-amz-content-sha25
 pub(super) fn refuse_headers(request: &Request, own: &[&str]) -> Result<(), SigningError> {
     let is_own = |name: &str| own.iter().any(|own| name.eq_ignore_ascii_case(own));
     if request.headers().iter().any(|(name, _)| is_own(name)) { Err(SigningError::OwnHeader) } else { Ok(()) }
-}
-
-/// The hash of the body, which is added to the request as well where the style wants it.
-pub(super) fn name_body(request: &mut Request, style: Style) -> Result<String, SigningError> {
-    let body_hash = hex_sha256(request.body());
-    if style.content_sha256 {
-        request.add_header("X-Amz-Content-Sha256", &body_hash)?;
-    }
-    Ok(body_hash)
 }
 
 /// What is to be signed of a request that is sent with this target and whose body is named so.
@@ -312,7 +303,7 @@ pub(super) fn percent_decode(text: &str) -> Vec<u8> {
     out
 }
 
-fn hex_sha256(bytes: &[u8]) -> String {
+pub(super) fn hex_sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
 }
 
