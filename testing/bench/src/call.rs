@@ -4,7 +4,7 @@ use crate::{
     calibrate::{Calibration, calibrate},
     error::Error,
     line::Line,
-    processes::{self, Party, compute},
+    processes::{self, Party, compute, peak_mb},
     service,
     table::{self, Rows},
     tally::Tally,
@@ -48,6 +48,7 @@ pub struct Figures {
     ands: u64,
     /// In order; gates are those evaluated.
     stages: Vec<StageCost>,
+    peak_mb: f64,
 }
 
 /// What is printed. Times are those of the party that took longest; lists are by party.
@@ -67,6 +68,8 @@ pub struct Report {
     bytes: Vec<u64>,
     /// The most that a party waited for an answer.
     rounds: u64,
+    /// Highest resident memory of each process, in MB of 10^6 bytes.
+    peak_mb: Vec<f64>,
     handshake: Part,
     sign: Part,
     send: Part,
@@ -115,6 +118,7 @@ pub async fn run(parties: usize, request_bytes: usize, response_bytes: usize, li
         ands: slowest.ands,
         bytes: all.iter().map(|party| party.total().sent_bytes).collect(),
         rounds: all.iter().map(|party| party.total().rounds).max().expect("there are parties"),
+        peak_mb: all.iter().map(|party| party.peak_mb).collect(),
         handshake: part(&[Stage::Connect, Stage::Handshake]),
         sign: part(&[Stage::Sign]),
         send: part(&[Stage::Send]),
@@ -147,6 +151,7 @@ impl Report {
             ("AND gates", table::count(self.ands)),
             ("bytes sent, by party", table::counts(&self.bytes)),
             ("rounds", self.rounds.to_string()),
+            ("peak memory, MB", table::list(&self.peak_mb, 0)),
         ];
         let parts = [("sign", &self.sign), ("handshake", &self.handshake), ("send", &self.send), ("receive", &self.receive)];
         rows.extend(parts.map(|(name, part)| (name, part.to_string())));
@@ -197,7 +202,7 @@ pub async fn attend(party: &Party, job: Job) -> Result<Figures, Error> {
         return Err(Error::WrongResult("the answer of the server"));
     }
     let stages = recorder.lock().expect("no holder panics").stages().to_vec();
-    Ok(Figures { ands, stages })
+    Ok(Figures { ands, stages, peak_mb: peak_mb()? })
 }
 
 impl Job {

@@ -111,10 +111,10 @@ struct CallArgs {
 #[derive(Args)]
 struct LineArgs {
     /// Round trip of an emulated link between each two parties
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
     rtt_ms: Option<f64>,
     /// Rate of an emulated link between each two parties, each way
-    #[arg(long, value_name = "Y")]
+    #[arg(long, value_name = "Y", allow_negative_numbers = true)]
     gbit: Option<f64>,
 }
 

@@ -1,0 +1,149 @@
+//! What the program prints: the exact counts of small workloads, the names of the fields, and its refusals. Times are not tested.
+
+use serde_json::{Value, json};
+use std::{
+    io::Write,
+    process::{Command, Output, Stdio},
+};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_cotenant-bench");
+
+fn run(arguments: &str) -> Output {
+    Command::new(PROGRAM).args(arguments.split(' ')).output().unwrap()
+}
+
+/// What is printed with `--json`.
+fn figures(arguments: &str) -> Value {
+    let output = run(&format!("{arguments} --json"));
+    assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The names of an object's fields, sorted.
+fn names(object: &Value) -> Vec<&str> {
+    object.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+/// A list of figures a gate as whole numbers for all gates.
+fn in_all(list: &Value, gates: u64) -> Vec<f64> {
+    list.as_array().unwrap().iter().map(|each| (each.as_f64().unwrap() * gates as f64).round()).collect()
+}
+
+const ENGINE: [&str; 12] = [
+    "and_per_s",
+    "and_per_s_online",
+    "ands",
+    "bytes_per_and",
+    "calibration",
+    "online_s",
+    "parties",
+    "peak_mb",
+    "prepare_s",
+    "rounds_online",
+    "setup_s",
+    "total_s",
+];
+
+#[test]
+fn engine_of_two() {
+    let f = figures("engine --ands 6400");
+    assert_eq!(names(&f), ENGINE);
+    assert_eq!(names(&f["calibration"]), ["aes_blocks_per_s", "tcp_gbit"]);
+    assert_eq!((&f["parties"], &f["ands"], &f["rounds_online"]), (&json!(2), &json!(6400), &json!(3)));
+    assert_eq!(in_all(&f["bytes_per_and"], 6400), [568_069.0, 776_967.0]);
+    assert!(f["peak_mb"].as_array().unwrap().iter().all(|mb| mb.as_f64() > Some(1.0)), "{f}");
+}
+
+#[test]
+fn engine_of_three_over_an_emulated_link() {
+    let f = figures("engine --parties 3 --ands 6400 --rtt-ms 40 --gbit 2");
+    assert_eq!((&f["parties"], &f["ands"], &f["rounds_online"]), (&json!(3), &json!(6400), &json!(5)));
+    assert_eq!(in_all(&f["bytes_per_and"], 6400), [1_150_093.0, 1_665_421.0, 1_664_606.0]);
+    assert_eq!(f["peak_mb"].as_array().unwrap().len(), 3);
+    // Not how fast it is, but that the link is there: whoever waits for an answer waits for a round trip.
+    assert!(f["setup_s"].as_f64() > Some(0.04) && f["online_s"].as_f64() > Some(0.04), "{f}");
+}
+
+#[test]
+fn engine_on_compressions_of_sha_256() {
+    let f = figures("engine --ands 1 --circuit sha256");
+    assert_eq!((&f["ands"], &f["rounds_online"]), (&json!(22_271), &json!(3)));
+    assert_eq!(in_all(&f["bytes_per_and"], 22_271), [1_931_189.0, 2_656_155.0]);
+}
+
+/// A batch sends 16 bytes for each of 128 / k trees and each 128 COTs and the mask, then seed, answer and digest: 64 bytes.
+#[test]
+fn correlated_oblivious_transfers() {
+    for k in [1, 2, 4, 8u32] {
+        let f = figures(&format!("cot --k {k} --batches 2"));
+        assert_eq!(names(&f), ["bytes_per_cot", "calibration", "cot_per_s", "cots", "extend_s", "k", "setup_s"]);
+        assert_eq!(f["cots"], 1 << 21);
+        let batch = f64::from(1 << 20);
+        let sent = (batch / 128.0 + 1.0) * 16.0 * 128.0 / f64::from(k) + 64.0;
+        assert_eq!(f["bytes_per_cot"].as_f64(), Some(sent / batch));
+    }
+}
+
+#[test]
+fn a_call_of_two() {
+    let f = figures("call --request-bytes 447 --response-bytes 38");
+    let mine = ["request_bytes", "response_bytes", "parties", "calibration", "peak_mb"];
+    let wanted = ["ands", "bytes", "handshake", "online_s", "prepare_s", "receive", "rounds", "send", "sign", "total_s"];
+    assert_eq!(names(&f).into_iter().filter(|name| !mine.contains(name)).collect::<Vec<_>>(), wanted);
+    assert_eq!((&f["ands"], &f["bytes"], &f["rounds"]), (&json!(1_455_182), &json!([92_799_322, 139_661_202]), &json!(117)));
+    let part = |name: &str| {
+        assert_eq!(names(&f[name]), ["ands", "bytes", "online_s", "rounds"]);
+        (f[name]["ands"].clone(), f[name]["bytes"].clone(), f[name]["rounds"].clone())
+    };
+    assert_eq!(part("sign"), (json!(432_048), json!([54_098, 108_636]), json!(3)));
+    assert_eq!(part("handshake"), (json!(724_868), json!([91_462, 164_693]), json!(18)));
+    assert_eq!(part("send"), (json!(124_061), json!([16_122, 2150]), json!(5)));
+    assert_eq!(part("receive"), (json!(0), json!([98, 98]), json!(2)));
+}
+
+#[test]
+fn tables_are_for_people() {
+    let output = run("engine --ands 6400");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("AND gates") && text.contains("6 400") && text.lines().count() == 13, "{text}");
+}
+
+#[test]
+fn what_is_not_built_or_makes_no_sense_is_refused() {
+    let cases = [
+        ("engine --threads 2", 1, "--threads: the engine computes on one thread"),
+        ("call --kept", 1, "--kept: calls on a kept connection are not built"),
+        ("call --secret-response", 1, "--secret-response: answers of which a part stays secret are not built"),
+        ("call --request-bytes 446", 1, "--request-bytes 446: the shortest has 447 bytes"),
+        ("call --response-bytes 37", 1, "--response-bytes 37: the shortest has 38 bytes"),
+        ("engine --gbit 0", 1, "--gbit 0: a rate is from 0.001"),
+        ("engine --rtt-ms nan", 1, "--rtt-ms NaN: a round trip is from 0"),
+        ("call --rtt-ms -1", 1, "--rtt-ms -1: a round trip is from 0"),
+        ("engine --parties 1", 2, "a session has 2 to 64 parties"),
+        ("engine --ands 0", 2, "0 is not in 1.."),
+        ("cot --k 3", 2, "possible values: 1, 2, 4, 8"),
+    ];
+    for (arguments, status, text) in cases {
+        let output = run(arguments);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(status) && error.contains(text), "{arguments}: {error}");
+        assert!(output.stdout.is_empty(), "{arguments} printed figures");
+    }
+}
+
+#[test]
+fn help_has_examples() {
+    for what in ["--help", "engine --help", "cot --help", "call --help"] {
+        let text = String::from_utf8(run(what).stdout).unwrap();
+        assert!(text.contains("Example") && text.contains("cotenant-bench"), "{what}: {text}");
+    }
+}
+
+#[test]
+fn a_party_without_a_job_says_so() {
+    let mut child = Command::new(PROGRAM).args(["party", "/nonexistent"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"no job").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && error.contains("between the processes of the parties is malformed"), "{error}");
+}
