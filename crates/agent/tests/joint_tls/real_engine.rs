@@ -1,0 +1,143 @@
+//! The real engine against real servers; and what a call costs, exactly.
+
+use crate::interop::{BODIES, RESPONSES, asking_for, files, started};
+use crate::parties::{PKI, Run, Stages, response};
+use crate::servers::Tcp;
+use cotenant_agent::call::Stage;
+use cotenant_agent::relay::{Patience, Server as Socket, ServerFault};
+use cotenant_mpc::{Phase, Stats};
+use cotenant_tls::End;
+use cotenant_tls_plain::pki::KeyKind;
+use cotenant_tls_plain::servers::Server;
+
+/// All parties ask for one of the bodies and get it. What each stage had cost, by party.
+fn get(n: usize, connector: usize, server: &Server, (name, body): &(String, Vec<u8>)) -> Vec<Stages> {
+    let run = Run { change: Box::new(asking_for(name)), ..Run::new(n, connector) };
+    let check = |(result, stages)| {
+        assert!(response(&result).is_some_and(|r| r.body == *body), "{:?}", result.map(|answer| answer.end));
+        stages
+    };
+    run.real(Tcp::new(server.address())).into_iter().map(check).collect()
+}
+
+#[test]
+fn two_parties_and_nginx_retry_for_x25519() {
+    let identity = PKI.0.localhost(KeyKind::EcdsaP256);
+    let server = started(Server::nginx(&identity, &files(&BODIES), "X25519", "ssl_buffer_size 600;"));
+    get(2, 0, &server, &BODIES[1]);
+}
+
+#[test]
+fn three_parties_and_nginx() {
+    let identity = PKI.0.localhost(KeyKind::EcdsaP384);
+    let server = started(Server::nginx(&identity, &files(&BODIES), "prime256v1", ""));
+    get(3, 2, &server, &BODIES[2]);
+}
+
+#[test]
+fn two_parties_and_openssl_with_small_padded_records() {
+    let arguments = ["-HTTP", "-max_send_frag", "512", "-record_padding", "100"];
+    let server = started(Server::openssl(&PKI.1, &files(&RESPONSES), &arguments));
+    get(2, 1, &server, &BODIES[2]);
+}
+
+#[test]
+fn two_parties_and_gnutls() {
+    let (name, body) = &BODIES[1];
+    let arguments = ["--http", "--httpdata", name, "--recordsize", "512", "--disable-client-cert"];
+    let priority = "NORMAL:-VERS-ALL:+VERS-TLS1.3:-GROUP-ALL:+GROUP-X25519";
+    let server = started(Server::gnutls(&PKI.0.localhost(KeyKind::Rsa), &[(name, body)], priority, &arguments));
+    get(2, 1, &server, &BODIES[1]);
+}
+
+/// A connector who, once the request is out, makes the server say what is in `script`, a line at a time: `k` and `K` send a KeyUpdate.
+struct Prompted {
+    socket: Tcp,
+    server: Server,
+    script: Vec<&'static [u8]>,
+}
+
+impl Socket for Prompted {
+    async fn connect(&mut self) -> Result<(), ServerFault> {
+        self.socket.connect().await
+    }
+
+    async fn send(&mut self, bytes: &[u8]) -> Result<(), ServerFault> {
+        self.socket.send(bytes).await
+    }
+
+    async fn recv(&mut self, patience: Patience) -> Result<Vec<u8>, ServerFault> {
+        if patience != Patience::Handshake && !self.script.is_empty() {
+            self.server.write(self.script.remove(0)).map_err(|_| ServerFault::Broken)?;
+        }
+        self.socket.recv(patience).await
+    }
+}
+
+#[test]
+fn the_server_updates_its_key_inside_the_answer() {
+    let server = started(Server::openssl(&PKI.1, &[], &["-num_tickets", "0"]));
+    let script: Vec<&[u8]> = vec![b"one\n", b"k\n", b"two\n", b"K\n", b"three\n", b"Q\n"];
+    let socket = Prompted { socket: Tcp::new(server.address()), server, script };
+    for (result, _) in Run::new(2, 1).real(socket) {
+        let answer = result.expect("an answer");
+        // It closes TCP without close_notify, and that is what we say.
+        assert_eq!((&answer.body[..], answer.end, answer.key_updates), (&b"one\ntwo\nthree\n"[..], End::Truncated, 2));
+    }
+}
+
+/// Bytes sent and rounds.
+type Cost = (u64, u64);
+
+/// What one party's call costs: set-up, preparation and garbling, then handshake, sending and receiving.
+struct Costs {
+    ands: [u64; 2],
+    before: [Cost; 3],
+    online: [Cost; 3],
+}
+
+/// The first party evaluates, the second is one of those that garble.
+const TWO: [Costs; 2] = [
+    Costs { ands: [894_826, 856_964], before: [(16_484, 3), (55_847_867, 46), (214_500, 2)], online: [(88_181, 18), (2_976, 5), (98, 2)] },
+    Costs {
+        ands: [894_826, 856_964],
+        before: [(16_484, 3), (55_847_867, 46), (28_961_009, 3)],
+        online: [(164_693, 18), (1_762, 5), (98, 2)],
+    },
+];
+const THREE: [Costs; 2] = [
+    Costs {
+        ands: [1_342_755, 1_267_287],
+        before: [(46_444, 16), (165_321_966, 109), (634_290, 2)],
+        online: [(233_568, 28), (5_952, 5), (196, 2)],
+    },
+    Costs {
+        ands: [1_342_755, 1_267_287],
+        before: [(46_444, 16), (165_321_966, 109), (108_222_872, 3)],
+        online: [(194_971, 34), (2_003, 6), (196, 2)],
+    },
+];
+
+fn cost(stats: &Stats, phase: Phase) -> Cost {
+    (stats.phase(phase).sent_bytes, stats.phase(phase).rounds)
+}
+
+/// Both groups are prepared, P-256 is used, the request is of 68 bytes. The server and its answer cost nothing.
+#[test]
+fn what_a_call_costs() {
+    let identity = PKI.0.localhost(KeyKind::Rsa);
+    let server = started(Server::openssl(&identity, &files(&RESPONSES), &["-HTTP", "-groups", "P-256"]));
+    for (n, expected) in [(2, TWO), (3, THREE)] {
+        for (stages, expected) in get(n, n - 1, &server, &BODIES[0]).iter().zip(expected) {
+            let named = [Stage::Setup, Stage::Prepare, Stage::Connect, Stage::Handshake, Stage::Send, Stage::Receive];
+            assert_eq!(stages.iter().map(|(stage, _)| *stage).collect::<Vec<_>>(), named);
+            let last = &stages[5].1;
+            assert_eq!([last.ands, last.ands_full], expected.ands, "{n} parties");
+            assert_eq!([Phase::Setup, Phase::Prepare, Phase::Garble].map(|phase| cost(last, phase)), expected.before, "{n} parties");
+            let online: Vec<Cost> = stages.iter().map(|(_, stats)| cost(stats, Phase::Online)).collect();
+            assert_eq!([online[0], online[1], online[2]], [(0, 0); 3], "nothing is online before there is a connection");
+            let steps: Vec<Cost> = online[2..].windows(2).map(|w| (w[1].0 - w[0].0, w[1].1 - w[0].1)).collect();
+            assert_eq!(steps, expected.online, "{n} parties");
+        }
+    }
+}
