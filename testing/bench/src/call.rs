@@ -4,14 +4,14 @@ use crate::{
     calibrate::{Calibration, calibrate},
     error::Error,
     line::Line,
-    processes::{self, Party, compute, peak_mb},
+    processes::{self, Party, peak_mb},
     service,
     table::{self, Rows},
     tally::Tally,
 };
 use cotenant::{
     connection::TcpServer,
-    party::fresh_rng,
+    party::{fresh_rng, on_own_thread},
     progress::Console,
     stages::{self, Recorder, StageCost, Unwatched, Watcher},
     target::Endpoint,
@@ -188,7 +188,7 @@ pub async fn attend(party: &Party, job: Job) -> Result<Figures, Error> {
         let recorder = recorder.clone();
         move |event| recorder.lock().expect("no holder panics").event(event)
     };
-    let measured = compute(async move {
+    let measured = on_own_thread(async move {
         let progress: cotenant_mpc::Observer = Box::new(move |progress| watcher.progress(progress));
         let session = Session::start(lane, agreed, rng, Some(progress)).await?;
         record(Event::Finished(Stage::Setup, session.stats()));

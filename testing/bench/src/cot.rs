@@ -6,11 +6,11 @@
 use crate::{
     calibrate::{Calibration, calibrate},
     error::Error,
-    processes::{self, Party, compute},
+    processes::{self, Party},
     table::{self, Rows},
 };
 use chacha20::ChaCha20Rng;
-use cotenant::party::fresh_rng;
+use cotenant::party::{fresh_rng, on_own_thread};
 use cotenant_core::{
     Bits, Block, Channel, Digest, PartyId,
     codec::{BadFormat, Reader, Writer},
@@ -101,10 +101,10 @@ pub async fn attend(party: &Party, job: Job) -> Result<Figures, Error> {
     let (lane, rng) = (party.work(), fresh_rng()?);
     party.meet().await?;
     match job.k {
-        1 => compute(measure::<1, _>(lane, rng, job.batches)).await,
-        2 => compute(measure::<2, _>(lane, rng, job.batches)).await,
-        4 => compute(measure::<4, _>(lane, rng, job.batches)).await,
-        8 => compute(measure::<8, _>(lane, rng, job.batches)).await,
+        1 => on_own_thread(measure::<1, _>(lane, rng, job.batches)).await,
+        2 => on_own_thread(measure::<2, _>(lane, rng, job.batches)).await,
+        4 => on_own_thread(measure::<4, _>(lane, rng, job.batches)).await,
+        8 => on_own_thread(measure::<8, _>(lane, rng, job.batches)).await,
         k => Err(Error::Option { option: "--k", given: k.to_string(), wanted: "trees cover 1, 2, 4 or 8 bits".to_owned() }),
     }
 }

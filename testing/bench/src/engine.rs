@@ -4,12 +4,16 @@ use crate::{
     calibrate::{Calibration, calibrate},
     error::Error,
     line::Line,
-    processes::{self, Party, compute, peak_mb},
+    processes::{self, Party, peak_mb},
     table::{self, Rows},
     workload::{Unit, Workload},
 };
 use chacha20::ChaCha20Rng;
-use cotenant::{party::fresh_rng, progress::Console, stages::Watcher};
+use cotenant::{
+    party::{fresh_rng, on_own_thread},
+    progress::Console,
+    stages::Watcher,
+};
 use cotenant_core::{Bits, Channel, Domain, PartyId};
 use cotenant_mpc::{Engine, Given, Input, Observer, Online, Phase, Segment, Session, Source, VerifiedWires};
 use serde::{Deserialize, Serialize};
@@ -122,7 +126,7 @@ pub async fn attend(party: &Party, job: Job) -> Result<Figures, Error> {
     let observer: Observer = Box::new(move |progress| console.iter().for_each(|console| console.progress(progress)));
     let (lane, rng) = (party.work(), fresh_rng()?);
     party.meet().await?;
-    let (mut figures, outputs) = compute(measure(lane, rng, workload.clone(), observer)).await?;
+    let (mut figures, outputs) = on_own_thread(measure(lane, rng, workload.clone(), observer)).await?;
     figures.peak_mb = peak_mb()?;
     let expected = (0..workload.segments).flat_map(|segment| workload.expected(segment));
     if !outputs.iter().eq(expected) {

@@ -1,7 +1,7 @@
 //! An emulated link: a relay of TCP connections that delays and paces what it passes on, in this process.
 //!
 //! Each direction of a connection is a line of its own. A piece of b bytes is on the line for b / rate after those before it, and arrives half a round
-//! trip later: `due = max(now, free) + b / rate + rtt / 2`. The line takes no more than [`AHEAD`] before its time, so the rate reaches the sender
+//! trip later: `due = max(now, free) + b / rate + rtt / 2`. The line takes nothing more than 0.2 ms before its time, so the rate reaches the sender
 //! as it does on a real link: its socket fills. The work of relaying is done by the same cores that the parties use.
 
 use std::{

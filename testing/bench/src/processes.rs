@@ -6,7 +6,6 @@ use crate::{call, cot, engine, error::Error, line::Line};
 use cotenant::{
     children::{self, ERROR_PREFIX, Stdout, Task},
     home::{self, Home, HomeError, config},
-    party::on_own_thread,
 };
 use cotenant_core::{Channel, Domain};
 use cotenant_net::{Lane, Mesh, MeshConfig};
@@ -77,11 +76,9 @@ pub struct Party {
     mesh: Mesh,
 }
 
-/// Lanes of a mesh.
+/// The lanes of a mesh: for meeting, for what is measured, for the server's bytes.
 const MEETING: u8 = 0;
-/// That of what is measured.
 const WORK: u8 = 1;
-/// That of the server's bytes.
 const RELAY: u8 = 2;
 
 impl Party {
@@ -152,11 +149,6 @@ pub async fn attend(home: &Path) -> Result<(), Error> {
 pub fn print(text: &str) -> Result<(), Error> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{text}").and_then(|()| out.flush()).map_err(Error::io("cannot write to standard output"))
-}
-
-/// Runs work that is bound by the processor beside the sockets.
-pub async fn compute<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
-    on_own_thread(work).await
 }
 
 /// The most memory that this process had resident so far, in MB of 10^6 bytes.
