@@ -9,6 +9,8 @@
 //! | all others | tests |
 
 mod certificates;
+mod cheats;
+mod connector;
 mod contributions;
 mod disagreement;
 mod interop;

@@ -97,7 +97,8 @@ pub(crate) struct Rustls {
     session: rustls::ServerConnection,
     outbox: Outbox,
     answer: Vec<Vec<u8>>,
-    answered: bool,
+    /// It has answered or refused, and hears no more.
+    ended: bool,
     received: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -121,7 +122,7 @@ impl Rustls {
     pub(crate) fn new(config: rustls::ServerConfig, answer: &[&[u8]]) -> Rustls {
         let session = rustls::ServerConnection::new(Arc::new(config)).expect("a good configuration");
         let answer = answer.iter().map(|piece| piece.to_vec()).collect();
-        Rustls { session, outbox: Outbox::default(), answer, answered: false, received: Arc::default() }
+        Rustls { session, outbox: Outbox::default(), answer, ended: false, received: Arc::default() }
     }
 
     /// What application data it has received, whenever asked.
@@ -143,8 +144,8 @@ impl Rustls {
     }
 
     fn speak(&mut self) {
-        if !self.answered && !self.received.lock().expect("no panic while noting").is_empty() {
-            self.answered = true;
+        if !self.ended && !self.received.lock().expect("no panic while noting").is_empty() {
+            self.ended = true;
             self.answer.iter().for_each(|piece| self.session.writer().write_all(piece).expect("writes to memory"));
             self.session.send_close_notify();
         }
@@ -163,8 +164,10 @@ impl Server for Rustls {
 
     async fn send(&mut self, bytes: &[u8]) -> Result<(), ServerFault> {
         // What it does not take it answers with an alert.
-        let _ = self.feed(bytes);
-        self.speak();
+        if !self.ended {
+            self.ended = self.feed(bytes).is_err();
+            self.speak();
+        }
         Ok(())
     }
 
