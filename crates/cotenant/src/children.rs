@@ -6,6 +6,7 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 use std::{
     fs, io,
     net::{Ipv4Addr, TcpListener},
+    os::unix::process::parent_id,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -14,11 +15,14 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     process::Command,
     sync::mpsc,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 
 /// How long the others may go on after one process has failed; they notice by themselves as a rule.
 const GRACE: Duration = Duration::from_secs(15);
+
+/// The variable by which a process is told who started it.
+const PARENT: &str = "COTENANT_PARENT";
 
 /// What a process starts its error with, so that it can be told from lines about progress.
 pub const ERROR_PREFIX: &str = "cotenant: ";
@@ -216,7 +220,25 @@ fn start(program: &Path, task: &Task) -> io::Result<tokio::process::Child> {
         Stdout::Discard => Stdio::null(),
     };
     let mut command = Command::new(program);
-    command.args(&task.arguments).stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped()).kill_on_drop(true).spawn()
+    command
+        .args(&task.arguments)
+        .env(PARENT, std::process::id().to_string())
+        .stdin(Stdio::piped())
+        .stdout(stdout)
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+}
+
+/// Ends when the process that started this one by [`run`] has gone, killed perhaps, so that nobody is left to end this one. Never ends in a
+/// process that was started by hand.
+pub async fn orphaned() {
+    let parent: Option<u32> = std::env::var(PARENT).ok().and_then(|id| id.parse().ok());
+    let Some(parent) = parent else { return std::future::pending().await };
+    // An orphan gets another parent (wait(2)).
+    while parent_id() == parent {
+        sleep(Duration::from_secs(1)).await;
+    }
 }
 
 async fn attend(mut child: tokio::process::Child, input: Vec<u8>, log: Option<PathBuf>, line: impl Fn(String)) -> io::Result<Ended> {

@@ -7,13 +7,18 @@ mod init;
 mod s3;
 mod s_client;
 
-use crate::{children::ERROR_PREFIX, error::Error, target::Endpoint};
+use crate::{
+    children::{self, ERROR_PREFIX},
+    error::Error,
+    target::Endpoint,
+    text,
+};
 use clap::{Args, Parser, Subcommand};
 use cotenant_core::PartyId;
 use serde::Serialize;
 use std::{
     future::poll_fn,
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     path::PathBuf,
     process::ExitCode,
 };
@@ -52,6 +57,17 @@ struct TrustArgs {
     groups: String,
 }
 
+/// How the parties work together; the same at all of them.
+#[derive(Args, Clone)]
+struct JointArgs {
+    /// Which party connects to the server, counted from 1 in the order of the member list
+    #[arg(long, value_name = "K", default_value_t = 1)]
+    connector: usize,
+    /// Let parties run builds of their own of this version; else the program's file must have the same SHA-256 at all
+    #[arg(long)]
+    any_build: bool,
+}
+
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let command = Cli::parse().command;
@@ -67,6 +83,7 @@ pub fn main() -> ExitCode {
         tokio::select! {
             result = run(command) => result,
             () = interrupted() => Err(Error::Interrupted),
+            () = children::orphaned() => Err(Error::Orphaned),
         }
     });
     // A thread that still computes is not waited for.
@@ -107,7 +124,12 @@ async fn interrupted() {
 
 fn report(text: &str) {
     // A standard error that is gone leaves the exit status to tell.
-    let _ = writeln!(io::stderr(), "{ERROR_PREFIX}{text}");
+    let _ = writeln!(io::stderr(), "{ERROR_PREFIX}{}", text::message(text));
+}
+
+/// Says something beside a result that is printed.
+fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "note: {}", text::message(text));
 }
 
 /// Writes to standard output, to its end: a full disk is found here.
@@ -115,6 +137,14 @@ fn print(bytes: &[u8]) -> Result<(), Error> {
     let mut out = io::stdout().lock();
     let written = out.write_all(bytes).and_then(|()| out.flush());
     written.map_err(|source| Error::Write { what: "standard output".to_owned(), source })
+}
+
+/// Writes what a server sent to standard output, as it is.
+///
+/// # Errors
+/// [`Error::NotForTerminal`], so that a server cannot have a terminal do things.
+fn print_body(bytes: &[u8]) -> Result<(), Error> {
+    if io::stdout().is_terminal() && !text::is_printable(bytes) { Err(Error::NotForTerminal) } else { print(bytes) }
 }
 
 /// One JSON object on standard output.

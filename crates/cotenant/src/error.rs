@@ -3,7 +3,7 @@
 use crate::{children::ChildrenError, home::HomeError, s3::S3Error, share::ShareError, steps::StepError, target::SiteError};
 use cotenant_agent::{
     agree::AgreeError,
-    call::CallError,
+    call::{CallError, Stage},
     http::{RequestError, ResponseError},
     relay::RelayError,
     sign::sigv4::SigningError,
@@ -11,7 +11,7 @@ use cotenant_agent::{
 };
 use cotenant_core::PartyId;
 use cotenant_net::{NetError, PeerFault};
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, time::Duration};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +49,24 @@ pub enum Error {
         /// What went wrong.
         source: Box<CallError>,
     },
+    /// A joint call was not finished in time, by this party's clock.
+    #[error("call to {endpoint}: {}", late(*.limit, *.stage))]
+    Late {
+        /// The server.
+        endpoint: String,
+        /// The limit.
+        limit: Duration,
+        /// The stage that it was in; none if the parties had not agreed yet.
+        stage: Option<Stage>,
+    },
+    /// A server did not answer a party that tries alone.
+    #[error("{endpoint}: no whole answer within {} s", limit.as_secs())]
+    LateAlone {
+        /// The server.
+        endpoint: String,
+        /// The limit.
+        limit: Duration,
+    },
     /// A region that cannot stand in a signature's scope, or an access key id.
     #[error("--region or access key id: {0}")]
     Signing(#[from] SigningError),
@@ -81,9 +99,24 @@ pub enum Error {
         /// The error code in the answer's body, if any.
         code: String,
     },
-    /// The connection ended without close_notify, so that what was printed may be cut (RFC 8446 section 6.1).
-    #[error("the connection ended without close_notify: what was printed may be cut (RFC 8446 section 6.1)")]
+    /// The connection ended without close_notify, so that the answer may be cut (RFC 8446 section 6.1). Nothing of it was printed.
+    #[error("the connection ended without close_notify, so the answer may be cut, and is not printed (RFC 8446 section 6.1)")]
     Truncated,
+    /// Standard input is longer than what is sent inside MPC.
+    #[error(
+        "standard input has more than the {} bytes that one call takes: all of them are encrypted inside MPC",
+        crate::party::MAX_REQUEST
+    )]
+    LongInput,
+    /// The answer would act on the terminal that it was to be printed on.
+    #[error("the answer is not plain text, and is not printed on a terminal; redirect standard output to a file")]
+    NotForTerminal,
+    /// An answer was to be written over something that is no regular file.
+    #[error("{path}: is there and is no regular file; name another one")]
+    NotAFile {
+        /// What is there.
+        path: PathBuf,
+    },
     /// A file cannot be read.
     #[error("{path}: cannot be read ({source}); check the path")]
     Read {
@@ -120,6 +153,9 @@ pub enum Error {
     /// The operating system has no randomness.
     #[error("no randomness from the operating system: {0}")]
     Randomness(getrandom::Error),
+    /// The process that started this one, as one of several parties on one machine, has gone.
+    #[error("the process that started this one has gone")]
+    Orphaned,
     /// The user pressed ctrl-C, or the process was told to end.
     #[error("interrupted")]
     Interrupted,
@@ -142,7 +178,7 @@ impl Error {
             Error::Net(NetError::Peers(peers)) => {
                 peers.iter().all(|peer| matches!(peer.cause, PeerFault::Link(_) | PeerFault::Absent { .. } | PeerFault::TimedOut))
             }
-            Error::Call { source, .. } => match &**source {
+            Error::Call { source, .. } => match cause(source) {
                 CallError::Relay(RelayError::Channel(_)) => true,
                 CallError::Mpc(error) | CallError::Tls(cotenant_tls::Error::Backend(JointError::Mpc(error))) => {
                     matches!(error, cotenant_mpc::Error::Channel { .. } | cotenant_mpc::Error::Stopped { .. })
@@ -156,6 +192,26 @@ impl Error {
 
 /// The exit status of a party that stopped because another one did.
 pub const CONSEQUENCE: u8 = 3;
+
+/// Why a call failed, whether or not its request may have been sent before.
+fn cause(error: &CallError) -> &CallError {
+    match error {
+        CallError::MayHaveBeenSent(error) => cause(error),
+        error => error,
+    }
+}
+
+fn late(limit: Duration, stage: Option<Stage>) -> String {
+    let stage_name = stage.map_or("agreement", crate::stages::name);
+    // The request's ciphertext is made in the stage "send".
+    let sent = matches!(stage, Some(Stage::Send | Stage::Receive));
+    let warning = if sent { "; the request may have been sent: find out before you repeat it" } else { "" };
+    format!(
+        "not finished within {} s, given up in stage \"{stage_name}\"; see which party or server does not go on, or raise \"call\" under \
+         [timeouts] in party.toml at every party{warning}",
+        limit.as_secs()
+    )
+}
 
 /// The text of a call's failure, and who the parties in it are.
 fn named(source: &CallError, members: &[String]) -> String {
@@ -196,9 +252,24 @@ mod tests {
     }
 
     #[test]
+    fn a_late_call_says_whether_its_request_may_have_been_sent() {
+        let late = |stage| Error::Late { endpoint: "localhost:443".into(), limit: Duration::from_secs(7), stage };
+        let stages = [None, Some(Stage::Setup), Some(Stage::Handshake), Some(Stage::Send), Some(Stage::Receive)];
+        assert_eq!(stages.map(|stage| late(stage).to_string().contains("may have been sent")), [false, false, false, true, true]);
+        let text = late(None).to_string();
+        assert!(text.starts_with("call to localhost:443: not finished within 7 s, given up in stage \"agreement\"; "), "{text}");
+        assert_eq!(late(None).exit_status(), 1);
+    }
+
+    #[test]
     fn who_only_lost_the_others_says_so_by_its_status() {
         assert_eq!(call(gone()).exit_status(), CONSEQUENCE);
         assert_eq!(call(CallError::Share { found: 3 }).exit_status(), 1);
+        let sent = |inner| call(CallError::MayHaveBeenSent(Box::new(inner)));
+        assert_eq!(sent(gone()).exit_status(), CONSEQUENCE);
+        assert_eq!(sent(CallError::Share { found: 3 }).exit_status(), 1);
+        let text = sent(gone()).to_string();
+        assert!(text.contains("may have been sent") && text.ends_with("(P2 is \"bob\")"), "{text}");
         assert_eq!(Error::Truncated.exit_status(), 1);
         assert_eq!(Error::Interrupted.exit_status(), 130);
     }

@@ -27,6 +27,9 @@ pub struct StepFacts {
     /// The keys in a list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keys: Option<Vec<String>>,
+    /// Whether the bucket holds more keys than those in a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub truncated: Option<bool>,
     /// What it cost this party.
     pub stages: Vec<StageCost>,
 }

@@ -3,7 +3,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `identity.pem` | the Ed25519 key that others know this party by, mode 0600 |
-//! | `party.toml` | name, members in order, timeouts; see [`config`] |
+//! | `party.toml` | name, members in order, timeouts, to be written by its owner alone; see [`config`] |
 //! | `s3-share.json` | optional: this party's share of a secret access key, mode 0600; see [`crate::share`] |
 
 pub mod config;
@@ -12,8 +12,9 @@ use config::{ConfigError, PartyFile};
 use cotenant_core::PartyId;
 use cotenant_net::{Identity, KeyFileError, Limits, Member, PublicIdentity};
 use std::{
-    fs, io,
-    os::unix::fs::DirBuilderExt,
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -40,6 +41,8 @@ pub struct Home {
     pub limits: Limits,
     /// How long the connector waits for the server, each time.
     pub server_timeout: Duration,
+    /// How long one whole call may take.
+    pub call_timeout: Duration,
 }
 
 impl Home {
@@ -50,18 +53,15 @@ impl Home {
     pub fn open(dir: &Path) -> Result<Home, HomeError> {
         let identity = load_identity(dir)?;
         let path = dir.join(PARTY);
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(source) => return Err(HomeError::Read { path, source }),
-        };
+        let text = read_own(dir, &path)?;
         let file = PartyFile::parse(&text).map_err(|source| HomeError::Config { path: path.clone(), source: Box::new(source) })?;
         let own = identity.public();
         let Some(place) = file.members.iter().position(|member| member.identity == own) else {
             return Err(HomeError::NotAMember { path, own });
         };
-        let (limits, server_timeout) = (file.limits(), file.server_timeout());
+        let (limits, server_timeout, call_timeout) = (file.limits(), file.server_timeout(), file.call_timeout());
         let (dir, me, members) = (dir.to_owned(), PartyId::new(place), file.members);
-        Ok(Home { dir, identity: Arc::new(identity), me, members, limits, server_timeout })
+        Ok(Home { dir, identity: Arc::new(identity), me, members, limits, server_timeout, call_timeout })
     }
 
     /// The party as people read it: `P2 "bob"`.
@@ -82,9 +82,27 @@ pub fn init(dir: &Path, name: &str) -> Result<PublicIdentity, HomeError> {
     identity.save(&dir.join(IDENTITY))?;
     let path = dir.join(PARTY);
     if !path.exists() {
-        fs::write(&path, config::template(name, &identity.public())).map_err(write_failed(path.clone()))?;
+        // Whoever can write it can name other members; a umask may allow that to a group.
+        let created = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&path);
+        let written = created.and_then(|mut file| file.write_all(config::template(name, &identity.public()).as_bytes()));
+        written.map_err(write_failed(path.clone()))?;
     }
     Ok(identity.public())
+}
+
+/// Reads a file that nobody but its owner can write or replace.
+fn read_own(dir: &Path, path: &Path) -> Result<String, HomeError> {
+    let failed = |source| HomeError::Read { path: path.to_owned(), source };
+    let own = |path: &Path, metadata: fs::Metadata| match metadata.permissions().mode() & 0o777 {
+        mode if mode & 0o022 != 0 => Err(HomeError::Writable { path: path.to_owned(), mode }),
+        _ => Ok(()),
+    };
+    own(dir, fs::metadata(dir).map_err(failed)?)?;
+    let mut file = File::open(path).map_err(failed)?;
+    own(path, file.metadata().map_err(failed)?)?;
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(failed)?;
+    Ok(text)
 }
 
 /// The identity of the home at `dir`.
@@ -130,6 +148,14 @@ pub enum HomeError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// Others than its owner may write a file or the directory that it is in.
+    #[error("{path}: others may write it (mode {mode:04o}), and so change who the members are; run: chmod go-w on it")]
+    Writable {
+        /// The file or directory.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
     /// The member list is wrong.
     #[error("{path}: {source}")]
     Config {
@@ -169,6 +195,23 @@ mod tests {
         fs::write(home.join(PARTY), text.replace(&public.to_string(), &other.to_string()) + &member(&Identity::generate().unwrap()))
             .unwrap();
         assert!(matches!(Home::open(&home), Err(HomeError::NotAMember { own, .. }) if own == public));
+    }
+
+    #[test]
+    fn a_member_list_that_others_may_write_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().join("alice");
+        init(&home, "alice").unwrap();
+        let list = home.join(PARTY);
+        fs::write(&list, fs::read_to_string(&list).unwrap() + &member(&Identity::generate().unwrap())).unwrap();
+        for (path, bad, good) in [(&list, 0o664, 0o644), (&list, 0o602, 0o600), (&home, 0o770, 0o750), (&home, 0o702, 0o700)] {
+            let set = |mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+            assert!(Home::open(&home).is_ok());
+            set(bad);
+            assert!(matches!(Home::open(&home), Err(HomeError::Writable { path: p, mode }) if p == *path && mode == bad));
+            set(good);
+        }
+        assert!(Home::open(&home).is_ok());
     }
 
     fn member(identity: &Identity) -> String {

@@ -4,15 +4,16 @@
 
 use crate::{
     connection::{Relaying, TcpServer},
+    deadline::{Deadline, Passed},
     error::Error,
     home::Home,
     share::S3Share,
-    stages::{Recorder, StageCost, Watcher},
+    stages::{self, Recorder, StageCost, Watcher},
     target::Site,
 };
 use chacha20::ChaCha20Rng;
 use cotenant_agent::{
-    agree::{self, Protocol, Signing, Terms, ToSend},
+    agree::{self, AgreeError, Agreed, PROGRAM_DIGEST, Protocol, Signing, Terms, ToSend},
     call::{self, Call, Content, Event, SignedRequest, Stage},
     http,
     sign::{
@@ -24,7 +25,11 @@ use cotenant_core::{Domain, PartyId};
 use cotenant_net::{Mesh, MeshConfig};
 use cotenant_tls::{Answer, AnswerLimits};
 use rand_core::SeedableRng;
+use sha2::{Digest, Sha256};
 use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -37,9 +42,14 @@ use zeroize::Zeroizing;
 /// How many calls one mesh carries: each has three lanes of its own, of 256.
 pub const MAX_CALLS: usize = 80;
 
+/// The most bytes that one call sends. Each 16 of them take 5120 AND gates, an AES-128 block, and a gate about 250 bytes of every party's
+/// memory: 2.6 GB for as many.
+pub const MAX_REQUEST: u64 = 32 << 10;
+
 /// One party with links to all others.
 pub struct Party {
     home: Home,
+    program_digest: Option<[u8; 32]>,
     mesh: Mesh,
     calls: u8,
 }
@@ -84,11 +94,12 @@ pub struct Finished {
 }
 
 impl Party {
-    /// Connects to all other parties.
+    /// Connects to all other parties. With `any_build` the others may run another build of this version; all must say so.
     ///
     /// # Errors
-    /// [`Error::Net`].
-    pub async fn connect(home: Home) -> Result<Party, Error> {
+    /// [`Error::Net`], and [`Error::Read`] if this program's own file cannot be read.
+    pub async fn connect(home: Home, any_build: bool) -> Result<Party, Error> {
+        let program_digest = if any_build { None } else { Some(program_digest()?) };
         let mine = &home.members[home.me.index()];
         // The last of the list is dialled by nobody.
         let listens = home.me.index() + 1 < home.members.len();
@@ -102,7 +113,7 @@ impl Party {
             limits: home.limits.clone(),
         };
         let mesh = Mesh::connect(config, listener.as_ref()).await?;
-        Ok(Party { home, mesh, calls: 0 })
+        Ok(Party { home, program_digest, mesh, calls: 0 })
     }
 
     /// This party's home.
@@ -110,10 +121,11 @@ impl Party {
         &self.home
     }
 
-    /// Agrees with the others on the operation, prepares it, and makes the call.
+    /// Agrees with the others on the operation, prepares it, and makes the call, all within the home's limit for a call.
     ///
     /// # Errors
-    /// The first thing that went wrong; then the others fail too, and the links are of no more use.
+    /// The first thing that went wrong; then the others fail too, and the links are of no more use. [`Error::Late`] when the limit has
+    /// passed.
     ///
     /// # Panics
     /// After [`MAX_CALLS`] calls.
@@ -121,12 +133,12 @@ impl Party {
         assert!(usize::from(self.calls) < MAX_CALLS, "a mesh carries {MAX_CALLS} calls");
         let first_lane = 3 * self.calls;
         self.calls += 1;
+        let deadline = Deadline::after(self.home.call_timeout);
         let prepared = operation.content()?;
-        let agreed = {
-            let mut lane = self.mesh.lane(first_lane);
-            let terms = |time| operation.terms(&self.home, prepared.to_send(time));
-            agree::agree(&mut lane, operation.connector, unix_seconds, terms).await.map_err(|source| self.disagreed(source))?
-        };
+        let signed = matches!(prepared, Prepared::Signed { .. });
+        let agreed = deadline.bound(self.agree(&operation, &prepared, first_lane)).await;
+        let agreed = agreed.map_err(|Passed| self.late(&operation, None))??;
+
         let call = operation.call(prepared, agreed.time);
         let recorder = Arc::new(Mutex::new(Recorder::new(watcher)));
         let armed = operation.tamper_after.map(|stage| (stage, Arc::new(AtomicBool::new(false))));
@@ -135,9 +147,15 @@ impl Party {
             (operation.connector == self.home.me).then(|| TcpServer::new(operation.site.endpoint.clone(), self.home.server_timeout));
         let mpc = self.mesh.lane(first_lane + 1);
         let relay = Relaying::new(self.mesh.lane(first_lane + 2), armed.map(|(_, armed)| armed));
-        let rng = fresh_rng()?;
-        let answer = on_own_thread(call::run(mpc, relay, server, call, agreed.digest, rng, observer)).await;
-        let answer = answer.map_err(|source| self.failed(&operation, source))?;
+        let work = deadline.bound(call::run(mpc, relay, server, call, agreed.digest, fresh_rng()?, observer));
+        // Bound twice: on the thread, which so ends with its lanes and its socket, and here, as a thread that computes looks at no clock.
+        let answer = match deadline.bound(on_own_thread(work)).await {
+            Ok(Ok(answer)) => answer.map_err(|source| self.failed(&operation, source))?,
+            Ok(Err(Passed)) | Err(Passed) => {
+                let finished = recorder.lock().expect("no holder panics").finished();
+                return Err(self.late(&operation, Some(stages::after(finished, signed))));
+            }
+        };
         let stages = recorder.lock().expect("no holder panics").stages().to_vec();
         Ok(Finished { answer, stages })
     }
@@ -147,9 +165,22 @@ impl Party {
         self.mesh.close().await;
     }
 
-    fn disagreed(&self, source: agree::AgreeError) -> Error {
-        let text = source.explain(|party| self.home.name_of(party));
+    async fn agree(&self, operation: &Operation<'_>, prepared: &Prepared, lane: u8) -> Result<Agreed, Error> {
+        let mut lane = self.mesh.lane(lane);
+        let terms = |time| operation.terms(&self.home, self.program_digest, prepared.to_send(time));
+        agree::agree(&mut lane, operation.connector, unix_seconds, terms).await.map_err(|source| self.disagreed(source))
+    }
+
+    fn disagreed(&self, source: AgreeError) -> Error {
+        let mut text = source.explain(|party| self.home.name_of(party));
+        if matches!(&source, AgreeError::Differ(all) if all.iter().any(|one| one.field == PROGRAM_DIGEST)) {
+            text += "\ninstall the same file of the program everywhere, or start every party with --any-build";
+        }
         Error::Agree { text, source }
+    }
+
+    fn late(&self, operation: &Operation, stage: Option<Stage>) -> Error {
+        Error::Late { endpoint: operation.site.endpoint.to_string(), limit: self.home.call_timeout, stage }
     }
 
     fn failed(&self, operation: &Operation, source: call::CallError) -> Error {
@@ -207,9 +238,10 @@ impl Operation<'_> {
         }
     }
 
-    fn terms(&self, home: &Home, request: ToSend) -> Terms {
+    fn terms(&self, home: &Home, program_digest: Option<[u8; 32]>, request: ToSend) -> Terms {
         Terms {
             program: format!("cotenant {}", env!("CARGO_PKG_VERSION")),
+            program_digest,
             protocol: Protocol { ot_depth: cotenant_mpc::ot::K, bucket_size: cotenant_mpc::bucket_size(1 << 20, 1) },
             members: home.members.iter().map(|member| member.identity.to_string()).collect(),
             connector: self.connector,
@@ -260,6 +292,22 @@ pub async fn on_own_thread<T: Send + 'static>(work: impl Future<Output = T> + Se
     let spawned = thread.spawn(move || drop(done.send(runtime.block_on(work))));
     spawned.expect("the operating system has a thread left");
     result.await.expect("the thread ends with a result")
+}
+
+/// SHA-256 of the file that this process runs, which may meanwhile have been replaced at its path.
+fn program_digest() -> Result<[u8; 32], Error> {
+    let path = Path::new("/proc/self/exe");
+    let hash = || {
+        let mut file = File::open(path).or_else(|_| File::open(std::env::current_exe()?))?;
+        let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
+        loop {
+            match file.read(&mut buffer)? {
+                0 => return Ok::<_, io::Error>(hash.finalize().into()),
+                count => hash.update(&buffer[..count]),
+            }
+        }
+    };
+    hash().map_err(|source| Error::Read { path: path.to_owned(), source })
 }
 
 /// A generator seeded by the operating system.

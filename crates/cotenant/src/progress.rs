@@ -1,6 +1,9 @@
 //! How a call goes on, for a person: a bar on a terminal, plain lines elsewhere. Always on standard error.
 
-use crate::stages::{StageCost, Watcher};
+use crate::{
+    stages::{StageCost, Watcher},
+    text,
+};
 use cotenant_mpc::Progress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
@@ -35,11 +38,12 @@ impl Console {
             (false, false) => View::Lines(Mutex::new(Instant::now())),
             (false, true) => View::Quiet,
         };
-        Console { label, view }
+        Console { label: text::message(&label), view }
     }
 
     /// A line that stays.
     pub fn line(&self, text: &str) {
+        let text = text::message(text);
         match &self.view {
             View::Bar(bar) => bar.suspend(|| say(&format!("{}: {text}", self.label))),
             View::Lines(_) => say(&format!("{}: {text}", self.label)),
@@ -49,6 +53,7 @@ impl Console {
 
     /// What is being waited for; a line that goes away on a terminal.
     pub fn waiting(&self, text: &str) {
+        let text = text::message(text);
         match &self.view {
             View::Bar(bar) => {
                 bar.set_style(style("{spinner} {msg}"));

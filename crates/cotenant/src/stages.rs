@@ -50,6 +50,19 @@ pub fn name(stage: Stage) -> &'static str {
     }
 }
 
+/// The stage that a call is in once another one is finished.
+pub fn after(finished: Option<Stage>, signed: bool) -> Stage {
+    match finished {
+        None => Stage::Setup,
+        Some(Stage::Setup) => Stage::Prepare,
+        Some(Stage::Prepare) if signed => Stage::Sign,
+        Some(Stage::Prepare | Stage::Sign) => Stage::Connect,
+        Some(Stage::Connect) => Stage::Handshake,
+        Some(Stage::Handshake) => Stage::Send,
+        Some(Stage::Send | Stage::Receive) => Stage::Receive,
+    }
+}
+
 /// Is shown how a call goes on.
 pub trait Watcher: Send + Sync {
     /// A long step goes on.
@@ -74,12 +87,13 @@ pub struct Recorder {
     since: Instant,
     before: Stats,
     stages: Vec<StageCost>,
+    finished: Option<Stage>,
 }
 
 impl Recorder {
     /// The first stage begins now.
     pub fn new(watcher: Arc<dyn Watcher>) -> Self {
-        Recorder { watcher, since: Instant::now(), before: Stats::default(), stages: Vec::new() }
+        Recorder { watcher, since: Instant::now(), before: Stats::default(), stages: Vec::new(), finished: None }
     }
 
     /// Takes what a call reports.
@@ -91,9 +105,14 @@ impl Recorder {
                 let cost = cost(stage, (now - self.since).as_secs_f64(), &self.before, &stats);
                 self.watcher.finished(&cost);
                 self.stages.push(cost);
-                (self.since, self.before) = (now, stats);
+                (self.since, self.before, self.finished) = (now, stats, Some(stage));
             }
         }
+    }
+
+    /// The last stage that has ended.
+    pub fn finished(&self) -> Option<Stage> {
+        self.finished
     }
 
     /// The stages that have ended, in order.
@@ -119,6 +138,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn stages_follow_one_another() {
+        let all = |signed| {
+            std::iter::successors(Some(after(None, signed)), move |&stage| (stage != Stage::Receive).then(|| after(Some(stage), signed)))
+        };
+        use Stage::{Connect, Handshake, Prepare, Receive, Send, Setup, Sign};
+        assert!(all(true).eq([Setup, Prepare, Sign, Connect, Handshake, Send, Receive]));
+        assert!(all(false).eq([Setup, Prepare, Connect, Handshake, Send, Receive]));
+    }
+
+    #[test]
     fn stages_are_differences_of_totals() {
         let mut recorder = Recorder::new(Arc::new(Unwatched));
         let stats = |ands| {
@@ -131,6 +160,7 @@ mod tests {
         recorder.event(Event::Finished(Stage::Handshake, stats(75)));
         let seen: Vec<(&str, u64)> = recorder.stages().iter().map(|s| (s.stage.as_str(), s.ands)).collect();
         assert_eq!(seen, [("setup", 0), ("prepare", 70), ("handshake", 5)]);
+        assert_eq!(recorder.finished(), Some(Stage::Handshake));
         assert_eq!(StageCost::total("total", recorder.stages()).ands, 75);
     }
 }

@@ -3,14 +3,10 @@
 //! Path-style addresses (`/bucket/key`), as services that are not Amazon's take them too. Source: Amazon S3 API Reference, PutObject,
 //! GetObject, ListObjectsV2.
 
-use crate::{error::Error, target::Site};
+use crate::{error::Error, listing::error_code, party::MAX_REQUEST, target::Site};
 use cotenant_agent::http::{self, End, Request, Response};
 use cotenant_tls::Answer;
-use quick_xml::{Reader, events::Event};
-use std::{fmt, path::PathBuf, str::FromStr};
-
-/// The longest object that is put, in bytes; all of it is garbled.
-pub const MAX_OBJECT: u64 = 1 << 20;
+use std::{fmt, fs::File, io::Read, path::PathBuf, str::FromStr};
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,17 +35,28 @@ pub enum StepError {
     /// Not one of the three forms.
     #[error("{0:?} is no step: write put:KEY=FILE, get:KEY, get:KEY=FILE or list")]
     Form(String),
+    /// A key that servers, or programs on the way, would read as another one.
+    #[error(
+        "{0:?} is no key for a step: it must not begin or end with a slash, nor have \"//\", \"/./\" or \"/../\" in it, nor be \".\" or \"..\""
+    )]
+    Key(String),
+    /// A bucket's name that is not one segment of a path.
+    #[error("--bucket {0:?} is no name of a bucket")]
+    Bucket(String),
     /// The file is too long to put.
-    #[error("{0} bytes are more than the {MAX_OBJECT} that a put takes: all of them are encrypted inside MPC")]
-    TooLong(u64),
+    #[error("{}: more than the {MAX_REQUEST} bytes that a put takes: all of them are encrypted inside MPC", path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+    },
     /// More steps than one mesh carries.
     #[error("{given} steps are more than the {} that one run takes", crate::party::MAX_CALLS)]
     TooMany {
         /// How many were given.
         given: usize,
     },
-    /// The server's list is not XML.
-    #[error("the server's list of objects cannot be read")]
+    /// The server's list is not one well-formed ListBucketResult.
+    #[error("the server's list of objects is not one well-formed ListBucketResult that says whether it is complete")]
     Listing,
 }
 
@@ -73,9 +80,15 @@ impl FromStr for Step {
         };
         match &step {
             Step::Put { key, .. } | Step::Get { key, .. } if key.is_empty() => Err(wrong()),
+            Step::Put { key, .. } | Step::Get { key, .. } if !key.split('/').all(is_segment) => Err(StepError::Key(key.clone())),
             _ => Ok(step),
         }
     }
+}
+
+/// Whether a segment of a path is taken as it is; others are removed on the way, with what is before them (RFC 3986 section 5.2.4).
+fn is_segment(text: &str) -> bool {
+    !matches!(text, "" | "." | "..")
 }
 
 /// The step without this party's own files: the same at all parties.
@@ -96,16 +109,20 @@ impl Step {
     /// A file that cannot be read or is too long, a bucket or key that makes no target.
     pub fn request(&self, site: &Site, bucket: &str) -> Result<Request, Error> {
         let at = |method, target: String| Request::new(method, &site.host_header(), site.endpoint.port, &target);
+        if !is_segment(bucket) || bucket.contains('/') {
+            return Err(StepError::Bucket(bucket.to_owned()).into());
+        }
         let bucket = percent_encode(bucket);
         match self {
             Step::Put { key, file } => {
                 let read = |source| Error::Read { path: file.clone(), source };
-                let length = std::fs::metadata(file).map_err(read)?.len();
-                if length > MAX_OBJECT {
-                    return Err(StepError::TooLong(length).into());
+                let mut body = Vec::new();
+                File::open(file).and_then(|open| open.take(MAX_REQUEST + 1).read_to_end(&mut body)).map_err(read)?;
+                if body.len() as u64 > MAX_REQUEST {
+                    return Err(StepError::TooLong { path: file.clone() }.into());
                 }
                 let mut request = at("PUT", format!("/{bucket}/{}", percent_encode(key)))?;
-                request.set_body(std::fs::read(file).map_err(read)?);
+                request.set_body(body);
                 Ok(request)
             }
             Step::Get { key, .. } => Ok(at("GET", format!("/{bucket}/{}", percent_encode(key)))?),
@@ -129,45 +146,6 @@ impl Step {
             Ok(response) => Err(Error::Status { step, status: response.status, code: error_code(&response.body) }),
             Err(source) => Err(Error::Answer { step, source }),
         }
-    }
-}
-
-/// The keys in a ListObjectsV2 answer.
-///
-/// # Errors
-/// [`StepError::Listing`].
-pub fn keys(xml: &[u8]) -> Result<Vec<String>, StepError> {
-    texts(xml, b"Key").ok_or(StepError::Listing)
-}
-
-/// The code in an S3 error's body; empty if there is none.
-pub fn error_code(xml: &[u8]) -> String {
-    let code = texts(xml, b"Code").and_then(|codes| codes.into_iter().next()).unwrap_or_default();
-    code.chars().filter(char::is_ascii_alphanumeric).take(64).collect()
-}
-
-/// The texts of all elements of that name.
-fn texts(xml: &[u8], name: &[u8]) -> Option<Vec<String>> {
-    let mut reader = Reader::from_reader(xml);
-    let (mut found, mut inside) = (Vec::new(), None::<String>);
-    let mut buffer = Vec::new();
-    loop {
-        match reader.read_event_into(&mut buffer).ok()? {
-            Event::Start(element) if element.local_name().as_ref() == name => inside = Some(String::new()),
-            Event::End(element) if element.local_name().as_ref() == name => found.extend(inside.take()),
-            Event::Text(text) => inside.iter_mut().try_for_each(|inside| text.decode().map(|text| inside.push_str(&text))).ok()?,
-            Event::GeneralRef(entity) => {
-                let inside = inside.as_mut();
-                let text = match entity.resolve_char_ref().ok()? {
-                    Some(c) => c.to_string(),
-                    None => quick_xml::escape::resolve_predefined_entity(&entity.decode().ok()?)?.to_owned(),
-                };
-                inside.into_iter().for_each(|inside| inside.push_str(&text));
-            }
-            Event::Eof => return Some(found),
-            _ => {}
-        }
-        buffer.clear();
     }
 }
 
@@ -209,13 +187,15 @@ mod tests {
     }
 
     #[test]
-    fn keys_and_codes_are_found_in_xml() {
-        let xml =
-            "<?xml version=\"1.0\"?><L xmlns=\"x\"><Contents><Key>a &amp; b&#x21;</Key></Contents><Contents><Key>c</Key></Contents></L>";
-        assert_eq!(keys(xml.as_bytes()), Ok(vec!["a & b!".to_owned(), "c".to_owned()]));
-        assert_eq!(keys(b"<L><Key>a</L>"), Err(StepError::Listing));
-        assert_eq!(error_code(b"<Error><Code>No\x1b[2JSuchKey</Code></Error>"), "No2JSuchKey");
-        assert_eq!(error_code(b"not found"), "");
+    fn keys_that_a_server_would_change_are_refused() {
+        for key in ["/a", "a/", "a//b", "/", ".", "..", "../a", "a/..", "a/../b", "./a", "a/./b"] {
+            for step in [format!("get:{key}"), format!("get:{key}=f"), format!("put:{key}=f")] {
+                assert_eq!(step.parse::<Step>(), Err(StepError::Key(key.to_owned())));
+            }
+        }
+        for key in ["...", ".a", "a.", "a..b", ".../a", "a/.b/c"] {
+            assert!(format!("get:{key}").parse::<Step>().is_ok(), "{key}");
+        }
     }
 
     #[test]

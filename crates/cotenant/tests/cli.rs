@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Homes, error, run, some_ca, text};
+use common::{Homes, error, run, some_ca, start, text};
 use std::{fs, os::unix::fs::PermissionsExt};
 
 const COMMANDS: [&str; 7] = ["init", "id", "s-client", "s3", "demo", "demo-service", "circuits"];
@@ -60,6 +60,30 @@ fn a_ca_file_that_is_missing_or_none_is_named() {
 }
 
 #[test]
+fn steps_that_cannot_be_done_are_named_before_anything_is_done() {
+    let homes = Homes::new(2);
+    let ca = homes.write("ca.pem", &some_ca());
+    let long = homes.write("long", &"x".repeat(32769));
+    let share = cotenant::share::deal("AKID", &[7; 40], 2).unwrap().remove(0);
+    share.save(&homes.homes[0].join("s3-share.json")).unwrap();
+    let step = |bucket: &str, step: &str| {
+        error(&run(&["s3", "--home", homes.home(0), "--endpoint", "localhost:1", "--ca", &ca, "--bucket", bucket, step]))
+    };
+    for key in ["../a", "a//b", "/a", "a/."] {
+        assert!(step("b", &format!("get:{key}")).contains("is no key for a step"), "{key}");
+    }
+    for bucket in ["", "..", "a/b"] {
+        assert!(step(bucket, "list").contains("is no name of a bucket"), "{bucket}");
+    }
+    assert!(step("b", &format!("put:a={long}")).contains("more than the 32768 bytes"));
+    assert!(step("b", "get:a=/dev/null").contains("/dev/null: is there and is no regular file"));
+    assert!(step("b", "get:a=/none/b").contains("/none/b: cannot be written"));
+    assert!(step("b", "get:a\u{1b}[2J/..").chars().all(|c| !c.is_control() || c == '\n'), "nothing acts on a terminal");
+    let output = start(&["s-client", "localhost:1", "--ca", &ca], &"x".repeat(32769)).wait_with_output().unwrap();
+    assert!(error(&output).contains("standard input has more than the 32768 bytes"));
+}
+
+#[test]
 fn an_identity_is_made_once_and_shown() {
     let dir = tempfile::tempdir().unwrap();
     let home = dir.path().join("alice");
@@ -92,6 +116,9 @@ fn a_home_that_is_wrong_is_explained() {
     fs::remove_file(&file).unwrap();
     assert!(call().contains("party.toml: cannot be read"));
     fs::write(&file, &good).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o664)).unwrap();
+    assert!(call().contains("party.toml: others may write it (mode 0664)"));
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
     fs::set_permissions(homes.homes[0].join("identity.pem"), fs::Permissions::from_mode(0o644)).unwrap();
     assert!(call().contains("chmod 600"));
     let s3 = ["s3", "--home", homes.home(1), "--endpoint", "localhost:443", "--ca", &ca, "--bucket", "demo", "list"];

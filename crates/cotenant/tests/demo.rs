@@ -2,11 +2,12 @@
 
 mod common;
 
-use common::{command, is_empty, run, text};
+use common::{command, is_empty, run, signal, text};
 use std::{
     io::{BufRead, BufReader},
     path::Path,
-    process::Command,
+    thread::sleep,
+    time::Duration,
 };
 
 fn shows_everything(parties: usize, connector: usize) {
@@ -62,11 +63,28 @@ fn an_interrupted_demonstration_leaves_nothing() {
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(|line| line.unwrap());
     assert!(lines.any(|line| line.contains("setup done")), "the parties are at work");
     assert!(!is_empty(dir.path()), "there are homes");
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    signal("-INT", child.id());
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(is_empty(dir.path()), "the homes are gone");
     assert!(lines.any(|line| line == "cotenant: interrupted"));
     assert_eq!(processes_of(dir.path()), Vec::<String>::new(), "and so are the parties");
+}
+
+#[test]
+fn parties_of_a_killed_demonstration_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = command(&["demo"]).env("TMPDIR", dir.path()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(|line| line.unwrap());
+    assert!(lines.any(|line| line.contains("setup done")), "the parties are at work");
+    assert_ne!(processes_of(dir.path()), Vec::<String>::new());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Far less than the calls that they are in would take, were nobody to end them: they would wait for the killed service.
+    let gone = (0..200).any(|_| {
+        sleep(Duration::from_millis(100));
+        processes_of(dir.path()).is_empty()
+    });
+    assert!(gone, "{:?}", processes_of(dir.path()));
 }
 
 /// The command lines of running processes that mention a path.

@@ -3,7 +3,12 @@
 mod common;
 
 use common::{Homes, error, run, some_ca, start, text};
-use std::{fs, net::TcpListener, process::Output};
+use std::{
+    fs::{self, OpenOptions},
+    io::Write,
+    net::TcpListener,
+    process::{Command, Output, Stdio},
+};
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
@@ -34,7 +39,7 @@ fn a_difference_is_named_by_both_before_anything_is_computed() {
     let same: &[&str] = &["localhost:1"];
     /// Arguments and input of both, and what the first says.
     type Case<'a> = ([&'a [&'a str]; 2], [&'a str; 2], [&'a str; 2]);
-    let cases: [Case; 8] = [
+    let cases: [Case; 9] = [
         (
             [same, &["127.0.0.1:1", "--server-name", "localhost"]],
             [REQUEST; 2],
@@ -46,6 +51,7 @@ fn a_difference_is_named_by_both_before_anything_is_computed() {
         ([same, &["localhost:1", "--groups", "X25519"]], [REQUEST; 2], ["\"key exchange groups\"", "\"X25519\" at P2"]),
         ([same, &["localhost:1", "--connector", "2"]], [REQUEST; 2], ["\"connector\": \"P1\" here", "\"P2\" at P2"]),
         ([same, &["localhost:1", "--max-answer", "7"]], [REQUEST; 2], ["\"answer limit in bytes\"", "\"7\" at P2"]),
+        ([same, &["localhost:1", "--any-build"]], [REQUEST; 2], ["\"program digest\": ", "nothing at P2"]),
         ([same, same], [REQUEST, "GET /x HTTP/1.1\r\n\r\n"], ["\"request digest\"", "+ GET /x HTTP/1.1"]),
     ];
     for (arguments, input, words) in cases {
@@ -56,6 +62,28 @@ fn a_difference_is_named_by_both_before_anything_is_computed() {
         assert!(second.contains(field) && second.contains("at P1 \"party-1\""), "{second}");
         assert_eq!(outputs[0].status.code(), Some(1));
     }
+}
+
+#[test]
+fn another_build_is_named_unless_all_allow_it() {
+    let homes = Homes::new(2);
+    let ca = homes.write("ca.pem", &some_ca());
+    let other = homes.dir.path().join("cotenant");
+    fs::copy(env!("CARGO_BIN_EXE_cotenant"), &other).unwrap();
+    // It does the same, but its file is not the same.
+    OpenOptions::new().append(true).open(&other).unwrap().write_all(b"\0").unwrap();
+    let call = |more: &[&str]| {
+        let arguments = |home| [&["s-client", "localhost:1", "--ca", &ca, "--groups", "P-256", "--home", home], more].concat();
+        let mut theirs = Command::new(&other).args(arguments(homes.home(1))).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        theirs.stdin.take().unwrap().write_all(REQUEST.as_bytes()).unwrap();
+        let ours = start(&arguments(homes.home(0)), REQUEST);
+        [ours, theirs].map(|party| error(&party.wait_with_output().unwrap()))
+    };
+    for said in call(&[]) {
+        assert!(said.contains("the parties differ in \"program digest\": ") && said.contains("every party with --any-build"), "{said}");
+        assert_eq!(said.matches("differ in").count(), 1, "{said}");
+    }
+    assert!(call(&["--any-build"])[0].contains("nothing listens at that port"), "they agreed, and went on");
 }
 
 #[test]

@@ -6,6 +6,8 @@ use sha2::{Digest, Sha256};
 
 /// The name of the field that is compared before all others.
 pub(super) const CONNECTOR: &str = "connector";
+/// The name of the field with the digest of the program's file.
+pub const PROGRAM_DIGEST: &str = "program digest";
 /// A request that is given as bytes is shown as text up to this length, beside its digest.
 const SHOWN_REQUEST: usize = 16 << 10;
 
@@ -14,6 +16,8 @@ const SHOWN_REQUEST: usize = 16 << 10;
 pub struct Terms {
     /// Name and version of the program.
     pub program: String,
+    /// SHA-256 of the program's file, as `sha256sum` prints it; none leaves it out, for parties with builds of their own.
+    pub program_digest: Option<[u8; 32]>,
     /// Parameters of the MPC engine.
     pub protocol: Protocol,
     /// The public identities of all members as text, in order.
@@ -70,8 +74,9 @@ pub struct Signing {
 impl Terms {
     /// All fields by name, in a fixed order. Every member of the structure is in one of them.
     pub fn fields(&self) -> Vec<(&'static str, String)> {
-        let mut fields = vec![
-            ("program", self.program.clone()),
+        let mut fields = vec![("program", self.program.clone())];
+        fields.extend(self.program_digest.map(|digest| (PROGRAM_DIGEST, hex(&digest))));
+        fields.extend([
             ("oblivious transfer tree depth", self.protocol.ot_depth.to_string()),
             ("triple bucket size", self.protocol.bucket_size.to_string()),
             ("number of parties", self.members.len().to_string()),
@@ -85,7 +90,7 @@ impl Terms {
             ("key exchange groups", self.groups.clone()),
             ("answer limit in bytes", self.answer_bytes.to_string()),
             ("answer limit in records", self.answer_records.to_string()),
-        ];
+        ]);
         match &self.request {
             ToSend::Bytes(bytes) => fields.extend(bytes_fields(bytes)),
             ToSend::Signed(request, signing) => fields.extend(signed_fields(request, signing)),

@@ -1,5 +1,6 @@
 //! Each field, each clock and each malformed message: what is reported, at every party.
 
+use super::explain::diff;
 use super::*;
 use crate::http::Request;
 use crate::sign::sigv4::Scope;
@@ -61,6 +62,7 @@ fn request() -> Request {
 fn terms(time: Timestamp) -> Terms {
     Terms {
         program: "cotenant 0.1.0".into(),
+        program_digest: Some([6; 32]),
         protocol: Protocol { ot_depth: 4, bucket_size: 3 },
         members: vec!["cot1aaa".into(), "cot1bbb".into()],
         connector: PartyId::new(0),
@@ -116,7 +118,24 @@ fn equal_terms_agree_on_digest_and_time() {
     let agreed = results[0].as_ref().unwrap();
     assert_eq!(results[0], results[1]);
     assert_eq!(agreed.time.unix(), NOON);
-    assert_eq!(agreed.digest, digest(&terms(agreed.time).fields()));
+}
+
+#[test]
+fn the_time_is_in_the_digest_even_of_a_request_without_one() {
+    let agreed_at = |clock: i64| {
+        let parties = links(2).into_iter().map(|mut link| async move {
+            // The other party's clock is the same in both runs.
+            let clock = [clock, NOON][link.me().index()];
+            let bytes = |time| Terms { request: ToSend::Bytes(b"GET / HTTP/1.0".to_vec()), ..terms(time) };
+            agree(&mut link, PartyId::new(0), || clock, bytes).await.unwrap()
+        });
+        block_on(join_all(parties))[1]
+    };
+    assert_ne!(agreed_at(NOON).digest, agreed_at(NOON + 1).digest);
+    let fields = [("a", "1".to_owned())];
+    let at = |clock| [Opening { clock, connector: PartyId::new(0) }];
+    assert_ne!(digest(&at(NOON), &fields), digest(&at(NOON + 1), &fields), "what was said first is in it");
+    assert_ne!(digest(&at(NOON), &fields), digest(&at(NOON), &[(TIME, "1".to_owned())]), "and every field");
 }
 
 #[test]
@@ -130,8 +149,10 @@ fn every_field_is_compared_and_named_at_both() {
             *request = other;
         })
     };
-    let cases: [Case; 15] = [
+    let cases: [Case; 17] = [
         (&["program"], |t| t.program = "cotenant 0.2.0".into()),
+        (&["program digest"], |t| t.program_digest = Some([7; 32])),
+        (&["program digest"], |t| t.program_digest = None),
         (&["oblivious transfer tree depth"], |t| t.protocol.ot_depth = 8),
         (&["triple bucket size"], |t| t.protocol.bucket_size = 4),
         (&["number of parties", "members"], |t| t.members.push("cot1ccc".into())),
@@ -233,34 +254,125 @@ fn clocks_may_differ_by_five_minutes() {
     assert!(no_date.iter().all(|r| *r == Err(AgreeError::Malformed { party: PartyId::new(1) })), "{no_date:?}");
 }
 
+/// A connector that tells each of the others a clock of its own, and what it says afterwards to each.
+async fn two_faced(link: &mut Link, clocks: [i64; 2], quoted: impl Fn(PartyId, &mut Vec<Opening>)) {
+    let me = link.me();
+    for (party, clock) in me.others(3).zip(clocks) {
+        link.send(party, Opening { clock, connector: me }.encode()).await.unwrap();
+    }
+    let mut heard = vec![Opening { clock: NOON, connector: me }];
+    for party in me.others(3) {
+        heard.push(Opening::decode(&link.recv(party).await.unwrap()).unwrap());
+    }
+    for (party, clock) in me.others(3).zip(clocks) {
+        let time = Timestamp::from_unix(clock).unwrap();
+        let mut fields = terms(time).fields();
+        fields.push((TIME, time.to_string()));
+        heard[0].clock = clock;
+        let mut heard = heard.clone();
+        quoted(party, &mut heard);
+        link.send(party, message::fields(&heard, &fields).unwrap()).await.unwrap();
+    }
+    // The others still have to read it.
+    for party in me.others(3) {
+        let _ = link.recv(party).await;
+    }
+}
+
+/// The errors of P2 and P3 beside such a P1.
+fn beside_two_faced(clocks: [i64; 2], quoted: impl Fn(PartyId, &mut Vec<Opening>)) -> [AgreeError; 2] {
+    let mut links = links(3);
+    let mut third = links.pop().unwrap();
+    let mut second = links.pop().unwrap();
+    let mut first = links.pop().unwrap();
+    let honest = |link| agree(link, PartyId::new(0), || NOON, terms);
+    let all = async { futures::join!(two_faced(&mut first, clocks, quoted), honest(&mut second), honest(&mut third)) };
+    let ((), second, third) = block_on(all);
+    [second.unwrap_err(), third.unwrap_err()]
+}
+
+#[test]
+fn a_connector_that_tells_parties_apart_does_not_make_them_blame_each_other() {
+    let [p1, p2, p3] = [0, 1, 2].map(PartyId::new);
+    // The second clock is one that a party takes, the third one that it refuses.
+    for other in [NOON + 60, NOON + 600] {
+        let [second, third] = beside_two_faced([NOON, other], |_, _| ());
+        let said = |clock| Opening { clock, connector: p1 };
+        assert_eq!(second, AgreeError::ToldApart { from: p1, by: p3, ours: said(NOON), theirs: said(other) });
+        assert_eq!(third, AgreeError::ToldApart { from: p1, by: p2, ours: said(other), theirs: said(NOON) });
+        let text = second.to_string();
+        assert!(text.starts_with("P1 said \"clock ") && text.ends_with("not honest, and this party cannot tell which"), "{text}");
+    }
+    let [second, third] = beside_two_faced([NOON, NOON], |to, heard| {
+        if to.index() == 1 {
+            heard[1].clock += 1;
+        } else {
+            heard[0].clock += 1;
+        }
+    });
+    assert!(matches!(second, AgreeError::Misquoted { by, .. } if by == p1), "{second}");
+    assert!(matches!(third, AgreeError::ToldApart { from, by, .. } if from == p1 && by == p1), "{third}");
+    assert!(third.to_string().contains("and now says that it said"), "{third}");
+}
+
 #[test]
 fn what_is_no_list_of_fields_is_refused() {
-    let good = encode_fields(&terms(Timestamp::from_unix(NOON).unwrap()).fields()).unwrap();
-    assert!(Answer::decode(&good).is_ok());
+    let heard = [Opening { clock: NOON, connector: PartyId::new(0) }; 2];
+    let encode = |fields: &[(&'static str, String)]| message::fields(&heard, fields);
+    let decode = |message: &[u8]| Answer::decode(message, 2);
+    let all = terms(Timestamp::from_unix(NOON).unwrap()).fields();
+    let good = encode(&all).unwrap();
+    assert!(decode(&good).is_ok());
     for cut in 0..good.len() {
-        let fields = match Answer::decode(&good[..cut]) {
-            Ok(Answer::Terms(fields)) => fields.len(),
-            Ok(Answer::Refused { .. }) => panic!("no refusal was sent"),
+        let fields = match decode(&good[..cut]) {
+            Ok(Answer { says: Says::Fields(fields), .. }) => fields.len(),
+            Ok(Answer { says: Says::Refused { .. }, .. }) => panic!("no refusal was sent"),
             Err(BadFormat) => continue,
         };
-        assert!(fields < 23, "a cut list is shorter, and so found different: {fields}");
+        assert!(fields < all.len(), "a cut list is shorter, and so found different: {fields}");
     }
+    let refused = message::refusal(&heard, NOON);
+    assert!(matches!(decode(&refused), Ok(Answer { says: Says::Refused { clock: NOON }, .. })));
+    assert!((0..refused.len()).all(|cut| decode(&refused[..cut]).is_err()) && decode(&[refused, vec![0]].concat()).is_err());
     let field = |name: &'static str| (name, "value".to_owned());
-    assert!(Answer::decode(&encode_fields(&[field("a"), field("a")]).unwrap()).is_err(), "a name twice");
-    assert!(Answer::decode(&[FORMAT, TERMS, 1, 0, 0, 0, 0xff, 0, 0, 0, 0]).is_err(), "not UTF-8");
-    assert!(Answer::decode(&[FORMAT, TERMS, 255, 255, 255, 255]).is_err(), "a length beyond the end");
-    assert!(Answer::decode(&[2, TERMS]).is_err() && Answer::decode(&[FORMAT, 3]).is_err(), "another format");
-    assert!(Opening::decode(&[2, 0, 0, 0, 0, 0, 0, 0, 0, 0]).is_err() && Opening::decode(&[FORMAT; 11]).is_err());
-    let long = vec![("a", "x".repeat(MAX_TERMS))];
-    assert_eq!(encode_fields(&long), Err(AgreeError::TooLong));
-    assert!(Answer::decode(&[&[FORMAT, TERMS, 0, 0, 4, 0][..], &vec![b'a'; MAX_TERMS]].concat()).is_err(), "a message beyond the limit");
+    assert!(decode(&encode(&[field("a"), field("a")]).unwrap()).is_err(), "a name twice");
+    let empty = encode(&[]).unwrap();
+    let and = |more: &[u8]| decode(&[&empty, more].concat());
+    assert!(decode(&empty).is_ok());
+    assert!(and(&[1, 0, 0, 0, 0xff, 0, 0, 0, 0]).is_err(), "not UTF-8");
+    assert!(and(&[255, 255, 255, 255]).is_err(), "a length beyond the end");
+    assert!(and(&[&[0, 0, 4, 0][..], &vec![b'a'; MAX_TERMS]].concat()).is_err(), "a message beyond the limit");
+    for (place, byte) in [(0, 2), (1, 3)] {
+        let mut other = empty.clone();
+        other[place] = byte;
+        assert!(decode(&other).is_err(), "another format");
+    }
+    assert!(Opening::decode(&[2, 0, 0, 0, 0, 0, 0, 0, 0, 0]).is_err() && Opening::decode(&[1; 11]).is_err());
+    assert!(Opening::decode(&[1, 255, 0, 0, 0, 0, 0, 0, 0, 0]).is_err() && Opening::decode(&[1, 254, 0, 0, 0, 0, 0, 0, 0, 0]).is_ok());
+    assert_eq!(encode(&[("a", "x".repeat(MAX_TERMS))]), Err(AgreeError::TooLong));
+    let names: Vec<&'static str> = (0..=MAX_FIELDS).map(|i| &*i.to_string().leak()).collect();
+    let many: Vec<_> = names.iter().map(|name| field(name)).collect();
+    assert!(decode(&encode(&many[1..]).unwrap()).is_ok());
+    assert!(decode(&encode(&many).unwrap()).is_err(), "a field too many");
+}
+
+#[test]
+fn no_more_than_twenty_differences_are_shown() {
+    let differ = |fields: usize| {
+        let theirs = (0..fields).map(|i| (i.to_string(), String::new())).collect();
+        let mut found = Vec::new();
+        compare(&[], PartyId::new(1), theirs, &mut found);
+        AgreeError::Differ(found).to_string()
+    };
+    assert_eq!(differ(20).lines().count(), 20);
+    assert_eq!(differ(25).lines().last(), Some("and 5 more differences"));
 }
 
 #[test]
 fn fields_that_only_one_side_has_are_reported() {
-    let (ours, theirs) = ([("a", "1".to_owned())], [("b".to_owned(), "2".to_owned())]);
+    let (ours, theirs) = ([("a", "1".to_owned())], BTreeMap::from([("b".to_owned(), "2".to_owned())]));
     let mut found = Vec::new();
-    compare(&ours, PartyId::new(1), &theirs, &mut found);
+    compare(&ours, PartyId::new(1), theirs, &mut found);
     let text = AgreeError::Differ(found).to_string();
     assert_eq!(text, "the parties differ in \"a\": \"1\" here, nothing at P2\nthe parties differ in \"b\": nothing here, \"2\" at P2");
 }

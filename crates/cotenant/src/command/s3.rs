@@ -1,16 +1,18 @@
 //! `cotenant s3`: one party's process of a joint S3 client.
 
-use super::{TrustArgs, connector, parse_endpoint, print, print_json};
+use super::{JointArgs, TrustArgs, connector, note, parse_endpoint, print, print_body, print_json};
 use crate::{
     alone,
     error::Error,
     facts::{S3Facts, StepFacts},
     home::{Home, S3_SHARE},
+    listing::Listing,
     party::{MAX_CALLS, Operation, Party, Request},
     progress::Console,
+    save,
     share::S3Share,
     stages::StageCost,
-    steps::{Step, StepError, keys},
+    steps::{Step, StepError},
     target::{Endpoint, Site},
 };
 use clap::Args;
@@ -24,9 +26,11 @@ const MAX_ANSWER: usize = 16 << 20;
 
 /// One party's process of a joint S3 client: every request is signed by a key that no party holds
 ///
-/// Steps are done one after another: put:KEY=FILE stores a file, get:KEY=FILE reads an object into a file (get:KEY to standard output),
-/// list lists the bucket. All parties are started with the same steps; the file of a get is each party's own. This party's share of the
-/// key is HOME/s3-share.json.
+/// Steps are done one after another: put:KEY=FILE stores a file of up to 32768 bytes, get:KEY=FILE reads an object into a file (get:KEY to
+/// standard output), list lists the bucket, one key a line with control characters and backslashes escaped. All parties are started with
+/// the same steps; the file of a get is each party's own, and is written as a whole or not at all. This party's share of the key is
+/// HOME/s3-share.json. A call that takes longer than "call" under [timeouts] in HOME/party.toml, 600 s if it is not there, fails.
+/// Exit status 0 if every step was done, 3 if this party stopped only because another one did, another status after any other failure.
 #[derive(Args)]
 #[command(
     verbatim_doc_comment,
@@ -47,9 +51,8 @@ pub(super) struct S3Args {
     /// The region of the signature
     #[arg(long, default_value = "us-east-1")]
     region: String,
-    /// Which party connects to the server, counted from 1 in the order of the member list
-    #[arg(long, value_name = "K", default_value_t = 1)]
-    connector: usize,
+    #[command(flatten)]
+    joint: JointArgs,
     /// Print a JSON object
     #[arg(long)]
     json: bool,
@@ -70,6 +73,11 @@ impl S3Args {
         if steps.len() > MAX_CALLS {
             return Err(StepError::TooMany { given: steps.len() }.into());
         }
+        for step in &steps {
+            if let Step::Get { file: Some(file), .. } = step {
+                save::check(file)?;
+            }
+        }
         let site = Site::new(self.endpoint.clone(), self.trust.server_name.as_deref(), &self.trust.ca, &self.trust.groups)?;
         let home = Home::open(&self.home)?;
         let share = S3Share::load(&self.home.join(S3_SHARE), home.me, home.members.len())?;
@@ -77,14 +85,14 @@ impl S3Args {
     }
 
     async fn jointly(&self, home: Home, site: &Site, share: &S3Share, steps: &[Step]) -> Result<(), Error> {
-        let connector = connector(self.connector, home.members.len())?;
+        let connector = connector(self.joint.connector, home.members.len())?;
         let tamper_after = (self.tamper && connector == home.me).then_some(Stage::Connect);
         let requests = steps.iter().map(|step| step.request(site, &self.bucket)).collect::<Result<Vec<_>, _>>()?;
         let name = home.name_of(home.me);
         let waiting = Console::new(name.clone(), false);
         waiting.waiting("waiting for the other parties");
         let party = home.me.to_string();
-        let mut joint = Party::connect(home).await?;
+        let mut joint = Party::connect(home, self.joint.any_build).await?;
         waiting.clear();
         let mut done = Vec::new();
         let mut result = Ok(());
@@ -118,22 +126,28 @@ impl S3Args {
     /// Puts an answer where it belongs.
     fn take(&self, step: &Step, response: Response, stages: Vec<StageCost>) -> Result<StepFacts, Error> {
         let (status, body_bytes) = (response.status, response.body.len());
-        let keys = if *step == Step::List { Some(keys(&response.body)?) } else { None };
-        match step {
-            Step::Get { file: Some(file), .. } => {
-                let written = std::fs::write(file, &response.body);
-                written.map_err(|source| Error::Write { what: file.display().to_string(), source })?;
+        let listing = if *step == Step::List { Some(Listing::parse(&response.body)?) } else { None };
+        match (step, &listing) {
+            (Step::Get { file: Some(file), .. }, _) => save::save(file, &response.body)?,
+            (Step::Get { file: None, .. }, _) if !self.json => print_body(&response.body)?,
+            (_, Some(listing)) if !self.json => {
+                print(listing.lines().as_bytes())?;
+                if listing.truncated {
+                    note(&format!(
+                        "the bucket holds more keys than these {}, which are all that the service puts into one list",
+                        listing.keys.len()
+                    ));
+                }
             }
-            Step::Get { file: None, .. } if !self.json => print(&response.body)?,
-            Step::List if !self.json => print(keys.iter().flatten().map(|key| format!("{key}\n")).collect::<String>().as_bytes())?,
             _ => {}
         }
-        Ok(StepFacts { step: step.to_string(), status, body_bytes, keys, stages })
+        let (keys, truncated) = listing.map(|Listing { keys, truncated }| (keys, truncated)).unzip();
+        Ok(StepFacts { step: step.to_string(), status, body_bytes, keys, truncated, stages })
     }
 
     async fn alone(&self, home: &Home, site: &Site, share: &S3Share, steps: &[Step]) -> Result<(), Error> {
         for step in steps {
-            let verdict = alone::attempt(site, &self.trust.ca, &self.bucket, &self.region, share, step).await?;
+            let verdict = alone::attempt(site, &self.trust.ca, &self.bucket, &self.region, share, step, home.call_timeout).await?;
             if self.json {
                 print_json(&S3Facts { party: home.me.to_string(), steps: Vec::new(), alone: Some(verdict.clone()) })?;
             }

@@ -1,11 +1,11 @@
 //! `cotenant s-client`: standard input to a TLS 1.3 server and its answer back, by several parties inside MPC.
 
-use super::{TrustArgs, connector, parse_endpoint, parse_parties, print};
+use super::{JointArgs, TrustArgs, connector, parse_endpoint, parse_parties, print_body};
 use crate::{
     children::{self, ChildrenError, Stdout, Task},
     error::Error,
     home::Home,
-    party::{Operation, Party, Request},
+    party::{MAX_REQUEST, Operation, Party, Request},
     progress::Console,
     target::{Endpoint, Site},
 };
@@ -20,8 +20,10 @@ use tokio::io::AsyncReadExt;
 
 /// Sends standard input to a TLS 1.3 server and prints the answer, like `openssl s_client -quiet`, with N parties in MPC
 ///
-/// Reads standard input to its end, prepares, connects, sends, holds the answer until the server closes, opens it, prints it.
-/// Exit status 0 after an orderly end; after any failure of TLS, trust or MPC one line on standard error and another status.
+/// Reads standard input to its end, 32768 bytes at most, prepares, connects, sends, holds the answer until the server closes, opens it,
+/// and prints it if the server closed with close_notify. Exit status 0 then; after any other end, and any failure of TLS, trust or MPC,
+/// nothing is printed but one line on standard error, and the status is another one. On a terminal only plain text is printed.
+/// A call that takes longer than "call" under [timeouts] in party.toml, 600 s if it is not there, fails.
 /// Without --home, N parties run on this machine for this one call. With --home, this process is one party of those in its party.toml,
 /// and all of them are to be started with the same input and options.
 #[derive(Args)]
@@ -38,9 +40,8 @@ pub(super) struct SClientArgs {
     /// How many parties, where no --home is given
     #[arg(long, value_name = "N", default_value = "2", value_parser = parse_parties, conflicts_with = "home")]
     parties: usize,
-    /// Which party connects to the server, counted from 1 in the order of the member list
-    #[arg(long, value_name = "K", default_value_t = 1)]
-    connector: usize,
+    #[command(flatten)]
+    joint: JointArgs,
     /// Be one party: the home that `cotenant init` made
     #[arg(long, value_name = "DIR")]
     home: Option<PathBuf>,
@@ -62,18 +63,18 @@ impl SClientArgs {
                 self.one_party(home, &site).await
             }
             None => {
-                connector(self.connector, self.parties)?;
+                connector(self.joint.connector, self.parties)?;
                 self.all_parties(&site).await
             }
         }
     }
 
     async fn one_party(&self, home: Home, site: &Site) -> Result<(), Error> {
-        let connector = connector(self.connector, home.members.len())?;
+        let connector = connector(self.joint.connector, home.members.len())?;
         let console = Arc::new(Console::new(home.name_of(home.me), !self.verbose));
         let request = read_input().await?;
         console.waiting("waiting for the other parties");
-        let mut party = Party::connect(home).await?;
+        let mut party = Party::connect(home, self.joint.any_build).await?;
         let operation = Operation {
             what: "s-client".to_owned(),
             site,
@@ -86,8 +87,8 @@ impl SClientArgs {
         party.close().await;
         console.clear();
         let answer = result?.answer;
-        print(&answer.body)?;
-        if answer.end == End::CloseNotify { Ok(()) } else { Err(Error::Truncated) }
+        // What may be cut is nobody's to use.
+        if answer.end == End::CloseNotify { print_body(&answer.body) } else { Err(Error::Truncated) }
     }
 
     /// Every party is a process of its own; their homes live as long as this call.
@@ -95,7 +96,7 @@ impl SClientArgs {
         let input = read_input().await?;
         let dir = tempfile::tempdir().map_err(|source| Error::Write { what: "a temporary directory".to_owned(), source })?;
         let homes = children::make_homes(dir.path(), self.parties)?;
-        let speaker = self.connector - 1;
+        let speaker = self.joint.connector - 1;
         let shows = self.verbose || io::stderr().is_terminal();
         let tasks = homes.iter().enumerate().map(|(i, home)| Task {
             arguments: self.arguments(site, home, shows && i == speaker),
@@ -124,7 +125,7 @@ impl SClientArgs {
             ("--ca", path(&self.trust.ca)),
             ("--server-name", site.server_name.clone()),
             ("--groups", site.groups()),
-            ("--connector", self.connector.to_string()),
+            ("--connector", self.joint.connector.to_string()),
             ("--home", path(home)),
             ("--max-answer", self.max_answer.to_string()),
         ];
@@ -136,7 +137,7 @@ impl SClientArgs {
 
 async fn read_input() -> Result<Vec<u8>, Error> {
     let mut input = Vec::new();
-    let read = tokio::io::stdin().read_to_end(&mut input).await;
+    let read = tokio::io::stdin().take(MAX_REQUEST + 1).read_to_end(&mut input).await;
     read.map_err(|source| Error::Read { path: "standard input".into(), source })?;
-    Ok(input)
+    if input.len() as u64 > MAX_REQUEST { Err(Error::LongInput) } else { Ok(input) }
 }

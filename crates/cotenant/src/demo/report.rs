@@ -1,6 +1,6 @@
 //! What the demonstration has shown, as a page for people and as JSON.
 
-use crate::{facts::StepFacts, progress::megabytes, stages::StageCost};
+use crate::{facts::StepFacts, progress::megabytes, stages::StageCost, text};
 use serde::Serialize;
 
 /// What the demonstration has shown. There is one only if every part has shown what it must.
@@ -88,11 +88,15 @@ impl Report {
     }
 
     fn answers(&self) -> String {
-        let mut text = String::from("What the server answered, opened by every party:\n");
+        let mut page = String::from("What the server answered, opened by every party:\n");
         for call in &self.calls {
-            text += &format!("  {:<16} {}\n", call.step, call.status);
+            page += &format!("  {:<16} {}\n", call.step, call.status);
         }
-        text + &format!("  read back        {:?}\n  listed           {}\n", self.object, self.keys.join(", "))
+        page + &format!(
+            "  read back        {:?}\n  listed           {}\n",
+            self.object,
+            self.keys.iter().map(|key| text::line(key)).collect::<Vec<_>>().join(", ")
+        )
     }
 
     fn costs(&self) -> String {
@@ -110,12 +114,12 @@ impl Report {
 
     fn cheats(&self) -> String {
         let Alone { party, status, code } = &self.alone;
-        let mut text = format!("{party} alone, signing with its share as if it were the key:\n  the server answered {status} {code}\n");
-        text += &format!("{}, the connector, altered one bit of what the server said to the others:\n", self.connector);
+        let mut page = format!("{party} alone, signing with its share as if it were the key:\n  the server answered {status} {code}\n");
+        page += &format!("{}, the connector, altered one bit of what the server said to the others:\n", self.connector);
         for Caught { by, reason } in &self.tampering {
-            text += &format!("  {by} stopped: {reason}\n");
+            page += &format!("  {by} stopped: {}\n", text::message(reason));
         }
-        text
+        page
     }
 
     fn held(&self) -> String {
@@ -138,7 +142,7 @@ mod tests {
     fn facts(seconds: f64, sent_bytes: u64) -> StepFacts {
         let stage = |name: &str, seconds| StageCost { stage: name.into(), seconds, ands: 7, sent_bytes, received_bytes: 0, rounds: 2 };
         let stages = vec![stage("setup", seconds), stage("prepare", 1.0)];
-        StepFacts { step: "list".into(), status: 200, body_bytes: 0, keys: None, stages }
+        StepFacts { step: "list".into(), status: 200, body_bytes: 0, keys: None, truncated: None, stages }
     }
 
     #[test]

@@ -11,7 +11,8 @@
 //! [timeouts]                      # optional, in seconds
 //! connect = 60                    # how long to try to reach all parties
 //! dead_after = 10                 # after how long of silence a party counts as gone
-//! server = 30                     # how long the connector waits for the server
+//! server = 30                     # how long the connector waits for the server, each time
+//! call = 600                      # how long one whole call may take, from agreement to answer
 //! ```
 //!
 //! An unknown key is refused: a timeout that is misspelt must not be passed over in silence.
@@ -88,6 +89,7 @@ struct Timeouts {
     connect: Option<u64>,
     dead_after: Option<u64>,
     server: Option<u64>,
+    call: Option<u64>,
 }
 
 impl PartyFile {
@@ -126,11 +128,16 @@ impl PartyFile {
     pub fn server_timeout(&self) -> Duration {
         Duration::from_secs(self.timeouts.server.unwrap_or(30))
     }
+
+    /// How long one whole call may take.
+    pub fn call_timeout(&self) -> Duration {
+        Duration::from_secs(self.timeouts.call.unwrap_or(600))
+    }
 }
 
 impl Timeouts {
-    fn named(&self) -> [(&'static str, Option<u64>); 3] {
-        [("connect", self.connect), ("dead_after", self.dead_after), ("server", self.server)]
+    fn named(&self) -> [(&'static str, Option<u64>); 4] {
+        [("connect", self.connect), ("dead_after", self.dead_after), ("server", self.server), ("call", self.call)]
     }
 }
 
@@ -154,7 +161,7 @@ fn check_keys(table: &Table) -> Result<(), ConfigError> {
         members.iter().filter_map(Value::as_table).try_for_each(|member| known(member, " in [[members]]", &["name", "key", "address"]))?;
     }
     match table.get("timeouts") {
-        Some(Value::Table(timeouts)) => known(timeouts, " in [timeouts]", &["connect", "dead_after", "server"]),
+        Some(Value::Table(timeouts)) => known(timeouts, " in [timeouts]", &["connect", "dead_after", "server", "call"]),
         _ => Ok(()),
     }
 }
@@ -203,9 +210,12 @@ mod tests {
 
     #[test]
     fn what_is_rendered_is_read() {
+        let with_limit = PartyFile::parse(&format!("{}\n[timeouts]\ncall = 7\n", file())).unwrap();
+        assert_eq!(with_limit.call_timeout(), Duration::from_secs(7));
         let text = format!("{}\n[timeouts]\nconnect = 5\n", file());
         let parsed = PartyFile::parse(&text).unwrap();
         assert_eq!(parsed.members[1].name, "bob");
+        assert_eq!(parsed.call_timeout(), Duration::from_secs(600));
         assert_eq!((parsed.limits().connect, parsed.limits().dead_after), (Duration::from_secs(5), Limits::default().dead_after));
     }
 
@@ -231,5 +241,6 @@ mod tests {
         assert!(matches!(error(&file().replace("\"bob\"", "\"b\\u001bb\"")), ConfigError::Name(_)));
         assert!(matches!(error(&file().replace("key = \"cot1", "key = \"cot2")), ConfigError::Key { .. }));
         assert!(matches!(error(&format!("{}[timeouts]\nconnect = 0", file())), ConfigError::Timeout("connect")));
+        assert!(matches!(error(&format!("{}[timeouts]\ncall = 86401", file())), ConfigError::Timeout("call")));
     }
 }

@@ -50,13 +50,17 @@ pub(crate) struct Homes {
 
 impl Homes {
     pub(crate) fn new(parties: usize) -> Self {
+        // Tests of absent parties should not take a minute.
+        Self::with_timeouts(parties, "connect = 20\nserver = 5")
+    }
+
+    pub(crate) fn with_timeouts(parties: usize, timeouts: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let homes = make_homes(dir.path(), parties).unwrap();
-        // Tests of absent parties should not take a minute.
         for home in &homes {
             let file = home.join("party.toml");
             let text = std::fs::read_to_string(&file).unwrap();
-            std::fs::write(file, format!("{text}\n[timeouts]\nconnect = 20\nserver = 5\n")).unwrap();
+            std::fs::write(file, format!("{text}\n[timeouts]\n{timeouts}\n")).unwrap();
         }
         Homes { dir, homes }
     }
@@ -116,6 +120,11 @@ impl Server {
     pub(crate) fn file(&self, name: &str) -> String {
         self.directory.path().join(name).to_str().unwrap().to_owned()
     }
+}
+
+/// Sends a signal, such as `-STOP`, to one process.
+pub(crate) fn signal(name: &str, id: u32) {
+    assert!(Command::new("kill").args([name, &id.to_string()]).status().unwrap().success());
 }
 
 /// Whether anything is left in a directory.
