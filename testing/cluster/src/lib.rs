@@ -9,7 +9,6 @@ pub mod rogue;
 pub mod run;
 pub mod scenario;
 pub mod tamper;
-pub mod threads;
 
 pub use link::{Hands, Honest, Local, Meddler, Message, Network};
 pub use random::{RandomCircuit, random_circuit};

@@ -135,6 +135,8 @@ pub(crate) fn server(group: Group, with_length: bool) -> Rustls {
 pub(crate) struct Recorded {
     pub(crate) relayed: Vec<Vec<u8>>,
     pub(crate) sent: Vec<Vec<u8>>,
+    /// The relayed message with the ServerHello.
+    pub(crate) hello: usize,
     /// The relayed message after which the server's flight is whole.
     pub(crate) flight: usize,
 }
@@ -153,7 +155,9 @@ fn record(group: Group, with_length: bool) -> Recorded {
     let sent: Sent = sent.lock().expect("all have ended").clone();
     // The request is what is sent last, and Finished what is sent before it.
     let flight = sent[sent.len() - 2].1 - 1;
-    Recorded { relayed, sent: sent.into_iter().map(|(bytes, _)| bytes).collect(), flight }
+    // The last unprotected handshake record.
+    let hello = relayed.iter().rposition(|message| message.starts_with(&[0, 22])).expect("a ServerHello");
+    Recorded { relayed, hello, flight, sent: sent.into_iter().map(|(bytes, _)| bytes).collect() }
 }
 
 /// What was sent, and how many messages had been relayed by then.

@@ -3,10 +3,11 @@
 use crate::interop::{BODIES, RESPONSES, asking_for, files, started};
 use crate::parties::{PKI, Run, Stages, response};
 use crate::servers::Tcp;
-use cotenant_agent::call::Stage;
+use cotenant_agent::call::{CallError, Stage};
 use cotenant_agent::relay::{Patience, Server as Socket, ServerFault};
-use cotenant_mpc::{Phase, Stats};
-use cotenant_tls::End;
+use cotenant_agent::tls::JointError;
+use cotenant_mpc::{Check, Error as MpcError, Phase, Stats};
+use cotenant_tls::{End, Error};
 use cotenant_tls_plain::pki::KeyKind;
 use cotenant_tls_plain::servers::Server;
 
@@ -83,6 +84,27 @@ fn the_server_updates_its_key_inside_the_answer() {
         let answer = result.expect("an answer");
         // It closes TCP without close_notify, and that is what we say.
         assert_eq!((&answer.body[..], answer.end, answer.key_updates), (&b"one\ntwo\nthree\n"[..], End::Truncated, 2));
+    }
+}
+
+/// The connector changes the last record of the answer for the other party: neither gets it, and the server's secret stays closed.
+#[test]
+fn a_cheated_party_stops_the_call() {
+    let server = started(Server::openssl(&PKI.1, &files(&RESPONSES), &["-HTTP", "-num_tickets", "0"]));
+    let mut relayed = 0;
+    let relay = move |_, mut message: Vec<u8>| {
+        relayed += message.len();
+        if message[0] == 0 && relayed > 16 << 10 {
+            *message.last_mut().expect("not empty") ^= 1;
+        }
+        vec![message]
+    };
+    let run = Run { relay: Box::new(relay), change: Box::new(asking_for(&BODIES[1].0)), ..Run::new(2, 0) };
+    for (result, stages) in run.real(Tcp::new(server.address())) {
+        let Err(CallError::MayHaveBeenSent(error)) = result else { panic!("{result:?}") };
+        let CallError::Tls(Error::Backend(JointError::Mpc(MpcError::Check { check, .. }))) = *error else { panic!("{error}") };
+        assert_eq!(check, Check::PublicValue);
+        assert_eq!(stages.last().map(|(stage, _)| *stage), Some(Stage::Send));
     }
 }
 
