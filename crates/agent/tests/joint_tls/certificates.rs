@@ -21,7 +21,7 @@ const CONNECTOR: PartyId = PartyId::EVALUATOR;
 fn call(n: usize, identity: &Identity, script: Script, change: impl Fn(PartyId, &mut Call) + 'static) -> (Vec<Ended>, Vec<ContentType>) {
     let server = Lying::new(identity, script);
     let rest = server.rest();
-    let ended = Run { change: Box::new(change), ..Run::new(n, CONNECTOR.index()) }.ideal(server);
+    let ended = Run::new(n, CONNECTOR.index()).but(change).ideal(server);
     let sent = records(&rest.lock().expect("all have ended"));
     (ended, sent.into_iter().map(|(kind, _)| kind).collect())
 }

@@ -125,6 +125,21 @@ fn three_parties_whose_connector_lies_to_one_or_to_both() {
     }
 }
 
+/// One would draw another key share and the other would not: they compare first. The ClientHello is the same in both recordings.
+#[test]
+fn a_retry_that_only_one_party_hears_of() {
+    let first_hello = |recorded: &Recorded| recorded.relayed.iter().position(|m| m.starts_with(&[0, 22])).expect("it is recorded");
+    let (retry, hello) = (first_hello(&RETRIED), first_hello(&DIRECT));
+    assert!(retry < RETRIED.hello && hello == DIRECT.hello, "the retry comes before the ServerHello");
+    for n in 2..4 {
+        let told_hello = cheated(n, &[1], BOTH[1], retry, &Cheat::Replace(DIRECT.relayed[hello].clone()));
+        let told_retry = cheated(n, &[1], BOTH[0], hello, &Cheat::Replace(RETRIED.relayed[retry].clone()));
+        for e in told_hello.iter().chain(&told_retry) {
+            assert!(e.result.as_ref().is_err_and(is_a_fault) && e.reached == Reached::Nothing, "{} of {n}: {:?}", e.party, e.result);
+        }
+    }
+}
+
 /// At the socket, about what the server says.
 fn socket_cheats(length: usize) -> Vec<Cheat> {
     common_cheats(length).into_iter().chain(foreign_records().map(Cheat::Inject)).collect()

@@ -19,7 +19,7 @@ fn run(n: usize, change: impl Fn(&mut Call) + 'static) -> Vec<Ended> {
         }
     };
     let server = Rustls::new(rustls_config(&PKI.1, &BOTH), &[b"HTTP/1.1 200 OK\r\n\r\n"]);
-    Run { change: Box::new(change), ..Run::new(n, n - 1) }.ideal(server)
+    Run::new(n, n - 1).but(change).ideal(server)
 }
 
 /// The check that failed at a party.

@@ -41,13 +41,7 @@ pub(crate) fn asking_for(path: &str) -> impl Fn(PartyId, &mut Call) + use<> {
 /// All parties offer these groups and ask for one of the bodies: what they got.
 fn get(n: usize, connector: usize, groups: &[Group], server: &Server, (name, body): &(String, Vec<u8>)) -> Answer {
     let what = format!("{n} parties, connector {connector}, {groups:?}, {name}");
-    let run = Run::new(n, connector).offering(groups);
-    let (offer, ask) = (run.change, asking_for(name));
-    let change = move |me: PartyId, call: &mut Call| {
-        offer(me, call);
-        ask(me, call);
-    };
-    let ended = Run { change: Box::new(change), ..Run::new(n, connector) }.ideal(Tcp::new(server.address()));
+    let ended = Run::new(n, connector).offering(groups).but(asking_for(name)).ideal(Tcp::new(server.address()));
     let answers: Vec<Answer> = ended.into_iter().map(|e| e.result.unwrap_or_else(|error| panic!("{what}: {error}"))).collect();
     for answer in &answers {
         assert!(response(&Ok(answer.clone())).is_some_and(|r| r.body == *body) && answer.end == End::CloseNotify, "{what}: another answer");

@@ -72,11 +72,20 @@ impl Run {
         }
     }
 
+    /// Something more that a party's call has otherwise.
+    pub(crate) fn but(self, more: impl Fn(PartyId, &mut Call) + 'static) -> Run {
+        let before = self.change;
+        let change = move |me: PartyId, call: &mut Call| {
+            before(me, call);
+            more(me, call);
+        };
+        Run { change: Box::new(change), ..self }
+    }
+
     /// All parties offer these groups.
     pub(crate) fn offering(self, groups: &[Group]) -> Run {
         let groups = groups.to_vec();
-        let change = move |_: PartyId, call: &mut Call| call.config = call.config.clone().with_groups(groups.clone()).expect("groups");
-        Run { change: Box::new(change), ..self }
+        self.but(move |_, call| call.config = call.config.clone().with_groups(groups.clone()).expect("groups"))
     }
 
     fn call(change: &dyn Fn(PartyId, &mut Call), connector: PartyId, me: PartyId) -> Call {

@@ -7,48 +7,47 @@ use cotenant_agent::call::{CallError, Stage};
 use cotenant_agent::relay::{Patience, Server as Socket, ServerFault};
 use cotenant_agent::tls::JointError;
 use cotenant_mpc::{Check, Error as MpcError, Phase, Stats};
-use cotenant_tls::{End, Error};
+use cotenant_tls::{End, Error, Group};
 use cotenant_tls_plain::pki::KeyKind;
 use cotenant_tls_plain::servers::Server;
 
 /// All parties ask for one of the bodies and get it. What each stage had cost, by party.
-fn get(n: usize, connector: usize, server: &Server, (name, body): &(String, Vec<u8>)) -> Vec<Stages> {
-    let run = Run { change: Box::new(asking_for(name)), ..Run::new(n, connector) };
+fn get(run: Run, server: &Server, (name, body): &(String, Vec<u8>)) -> Vec<Stages> {
     let check = |(result, stages)| {
         assert!(response(&result).is_some_and(|r| r.body == *body), "{:?}", result.map(|answer| answer.end));
         stages
     };
-    run.real(Tcp::new(server.address())).into_iter().map(check).collect()
+    run.but(asking_for(name)).real(Tcp::new(server.address())).into_iter().map(check).collect()
 }
 
 #[test]
 fn two_parties_and_nginx_retry_for_x25519() {
     let identity = PKI.0.localhost(KeyKind::EcdsaP256);
     let server = started(Server::nginx(&identity, &files(&BODIES), "X25519", "ssl_buffer_size 600;"));
-    get(2, 0, &server, &BODIES[1]);
+    get(Run::new(2, 0), &server, &BODIES[1]);
 }
 
 #[test]
 fn three_parties_and_nginx() {
     let identity = PKI.0.localhost(KeyKind::EcdsaP384);
     let server = started(Server::nginx(&identity, &files(&BODIES), "prime256v1", ""));
-    get(3, 2, &server, &BODIES[2]);
+    get(Run::new(3, 0), &server, &BODIES[2]);
 }
 
 #[test]
 fn two_parties_and_openssl_with_small_padded_records() {
     let arguments = ["-HTTP", "-max_send_frag", "512", "-record_padding", "100"];
     let server = started(Server::openssl(&PKI.1, &files(&RESPONSES), &arguments));
-    get(2, 1, &server, &BODIES[2]);
+    get(Run::new(2, 1), &server, &BODIES[2]);
 }
 
 #[test]
-fn two_parties_and_gnutls() {
+fn two_parties_and_gnutls_retry_for_p256() {
     let (name, body) = &BODIES[1];
     let arguments = ["--http", "--httpdata", name, "--recordsize", "512", "--disable-client-cert"];
-    let priority = "NORMAL:-VERS-ALL:+VERS-TLS1.3:-GROUP-ALL:+GROUP-X25519";
+    let priority = "NORMAL:-VERS-ALL:+VERS-TLS1.3:-GROUP-ALL:+GROUP-SECP256R1";
     let server = started(Server::gnutls(&PKI.0.localhost(KeyKind::Rsa), &[(name, body)], priority, &arguments));
-    get(2, 1, &server, &BODIES[1]);
+    get(Run::new(2, 1).offering(&[Group::X25519, Group::Secp256r1]), &server, &BODIES[1]);
 }
 
 /// A connector who, once the request is out, makes the server say what is in `script`, a line at a time: `k` and `K` send a KeyUpdate.
@@ -99,7 +98,7 @@ fn a_cheated_party_stops_the_call() {
         }
         vec![message]
     };
-    let run = Run { relay: Box::new(relay), change: Box::new(asking_for(&BODIES[1].0)), ..Run::new(2, 0) };
+    let run = Run { relay: Box::new(relay), ..Run::new(2, 0) }.but(asking_for(&BODIES[1].0));
     for (result, stages) in run.real(Tcp::new(server.address())) {
         let Err(CallError::MayHaveBeenSent(error)) = result else { panic!("{result:?}") };
         let CallError::Tls(Error::Backend(JointError::Mpc(MpcError::Check { check, .. }))) = *error else { panic!("{error}") };
@@ -150,7 +149,7 @@ fn what_a_call_costs() {
     let identity = PKI.0.localhost(KeyKind::Rsa);
     let server = started(Server::openssl(&identity, &files(&RESPONSES), &["-HTTP", "-groups", "P-256"]));
     for (n, expected) in [(2, TWO), (3, THREE)] {
-        for (stages, expected) in get(n, n - 1, &server, &BODIES[0]).iter().zip(expected) {
+        for (stages, expected) in get(Run::new(n, n - 1), &server, &BODIES[0]).iter().zip(expected) {
             let named = [Stage::Setup, Stage::Prepare, Stage::Connect, Stage::Handshake, Stage::Send, Stage::Receive];
             assert_eq!(stages.iter().map(|(stage, _)| *stage).collect::<Vec<_>>(), named);
             let last = &stages[5].1;

@@ -47,7 +47,7 @@ fn expected(n: usize) -> Vec<u8> {
 }
 
 fn run(n: usize, connector: usize) -> Run {
-    Run { change: Box::new(|me, call: &mut Call| call.content = signed(share(me))), ..Run::new(n, connector) }
+    Run::new(n, connector).but(|me, call| call.content = signed(share(me)))
 }
 
 fn check(results: Vec<Result<Answer, CallError>>) {
@@ -83,7 +83,7 @@ fn another_share_makes_another_signature() {
     let server = server();
     let received = server.received();
     let wrong = |me: PartyId, call: &mut Call| call.content = signed(share(PartyId::new(2 * me.index())));
-    check(Run { change: Box::new(wrong), ..Run::new(2, 0) }.ideal(server).into_iter().map(|e| e.result).collect());
+    check(Run::new(2, 0).but(wrong).ideal(server).into_iter().map(|e| e.result).collect());
     let (received, expected) = (received.lock().expect("all have ended").clone(), expected(2));
     let differing: Vec<usize> = (0..expected.len()).filter(|&at| received[at] != expected[at]).collect();
     let start = expected.windows(10).position(|w| w == b"Signature=").expect("it stands there") + 10;
@@ -97,7 +97,7 @@ fn a_share_of_another_length_is_refused_before_anything_is_prepared() {
         let change = move |party: PartyId, call: &mut Call| {
             call.content = signed(if party.index() == me { vec![1; length] } else { share(party) });
         };
-        for ended in (Run { change: Box::new(change), ..Run::new(2, 0) }).ideal(server()) {
+        for ended in Run::new(2, 0).but(change).ideal(server()) {
             match ended.result {
                 Err(CallError::Share { found }) => assert_eq!((ended.party.index(), found), (me, length)),
                 Err(CallError::Mpc(_)) => assert_ne!(ended.party.index(), me),
