@@ -5,6 +5,7 @@
 //! | `lanes` | links in memory, and running all parties of a call on one thread until they have ended |
 //! | `watched` | an engine that notes what was opened, and lets a party lie to it |
 //! | `servers` | sockets: to real servers, to rustls and to a scripted server in this process |
+//! | `cheats` | what a cheating connector does to the messages that pass it |
 //! | `parties` | one call of all parties, on either engine |
 //! | all others | tests |
 

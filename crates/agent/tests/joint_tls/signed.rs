@@ -2,12 +2,13 @@
 
 use crate::parties::{BOTH, PKI, Run, response};
 use crate::servers::{Rustls, rustls_config};
-use cotenant_agent::call::{Call, CallError, Content, SignedRequest};
+use cotenant_agent::call::{Call, CallError, Content, SignedRequest, Stage};
 use cotenant_agent::http::Request;
 use cotenant_agent::sign::plain::signature_with_whole_key;
 use cotenant_agent::sign::sigv4::{Scope, Style, prepare};
 use cotenant_cluster::session_rng;
 use cotenant_core::PartyId;
+use cotenant_mpc::Phase;
 use cotenant_tls::Answer;
 use rand_core::Rng;
 
@@ -73,8 +74,15 @@ fn the_server_receives_the_signature_of_the_whole_key() {
 fn so_it_does_on_the_real_engine() {
     let server = server();
     let received = server.received();
-    check(run(2, 1).real(server).into_iter().map(|(result, _)| result).collect());
+    let (results, stages): (Vec<_>, Vec<_>) = run(2, 1).real(server).into_iter().unzip();
+    check(results);
     assert_eq!(*received.lock().expect("all have ended"), expected(2));
+    // The first party evaluates, the second garbles: AND gates of the call, bytes sent and rounds of signing.
+    for (stages, (ands, bytes, rounds)) in stages.into_iter().zip([(1_461_567, 54_096, 3), (1_461_567, 108_636, 3)]) {
+        let signing = stages.iter().find(|(stage, _)| *stage == Stage::Sign).expect("it is signed").1.phase(Phase::Online);
+        let all = stages.last().expect("stages").1.ands;
+        assert_eq!((all, signing.sent_bytes, signing.rounds), (ands, bytes, rounds));
+    }
 }
 
 /// A party with another share makes another signature, and nobody can tell whose share it was but the server that refuses.
