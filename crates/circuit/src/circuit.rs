@@ -3,6 +3,8 @@
 //! To run it: put the inputs in slots `0..inputs()`, walk [`Circuit::gates`] in order, read [`Circuit::outputs`]. The slot a gate writes may be one it
 //! reads, so both operands are read first.
 
+use std::sync::OnceLock;
+
 use cotenant_core::Domain;
 use cotenant_core::domain::Hasher;
 
@@ -149,11 +151,12 @@ pub struct Circuit {
     gates: Vec<Gate>,
     outputs: Vec<Output>,
     stats: Stats,
+    digest: OnceLock<[u8; 32]>,
 }
 
 impl Circuit {
     pub(crate) fn new(input_is_public: Vec<bool>, gates: Vec<Gate>, outputs: Vec<Output>, stats: Stats) -> Circuit {
-        Circuit { input_is_public, gates, outputs, stats }
+        Circuit { input_is_public, gates, outputs, stats, digest: OnceLock::new() }
     }
 
     /// Number of input bits; at the start they occupy slots `0..inputs()` in the order in which they were declared.
@@ -189,8 +192,12 @@ impl Circuit {
         self.stats
     }
 
-    /// Hash of the whole compiled form. Parties that hold circuits with equal digests walk the same gates.
+    /// Hash of the whole compiled form, computed once. Parties that hold circuits with equal digests walk the same gates.
     pub fn digest(&self) -> [u8; 32] {
+        *self.digest.get_or_init(|| self.hash())
+    }
+
+    fn hash(&self) -> [u8; 32] {
         let mut hasher = Domain::Circuit.hasher();
         for count in [self.inputs(), self.gates.len(), self.outputs.len(), self.stats.slots] {
             hasher.number(count as u64);

@@ -156,14 +156,14 @@ pub enum Error {
     Misuse(Misuse),
 }
 
-/// Why another party ended a session, as it says.
+/// Why another party ended a session, as it says. It may pass on what a third party told it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// This check failed there.
+    /// This check failed.
     Check(Check),
-    /// Its link to this party failed.
+    /// The link to this party failed.
     Lost(PartyId),
-    /// Its caller gave a call up.
+    /// A caller gave its call up.
     GaveUp,
 }
 
@@ -201,9 +201,9 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Reason::Check(check) => write!(f, "its check '{check}' failed"),
-            Reason::Lost(party) => write!(f, "it lost {party}"),
-            Reason::GaveUp => f.write_str("its call was given up"),
+            Reason::Check(check) => write!(f, "check '{check}' failed, it says"),
+            Reason::Lost(party) => write!(f, "{party} was lost, it says"),
+            Reason::GaveUp => f.write_str("a call was given up, it says"),
         }
     }
 }

@@ -227,8 +227,8 @@ fn disagreement(calls: &[Call], me: PartyId, phase: Phase) -> Option<Error> {
     let n = calls.len();
     let mine = &calls[me.index()];
     let (other, check) = me.others(n).find_map(|p| Some((p, mine.disagrees(&calls[p.index()])?)))?;
-    let suspects = match (mine, check) {
-        (Call::Start(_), _) | (_, Check::Order | Check::Format) => vec![other],
+    let suspects = match check {
+        Check::Order | Check::Format => vec![other],
         _ => me.others(n).collect(),
     };
     Some(Error::Check { check, suspects, phase })

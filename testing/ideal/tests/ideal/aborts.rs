@@ -211,5 +211,5 @@ impl Body<()> for GivesUp {
 fn a_session_is_dead_when_a_call_is_dropped_before_it_ends() {
     let errors = same_errors(2, &GivesUp);
     assert_eq!(errors[0], Error::from(Misuse::Dead).to_string());
-    assert_eq!(errors[1], format!("{ODD} stopped the session during online phase: its call was given up"));
+    assert_eq!(errors[1], format!("{ODD} stopped the session during online phase: a call was given up, it says"));
 }

@@ -36,7 +36,7 @@ fn with_fault(call: usize, others_finish: bool) -> (Vec<Option<String>>, Vec<usi
 
 fn texts(phase: &str) -> Vec<Option<String>> {
     let failed = format!("check 'MACs of opened bits' failed during {phase}: P3 did not follow the protocol");
-    let stopped = format!("P2 stopped the session during {phase}: its check 'MACs of opened bits' failed");
+    let stopped = format!("P2 stopped the session during {phase}: check 'MACs of opened bits' failed, it says");
     (0..3).map(|p| Some(if p == AT { failed.clone() } else { stopped.clone() })).collect()
 }
 
