@@ -205,7 +205,8 @@ pub trait Engine: Sized + Send {
 
 /// A sealed session: everything is garbled, values flow. All parties make the same calls in the same order.
 ///
-/// After an error other than [`Error::Misuse`] the session is dead: every call fails. So is a session whose call was dropped before it ended.
+/// After an error other than [`Error::Misuse`] the session is dead: every call fails. So is a session whose call was dropped
+/// after its first poll and before it ended; a call that was never polled did not happen.
 ///
 /// ```compile_fail
 /// async fn prepare_more<O: cotenant_mpc::Online>(o: O) {

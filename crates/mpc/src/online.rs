@@ -289,16 +289,24 @@ async fn masked_values<C: Channel>(
         Given::Mine(input, bits) => {
             let numbers = input.numbers(tag)?;
             let masked = masked(wires, numbers.clone(), &bits);
-            party.comms.absorb(party.id(), &masked.to_packed());
+            let me = party.id();
+            absorb_masked(party, me, &numbers, &masked);
             (numbers, masked)
         }
         Given::Theirs(input) => {
             let Source::Private(owner) = input.source() else { unreachable!("checked before anything was sent") };
             let bits = party.comms.recv_read(owner, Kind::MaskedInput, |r| r.bits(input.len())).await?;
-            party.comms.absorb(owner, &bits.to_packed());
-            (input.numbers(tag)?, bits)
+            let numbers = input.numbers(tag)?;
+            absorb_masked(party, owner, &numbers, &bits);
+            (numbers, bits)
         }
     })
+}
+
+/// Puts masked values in the echo, with the wires that they are for.
+fn absorb_masked<C: Channel>(party: &mut Party<C>, owner: PartyId, numbers: &std::ops::Range<u32>, masked: &Bits) {
+    let body = [&numbers.start.to_le_bytes()[..], &numbers.end.to_le_bytes(), &masked.to_packed()].concat();
+    party.comms.absorb(owner, &body);
 }
 
 /// Garblers send the evaluator their label for the masked value of each wire: one label a wire, as each input gets its value once.

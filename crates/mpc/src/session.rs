@@ -82,6 +82,7 @@ impl<C: Channel> Session<C> {
                 Ok(Session { tag: Tag::fresh(), party, links, plan })
             }
             Err(e) => {
+                party.erase();
                 party.comms.die(&e).await;
                 Err(e)
             }
@@ -167,14 +168,17 @@ impl<C: Channel> Engine for Session<C> {
         Ok(Segment::new(self.tag, index, outputs))
     }
 
-    async fn seal(mut self) -> Result<Sealed<C>, Error> {
+    async fn seal(self) -> Result<Sealed<C>, Error> {
         if let Some(misuse) = self.plan.misuse {
             return Err(misuse.into());
         }
-        let mut party = self.party;
-        match prepare(&mut party, &mut self.links, self.plan).await {
-            Ok((wires, garbled)) => Ok(Sealed::new(self.tag, party, wires, garbled)),
+        let Session { tag, mut party, mut links, plan } = self;
+        let prepared = prepare(&mut party, &mut links, plan).await;
+        drop(links);
+        match prepared {
+            Ok((wires, garbled)) => Ok(Sealed::new(tag, party, wires, garbled)),
             Err(e) => {
+                party.erase();
                 party.comms.die(&e).await;
                 Err(e)
             }

@@ -61,14 +61,16 @@ pub fn bucket_size(outputs: usize, batches: usize) -> usize {
     (3..).find(|&b| enough(b)).expect("n >= 2 makes some b large enough") as usize
 }
 
-/// How `total` triples are split in batches: the sizes, all alike. As many as keep buckets of 3: k batches of N with N^2 * 2^3 >= k * 2^40.
+/// How `total` triples are split in batches: the sizes, all alike. As many as keep buckets of 3: k batches of N with N^2 * 2^3 >= k * 2^40, so the largest k
+/// with k^3 * 370 728^2 <= total^2. All parties must count alike, so there are no floating-point numbers here.
 pub fn batches(total: usize) -> Vec<usize> {
     /// The least single batch whose buckets have 3.
-    const THREE: f64 = 370_728.0;
+    const THREE: u128 = 370_728;
     if total == 0 {
         return Vec::new();
     }
-    let count = (total as f64 / THREE).powf(2.0 / 3.0).max(1.0) as usize;
+    let fits = |k: u128| k.pow(3) * THREE.pow(2) <= (total as u128).pow(2);
+    let count = (1..).take_while(|&k| fits(k)).last().unwrap_or(1) as usize;
     vec![total.div_ceil(count).max(MIN_BATCH); count]
 }
 
@@ -311,6 +313,7 @@ mod tests {
     fn batches_hold_what_was_asked_and_keep_buckets_small() {
         assert!(batches(0).is_empty());
         assert_eq!(batches(1), [MIN_BATCH]);
+        assert_eq!([2_965_823, 2_965_824].map(|total| batches(total).len()), [3, 4], "a cube: 4^(3/2) = 8 times the least batch");
         for total in [1, 512, 5000, 370_728, 741_455, 1_048_575, 1_048_576, 1_100_000, 10_000_001, 100_000_000] {
             let b = batches(total);
             assert!(b.iter().sum::<usize>() >= total);

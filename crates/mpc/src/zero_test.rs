@@ -10,8 +10,7 @@
 //! 3. The evaluator requires `xor of all m_j = sum of chi * ((^ over i of K_1[t^i]) ^ t^1 * Delta_1)`; garblers require equal digests.
 //!
 //! Masked values of inputs are broadcast, and compared by all when they are given, not here: in a segment without ANDs every sum is 0 and chi binds nothing.
-//! An evaluator that gives garblers different masked values of a gate between its own inputs passes step 1 at both; step 3 stops it, and all that it could
-//! have learnt are shares of its own masks.
+//! The digests of step 3 then catch an evaluator that sends garblers different z.
 //!
 //! chi is expanded from a hash of the session, the segment and all its masked values, its inputs' included. That is Fiat-Shamir, which is allowed here: the
 //! challenge has 128 bits, a false t passes one challenge with 2^-128, and every party holds every byte that is hashed, so a grinding adversary gains
