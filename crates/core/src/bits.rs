@@ -43,6 +43,17 @@ impl Bits {
         Some(Bits { words, len })
     }
 
+    /// The first `len` bits of `words`.
+    ///
+    /// # Panics
+    /// If there are not `ceil(len / 64)` words.
+    pub fn from_words(words: Vec<u64>, len: usize) -> Bits {
+        assert_eq!(words.len(), len.div_ceil(64));
+        let mut b = Bits { words, len };
+        b.mask_tail();
+        b
+    }
+
     /// The packed form, `ceil(len / 8)` bytes. These are the bits themselves: send them only if they may be known.
     pub fn to_packed(&self) -> Vec<u8> {
         bytemuck::cast_slice::<u64, u8>(&self.words)[..self.len.div_ceil(8)].to_vec()
@@ -82,27 +93,23 @@ impl Bits {
 
     /// Appends bits.
     pub fn extend(&mut self, other: &Bits) {
-        if self.len.is_multiple_of(64) {
-            self.words.extend_from_slice(&other.words);
-            self.len += other.len;
-        } else {
-            other.iter().for_each(|b| self.push(b));
+        let shift = self.len % 64;
+        if shift > 0
+            && let Some(last) = self.words.last_mut()
+            && let Some(first) = other.words.first()
+        {
+            *last |= first << shift;
         }
+        let from = usize::from(shift > 0);
+        self.len += other.len;
+        let missing = self.len.div_ceil(64) - self.words.len();
+        self.words.extend(shifted(&other.words, 64 * from - shift).take(missing));
     }
 
     /// A copy of bits `from .. from + len`.
     pub fn slice(&self, from: usize, len: usize) -> Bits {
         assert!(from + len <= self.len);
-        let mut out = Bits::zero(len);
-        let (w, s) = (from / 64, from % 64);
-        for (k, o) in out.words.iter_mut().enumerate() {
-            *o = self.words[w + k] >> s;
-            if s > 0 && w + k + 1 < self.words.len() {
-                *o |= self.words[w + k + 1] << (64 - s);
-            }
-        }
-        out.mask_tail();
-        out
+        Bits::from_words(shifted(&self.words[from / 64..], from % 64).take(len.div_ceil(64)).collect(), len)
     }
 
     /// Bitwise exclusive or with bits of the same length.
@@ -128,6 +135,13 @@ impl Bits {
             *last &= (1 << (self.len % 64)) - 1;
         }
     }
+}
+
+/// The words without their lowest `shift` bits, 0 <= shift < 64; what follows the last is 0.
+fn shifted(words: &[u64], shift: usize) -> impl Iterator<Item = u64> + '_ {
+    let next = words.iter().skip(1).copied().chain([0]);
+    // the shift by two steps, as one by 64 is none
+    words.iter().zip(next).map(move |(&low, high)| low >> shift | high << 1 << (63 - shift))
 }
 
 impl FromIterator<bool> for Bits {

@@ -26,6 +26,12 @@ impl Prg {
         self.cipher.encrypt_blocks(Array::cast_slice_from_core_mut(bytemuck::cast_slice_mut::<Block, [u8; 16]>(out)));
     }
 
+    /// The blocks of the stream from number `counter` on, wherever the generator stands.
+    pub(crate) fn fill_at(&self, counter: u64, out: &mut [Block]) {
+        out.iter_mut().zip(counter as u128..).for_each(|(b, n)| *b = Block(n));
+        self.cipher.encrypt_blocks(Array::cast_slice_from_core_mut(bytemuck::cast_slice_mut::<Block, [u8; 16]>(out)));
+    }
+
     /// The next block of the stream.
     pub fn block(&mut self) -> Block {
         let mut b = [Block::ZERO];

@@ -9,6 +9,23 @@ pub fn transpose_128(m: &mut [Block; 128]) {
     simd::transpose_128(bytemuck::cast_mut(m));
 }
 
+/// Turns 128 planes of bits into rows of 128: bit `c` of `rows[128 * g + b]` is bit `b` of block `g` of plane `c`.
+///
+/// A plane is `width = planes.len() / 128` blocks, plane `c` at `c * width`.
+///
+/// # Panics
+/// If the lengths differ or are no multiple of 128.
+pub fn planes_to_rows(planes: &[Block], rows: &mut [Block]) {
+    assert_eq!(planes.len(), rows.len(), "as many rows as bits in a plane");
+    let (tiles, rest) = rows.as_chunks_mut::<128>();
+    assert!(rest.is_empty(), "128 planes");
+    let width = tiles.len();
+    for (g, tile) in tiles.iter_mut().enumerate() {
+        tile.iter_mut().zip(planes[g..].iter().step_by(width)).for_each(|(t, &p)| *t = p);
+        transpose_128(tile);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -22,6 +39,18 @@ mod tests {
         transpose_128(&mut m);
         for (r, row) in m.iter().enumerate() {
             assert!((0..128).all(|c| row.bit(c) == before[c].bit(r)));
+        }
+    }
+
+    #[test]
+    fn planes_become_rows() {
+        for width in [0, 1, 2, 3, 4, 5, 8, 17] {
+            let (mut planes, mut rows) = (vec![Block::ZERO; 128 * width], vec![Block::ZERO; 128 * width]);
+            Prg::new(Block(2)).fill(&mut planes);
+            planes_to_rows(&planes, &mut rows);
+            for (r, row) in rows.iter().enumerate() {
+                assert!((0..128).all(|c| row.bit(c) == planes[c * width + r / 128].bit(r % 128)));
+            }
         }
     }
 }

@@ -1,0 +1,95 @@
+//! Element-wise passes over arrays of blocks and over bit strings that belong to them.
+//!
+//! Bit `i` of a string is bit `i % 64` of word `i / 64`. No pass branches on a bit. All panic if lengths do not fit: as many elements in
+//! every array, `ceil(len / 64)` words in a string.
+
+use crate::block::Block;
+
+/// `out[i] ^= a[i]`.
+pub fn xor(out: &mut [Block], a: &[Block]) {
+    assert_eq!(out.len(), a.len());
+    out.iter_mut().zip(a).for_each(|(o, a)| *o ^= *a);
+}
+
+/// `out[i] = a[i] ^ b[i]`.
+pub fn xor3(out: &mut [Block], a: &[Block], b: &[Block]) {
+    assert!(out.len() == a.len() && out.len() == b.len());
+    out.iter_mut().zip(a.iter().zip(b)).for_each(|(o, (a, b))| *o = *a ^ *b);
+}
+
+/// `out[i] ^= a[i]` where bit `i` is set.
+pub fn xor_where(out: &mut [Block], bits: &[u64], a: &[Block]) {
+    assert!(out.len() == a.len() && bits.len() == out.len().div_ceil(64));
+    for ((out, a), w) in out.chunks_mut(64).zip(a.chunks(64)).zip(bits) {
+        out.iter_mut().zip(a).enumerate().for_each(|(i, (o, a))| *o ^= a.when(w >> i & 1 == 1));
+    }
+}
+
+/// `out[i] ^= c` where bit `i` is set.
+pub fn add_where(out: &mut [Block], bits: &[u64], c: Block) {
+    assert_eq!(bits.len(), out.len().div_ceil(64));
+    for (out, w) in out.chunks_mut(64).zip(bits) {
+        out.iter_mut().enumerate().for_each(|(i, o)| *o ^= c.when(w >> i & 1 == 1));
+    }
+}
+
+/// Bit `i` becomes the lowest bit of `a[i]`; bits past the end become 0.
+pub fn low_bits(a: &[Block], bits: &mut [u64]) {
+    assert_eq!(bits.len(), a.len().div_ceil(64));
+    for (a, w) in a.chunks(64).zip(bits) {
+        *w = a.iter().enumerate().fold(0, |w, (i, a)| w | (a.low() & 1) << i);
+    }
+}
+
+/// The lowest bit of `a[i]` becomes bit `i`.
+pub fn set_low_bits(a: &mut [Block], bits: &[u64]) {
+    assert_eq!(bits.len(), a.len().div_ceil(64));
+    for (a, w) in a.chunks_mut(64).zip(bits) {
+        a.iter_mut().enumerate().for_each(|(i, a)| a.0 = a.0 & !1 | (w >> i & 1) as u128);
+    }
+}
+
+/// `out[i] ^= ` the low 64 bits of `a[i]`.
+pub fn sum_low(out: &mut [u64], a: &[Block]) {
+    assert_eq!(out.len(), a.len());
+    out.iter_mut().zip(a).for_each(|(o, a)| *o ^= a.low());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prg::Prg;
+
+    fn random(seed: u128, len: usize) -> Vec<Block> {
+        let mut v = vec![Block::ZERO; len];
+        Prg::new(Block(seed)).fill(&mut v);
+        v
+    }
+
+    #[test]
+    fn passes_do_what_their_formulas_say() {
+        for len in [0, 1, 2, 63, 64, 65, 130, 1000] {
+            let (a, b, words) = (random(1, len), random(2, len), random(3, len.div_ceil(64)));
+            let bits: Vec<u64> = words.iter().map(|w| w.low()).collect();
+            let bit = |i: usize| bits[i / 64] >> (i % 64) & 1;
+            let pass = |f: &dyn Fn(&mut [Block]), want: &dyn Fn(usize) -> Block| {
+                let mut out = b.clone();
+                f(&mut out);
+                assert!((0..len).all(|i| out[i].0 == want(i).0));
+            };
+            pass(&|o| xor(o, &a), &|i| b[i] ^ a[i]);
+            pass(&|o| xor3(o, &a, &a), &|_| Block::ZERO);
+            pass(&|o| xor3(o, &a, &b), &|i| a[i] ^ b[i]);
+            pass(&|o| xor_where(o, &bits, &a), &|i| b[i] ^ a[i].when(bit(i) == 1));
+            pass(&|o| add_where(o, &bits, Block(3 << 64 | 5)), &|i| b[i] ^ Block(3 << 64 | 5).when(bit(i) == 1));
+            pass(&|o| set_low_bits(o, &bits), &|i| Block(b[i].0 & !1 | bit(i) as u128));
+            let mut low = vec![u64::MAX; len.div_ceil(64)];
+            low_bits(&a, &mut low);
+            assert!((0..len).all(|i| low[i / 64] >> (i % 64) & 1 == a[i].low() & 1));
+            assert!(len.is_multiple_of(64) || low[len / 64] >> (len % 64) == 0);
+            let mut sums: Vec<u64> = b.iter().map(|b| b.low()).collect();
+            sum_low(&mut sums, &a);
+            assert!((0..len).all(|i| sums[i] == b[i].low() ^ a[i].low()));
+        }
+    }
+}
