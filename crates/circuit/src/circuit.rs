@@ -1,7 +1,7 @@
-//! The compiled circuit: a flat list of gates over reused slots, its statistics, digest and plain evaluator.
+//! The compiled circuit: gates over reused slots in runs, its statistics, digest and plain evaluator.
 //!
-//! To run it: put the inputs in slots `0..inputs()`, walk [`Circuit::gates`] in order, read [`Circuit::outputs`]. The slot a gate writes may be one it
-//! reads, so both operands are read first.
+//! To run it: put the inputs in slots `0..inputs()`, walk [`Circuit::runs`] or [`Circuit::gates`] in order, read [`Circuit::outputs`]. The slot that an
+//! XOR writes may be one it reads, so both operands are read first.
 
 use std::sync::OnceLock;
 
@@ -92,6 +92,43 @@ impl Gate {
     }
 }
 
+/// Consecutive gates whose ANDs can be computed together.
+///
+/// XORs are in order, each may read what those before it wrote. Every AND of the run depends on gates before the run and on its XORs alone, and writes
+/// a slot that no AND of the run reads and no other one writes. So all operands of the ANDs may be read before or after any of their results is written.
+#[derive(Clone, Copy)]
+pub struct Run<'a> {
+    /// Come first, one after another.
+    pub xors: &'a [Gate],
+    /// At most [`RUN`], in any order.
+    pub ands: &'a [Gate],
+}
+
+/// The most ANDs of a [`Run`].
+pub const RUN: usize = 16;
+
+/// Lengths of a run: XORs, and ANDs in the lowest [`RunLength::AND_BITS`] bits.
+#[derive(Clone, Copy)]
+pub(crate) struct RunLength(u32);
+
+impl RunLength {
+    const AND_BITS: u32 = RUN.ilog2() + 1;
+    pub(crate) const MAX_XORS: usize = (1 << (u32::BITS - Self::AND_BITS)) - 1;
+
+    pub(crate) fn new(xors: usize, ands: usize) -> RunLength {
+        assert!(xors <= Self::MAX_XORS && ands <= RUN, "a run of that length");
+        RunLength((xors as u32) << Self::AND_BITS | ands as u32)
+    }
+
+    fn xors(self) -> usize {
+        (self.0 >> Self::AND_BITS) as usize
+    }
+
+    fn ands(self) -> usize {
+        (self.0 & ((1 << Self::AND_BITS) - 1)) as usize
+    }
+}
+
 /// Where an output bit is found after the last gate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Output {
@@ -121,6 +158,8 @@ pub struct Stats {
     pub depth: usize,
     /// Wires alive at once.
     pub slots: usize,
+    /// Runs, see [`Circuit::runs`].
+    pub runs: usize,
     /// Input bits.
     pub inputs: usize,
     /// Output bits.
@@ -149,14 +188,15 @@ impl Stats {
 pub struct Circuit {
     input_is_public: Vec<bool>,
     gates: Vec<Gate>,
+    runs: Vec<RunLength>,
     outputs: Vec<Output>,
     stats: Stats,
     digest: OnceLock<[u8; 32]>,
 }
 
 impl Circuit {
-    pub(crate) fn new(input_is_public: Vec<bool>, gates: Vec<Gate>, outputs: Vec<Output>, stats: Stats) -> Circuit {
-        Circuit { input_is_public, gates, outputs, stats, digest: OnceLock::new() }
+    pub(crate) fn new(input_is_public: Vec<bool>, gates: Vec<Gate>, runs: Vec<RunLength>, outputs: Vec<Output>, stats: Stats) -> Circuit {
+        Circuit { input_is_public, gates, runs, outputs, stats, digest: OnceLock::new() }
     }
 
     /// Number of input bits; at the start they occupy slots `0..inputs()` in the order in which they were declared.
@@ -172,9 +212,20 @@ impl Circuit {
         self.input_is_public[index]
     }
 
-    /// The gates, each after those it depends on.
+    /// The gates, each after those it depends on: those of all runs, one run after another.
     pub fn gates(&self) -> &[Gate] {
         &self.gates
+    }
+
+    /// The gates in runs: XORs, then ANDs that are independent of each other.
+    pub fn runs(&self) -> impl Iterator<Item = Run<'_>> {
+        let mut rest = &self.gates[..];
+        self.runs.iter().map(move |length| {
+            let (xors, after) = rest.split_at(length.xors());
+            let (ands, after) = after.split_at(length.ands());
+            rest = after;
+            Run { xors, ands }
+        })
     }
 
     /// Number of slots that gates and inputs use.
@@ -199,11 +250,12 @@ impl Circuit {
 
     fn hash(&self) -> [u8; 32] {
         let mut hasher = Domain::Circuit.hasher();
-        for count in [self.inputs(), self.gates.len(), self.outputs.len(), self.stats.slots] {
+        for count in [self.inputs(), self.gates.len(), self.runs.len(), self.outputs.len(), self.stats.slots] {
             hasher.number(count as u64);
         }
         absorb(&mut hasher, self.input_is_public.iter().map(|&public| public as u32));
         absorb(&mut hasher, self.gates.iter().flat_map(|gate| [gate.a, gate.b, gate.out]));
+        absorb(&mut hasher, self.runs.iter().map(|length| length.0));
         let outputs = self.outputs.iter().flat_map(|output| match *output {
             Output::Slot { slot, neg } => [slot as u32, neg as u32],
             Output::Const(value) => [u32::MAX, value as u32],

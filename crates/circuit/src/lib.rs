@@ -25,4 +25,4 @@ pub mod sha256;
 pub mod sum;
 
 pub use builder::{Builder, Lit};
-pub use circuit::{AndKind, Circuit, Gate, Output, Stats};
+pub use circuit::{AndKind, Circuit, Gate, Output, RUN, Run, Stats};
