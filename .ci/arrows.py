@@ -22,7 +22,7 @@ ALLOWED = {
     "cotenant": {"cotenant-agent", "cotenant-tls", "cotenant-mpc", "cotenant-net", "cotenant-circuit", "cotenant-core"},
 }
 UNSAFE_CRATE = "cotenant-core"
-UNSAFE_FILE = "crates/core/src/simd.rs"
+UNSAFE_FOLDER = "crates/core/src/simd/"
 DOMAINS_FILE = "crates/core/src/domain.rs"
 
 
@@ -60,7 +60,7 @@ def sources(root):
         name = path.relative_to(root).as_posix()
         for number, line in enumerate(path.read_text().splitlines(), 1):
             code = line.split("//", 1)[0]
-            if re.search(r"\bunsafe\b", code) and name != UNSAFE_FILE:
+            if re.search(r"\bunsafe\b", code) and not name.startswith(UNSAFE_FOLDER):
                 yield f"{name}:{number}: unsafe code"
             if re.search(r"\b(new_)?derive_key\(", code) and name != DOMAINS_FILE:
                 yield f"{name}:{number}: a hash domain that {DOMAINS_FILE} does not list"

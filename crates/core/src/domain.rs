@@ -24,6 +24,8 @@ pub enum Domain {
     PprfCheck,
     /// Column hashes of the correlated-OT check.
     CotCheck,
+    /// Coefficients of the correlated-OT check between two parties, from the correction that they test.
+    CotChallenge,
     /// Masked values of a segment, from which the zero test's coefficients come.
     Lambda,
     /// Digest of a compiled circuit.
@@ -53,6 +55,7 @@ impl Domain {
             Domain::BaseOtGroup => "cotenant 2026-11 base ot hash to group",
             Domain::PprfCheck => "cotenant 2026-11 punctured prf check",
             Domain::CotCheck => "cotenant 2026-11 correlated ot check",
+            Domain::CotChallenge => "cotenant 2026-11 correlated ot challenge",
             Domain::Lambda => "cotenant 2026-11 masked values",
             Domain::Circuit => "cotenant 2026-11 circuit",
             Domain::Plan => "cotenant 2026-11 plan",

@@ -8,8 +8,12 @@ pub fn mul(a: Block, b: Block) -> Block {
 }
 
 /// The sum of `a[i] * b[i]`.
+///
+/// # Panics
+/// If the lengths differ.
 pub fn inner_product(a: &[Block], b: &[Block]) -> Block {
-    let (lo, hi) = simd::inner_product_128(a, b);
+    assert_eq!(a.len(), b.len());
+    let (lo, hi) = simd::inner_product_128(simd::level(), a, b);
     reduce(lo, hi)
 }
 

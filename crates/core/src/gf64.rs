@@ -3,8 +3,12 @@
 use crate::simd;
 
 /// The sum of `a[i] * b[i]`.
+///
+/// # Panics
+/// If the lengths differ.
 pub fn inner_product(a: &[u64], b: &[u64]) -> u64 {
-    reduce(simd::inner_product_64(a, b))
+    assert_eq!(a.len(), b.len());
+    reduce(simd::inner_product_64(simd::level(), a, b))
 }
 
 /// x^64 = x^4 + x^3 + x + 1, applied twice: the first fold leaves at most 4 bits above x^63.

@@ -4,18 +4,16 @@
 //! Computation from Fixed-Key Block Ciphers", ePrint 2019/074, section 7.4). `p` is AES-128 under a key that the session id determines: public, and no party chose it
 //! alone. TMMO is proved for an ideal cipher under any one key, so a party that steers the id among many gains nothing.
 
-use crate::block::Block;
-use aes::Aes128Enc;
-use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
+use crate::{block::Block, cipher::Ciphers, simd};
 
 /// The hash of one session.
 #[derive(Clone)]
-pub struct Tmmo(Aes128Enc);
+pub struct Tmmo(Ciphers);
 
 impl Tmmo {
     /// With the permutation AES under `key`, which is public.
     pub fn new(key: Block) -> Tmmo {
-        Tmmo(Aes128Enc::new(&Array(key.0.to_le_bytes())))
+        Tmmo(Ciphers::new(simd::level(), &[key]))
     }
 
     /// Replaces every `x[k]` by `H(x[k], tweaks[k])`. Two AES calls a block.
@@ -24,35 +22,14 @@ impl Tmmo {
     /// If the lengths differ.
     pub fn hash(&self, x: &mut [Block], tweaks: &[Block]) {
         assert_eq!(x.len(), tweaks.len(), "a tweak for every block");
-        for (x, tweaks) in x.chunks_mut(TILE).zip(tweaks.chunks(TILE)) {
-            self.tile(x, |k| tweaks[k]);
-        }
+        self.0.hash(simd::level(), x, tweaks);
     }
 
     /// Replaces every `x[k]` by `H(x[k], first + k)`, where k is added to the low 64 bits of the tweak, without carry into the others.
     pub fn hash_run(&self, x: &mut [Block], first: Block) {
-        for (n, x) in x.chunks_mut(TILE).enumerate() {
-            self.tile(x, |k| Block(first.0 & !(u64::MAX as u128) | first.low().wrapping_add((n * TILE + k) as u64) as u128));
-        }
-    }
-
-    fn tile(&self, x: &mut [Block], tweak: impl Fn(usize) -> Block) {
-        self.permute(x);
-        let mut first = [Block::ZERO; TILE];
-        let first = &mut first[..x.len()];
-        first.copy_from_slice(x);
-        x.iter_mut().enumerate().for_each(|(k, x)| *x ^= tweak(k));
-        self.permute(x);
-        x.iter_mut().zip(first).for_each(|(x, f)| *x ^= *f);
-    }
-
-    fn permute(&self, x: &mut [Block]) {
-        self.0.encrypt_blocks(Array::cast_slice_from_core_mut(bytemuck::cast_slice_mut::<Block, [u8; 16]>(x)));
+        self.0.hash_run(simd::level(), x, first);
     }
 }
-
-/// Blocks between the two permutations at a time.
-const TILE: usize = 64;
 
 /// What a tweak is for; the tag is its top byte.
 #[derive(Clone, Copy)]
@@ -75,14 +52,16 @@ pub fn tweak(purpose: TweakUse, a: crate::PartyId, b: crate::PartyId, number: u6
 mod tests {
     use super::*;
     use crate::PartyId;
+    use aes::Aes128Enc;
+    use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
 
     #[test]
     fn matches_its_formula() {
         let h = Tmmo::new(Block(11));
         let p = |x: Block| {
-            let mut v = [x];
-            h.permute(&mut v);
-            v[0]
+            let mut b = Array(x.0.to_le_bytes());
+            Aes128Enc::new(&Array(11u128.to_le_bytes())).encrypt_block(&mut b);
+            Block(u128::from_le_bytes(b.0))
         };
         let (x, t) = (Block(0x1234), tweak(TweakUse::HalfAnd, PartyId::new(1), PartyId::new(2), 77));
         let mut got = [x, Block(5)];

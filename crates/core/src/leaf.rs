@@ -3,16 +3,13 @@
 //! Roy, "SoftSpokenOT", ePrint 2022/192, section 3: with G_x the stream of leaf x, `u` is the sum of all G_x and column l the sum of
 //! those G_x whose place x has bit l set.
 
-use crate::block::Block;
-use crate::prg::Prg;
+use crate::{block::Block, cipher::Ciphers, simd};
+use zeroize::Zeroizing;
 
 /// The AES-128 key schedules of the 2^K leaves of one tree, of which place 0 may be absent. Erased when dropped.
 pub struct Tree<const K: usize> {
-    leaves: Vec<Prg>,
+    leaves: Ciphers,
 }
-
-/// Blocks of a stream at a time.
-const TILE: usize = 32;
 
 impl<const K: usize> Tree<K> {
     /// Of all leaves.
@@ -21,7 +18,7 @@ impl<const K: usize> Tree<K> {
     /// If there are not 2^K.
     pub fn full(leaves: &[Block]) -> Self {
         assert_eq!(leaves.len(), 1 << K, "a leaf for every place");
-        Tree { leaves: leaves.iter().map(|&s| Prg::new(s)).collect() }
+        Tree { leaves: Ciphers::new(simd::level(), leaves) }
     }
 
     /// Of all leaves but that at place 0, which is in no column.
@@ -30,36 +27,26 @@ impl<const K: usize> Tree<K> {
     /// If there are not 2^K - 1.
     pub fn punctured(leaves: &[Block]) -> Self {
         assert_eq!(leaves.len(), (1 << K) - 1, "a leaf for every place but the first");
-        Tree { leaves: leaves.iter().map(|&s| Prg::new(s)).collect() }
+        // Any stream at place 0 leaves the columns as they are, and kernels without a special case.
+        let all = Zeroizing::new([&[Block::ZERO], leaves].concat());
+        Tree { leaves: Ciphers::new(simd::level(), &all) }
     }
 
     /// Writes the sums of the streams from block number `counter` on: of all to `u`, of those of column l to `columns`, at
-    /// `l * u.len()`. A stream is that of [`Prg`] under the leaf. Without the leaf at place 0, `u` is of those that are there.
+    /// `l * u.len()`. A stream is that of [`Prg`](crate::prg::Prg) under the leaf. Without the leaf at place 0, `u` is meaningless.
     ///
     /// # Panics
     /// If `columns` is not K times as long as `u`.
     pub fn fold(&self, counter: u64, u: &mut [Block], columns: &mut [Block]) {
         assert_eq!(columns.len(), K * u.len(), "K columns");
-        let width = u.len();
-        u.fill(Block::ZERO);
-        columns.fill(Block::ZERO);
-        let mut tile = zeroize::Zeroizing::new([Block::ZERO; TILE]);
-        for from in (0..width).step_by(TILE) {
-            let stream = &mut tile[..TILE.min(width - from)];
-            for (leaf, place) in self.leaves.iter().zip((1 << K) - self.leaves.len()..) {
-                leaf.fill_at(counter + from as u64, stream);
-                u[from..].iter_mut().zip(&*stream).for_each(|(a, b)| *a ^= *b);
-                for l in (0..K).filter(|l| place >> l & 1 == 1) {
-                    columns[l * width + from..].iter_mut().zip(&*stream).for_each(|(a, b)| *a ^= *b);
-                }
-            }
-        }
+        self.leaves.fold::<K>(simd::level(), counter, u, columns);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::prg::Prg;
 
     fn sums_are_those_of_the_streams<const K: usize>() {
         let mut leaves = vec![Block::ZERO; 1 << K];

@@ -7,6 +7,7 @@ pub mod bits;
 pub mod block;
 pub mod buffer;
 pub mod channel;
+mod cipher;
 pub mod codec;
 pub mod domain;
 pub mod gf128;

@@ -1,35 +1,25 @@
 //! A pseudo-random generator: AES-128 in counter mode under a seed.
 
 use crate::block::Block;
-use aes::Aes128Enc;
-use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
+use crate::{cipher::Ciphers, simd};
 
 /// AES-128-CTR keyed by the seed. The counter goes on from call to call, so no output repeats.
 #[derive(Clone)]
 pub struct Prg {
-    cipher: Aes128Enc,
-    counter: u128,
+    cipher: Ciphers,
+    counter: u64,
 }
 
 impl Prg {
     /// The generator of a uniform seed. A seed is used for one purpose.
     pub fn new(seed: Block) -> Prg {
-        Prg { cipher: Aes128Enc::new(&Array(seed.0.to_le_bytes())), counter: 0 }
+        Prg { cipher: Ciphers::new(simd::level(), &[seed]), counter: 0 }
     }
 
     /// The next `out.len()` blocks of the stream.
     pub fn fill(&mut self, out: &mut [Block]) {
-        for b in out.iter_mut() {
-            *b = Block(self.counter);
-            self.counter += 1;
-        }
-        self.cipher.encrypt_blocks(Array::cast_slice_from_core_mut(bytemuck::cast_slice_mut::<Block, [u8; 16]>(out)));
-    }
-
-    /// The blocks of the stream from number `counter` on, wherever the generator stands.
-    pub(crate) fn fill_at(&self, counter: u64, out: &mut [Block]) {
-        out.iter_mut().zip(counter as u128..).for_each(|(b, n)| *b = Block(n));
-        self.cipher.encrypt_blocks(Array::cast_slice_from_core_mut(bytemuck::cast_slice_mut::<Block, [u8; 16]>(out)));
+        self.cipher.stream(simd::level(), self.counter, out);
+        self.counter += out.len() as u64;
     }
 
     /// The next block of the stream.

@@ -6,7 +6,7 @@ use crate::{block::Block, simd};
 ///
 /// Exchanges off-diagonal squares of side 64, 32, … 1 (Hacker's Delight, section 7-3).
 pub fn transpose_128(m: &mut [Block; 128]) {
-    simd::transpose_128(bytemuck::cast_mut(m));
+    simd::transpose_128(simd::level(), bytemuck::cast_mut(m));
 }
 
 /// Turns 128 planes of bits into rows of 128: bit `c` of `rows[128 * g + b]` is bit `b` of block `g` of plane `c`.
@@ -19,11 +19,7 @@ pub fn planes_to_rows(planes: &[Block], rows: &mut [Block]) {
     assert_eq!(planes.len(), rows.len(), "as many rows as bits in a plane");
     let (tiles, rest) = rows.as_chunks_mut::<128>();
     assert!(rest.is_empty(), "128 planes");
-    let width = tiles.len();
-    for (g, tile) in tiles.iter_mut().enumerate() {
-        tile.iter_mut().zip(planes[g..].iter().step_by(width)).for_each(|(t, &p)| *t = p);
-        transpose_128(tile);
-    }
+    simd::planes_to_rows(simd::level(), planes, tiles);
 }
 
 #[cfg(test)]

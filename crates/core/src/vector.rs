@@ -3,56 +3,48 @@
 //! Bit `i` of a string is bit `i % 64` of word `i / 64`. No pass branches on a bit. All panic if lengths do not fit: as many elements in
 //! every array, `ceil(len / 64)` words in a string.
 
-use crate::block::Block;
+use crate::{block::Block, simd};
 
 /// `out[i] ^= a[i]`.
 pub fn xor(out: &mut [Block], a: &[Block]) {
     assert_eq!(out.len(), a.len());
-    out.iter_mut().zip(a).for_each(|(o, a)| *o ^= *a);
+    simd::xor(simd::level(), out, a);
 }
 
 /// `out[i] = a[i] ^ b[i]`.
 pub fn xor3(out: &mut [Block], a: &[Block], b: &[Block]) {
     assert!(out.len() == a.len() && out.len() == b.len());
-    out.iter_mut().zip(a.iter().zip(b)).for_each(|(o, (a, b))| *o = *a ^ *b);
+    simd::xor3(simd::level(), out, a, b);
 }
 
 /// `out[i] ^= a[i]` where bit `i` is set.
 pub fn xor_where(out: &mut [Block], bits: &[u64], a: &[Block]) {
     assert!(out.len() == a.len() && bits.len() == out.len().div_ceil(64));
-    for ((out, a), w) in out.chunks_mut(64).zip(a.chunks(64)).zip(bits) {
-        out.iter_mut().zip(a).enumerate().for_each(|(i, (o, a))| *o ^= a.when(w >> i & 1 == 1));
-    }
+    simd::xor_where(simd::level(), out, bits, a);
 }
 
 /// `out[i] ^= c` where bit `i` is set.
 pub fn add_where(out: &mut [Block], bits: &[u64], c: Block) {
     assert_eq!(bits.len(), out.len().div_ceil(64));
-    for (out, w) in out.chunks_mut(64).zip(bits) {
-        out.iter_mut().enumerate().for_each(|(i, o)| *o ^= c.when(w >> i & 1 == 1));
-    }
+    simd::add_where(simd::level(), out, bits, c);
 }
 
 /// Bit `i` becomes the lowest bit of `a[i]`; bits past the end become 0.
 pub fn low_bits(a: &[Block], bits: &mut [u64]) {
     assert_eq!(bits.len(), a.len().div_ceil(64));
-    for (a, w) in a.chunks(64).zip(bits) {
-        *w = a.iter().enumerate().fold(0, |w, (i, a)| w | (a.low() & 1) << i);
-    }
+    simd::low_bits(simd::level(), a, bits);
 }
 
 /// The lowest bit of `a[i]` becomes bit `i`.
 pub fn set_low_bits(a: &mut [Block], bits: &[u64]) {
     assert_eq!(bits.len(), a.len().div_ceil(64));
-    for (a, w) in a.chunks_mut(64).zip(bits) {
-        a.iter_mut().enumerate().for_each(|(i, a)| a.0 = a.0 & !1 | (w >> i & 1) as u128);
-    }
+    simd::set_low_bits(simd::level(), a, bits);
 }
 
 /// `out[i] ^= ` the low 64 bits of `a[i]`.
 pub fn sum_low(out: &mut [u64], a: &[Block]) {
     assert_eq!(out.len(), a.len());
-    out.iter_mut().zip(a).for_each(|(o, a)| *o ^= a.low());
+    simd::sum_low(simd::level(), out, a);
 }
 
 #[cfg(test)]
