@@ -3,8 +3,8 @@
 //! The S-box is the 32-AND circuit of Boyar and Peralta, "A small depth-16 circuit for the AES S-box" (IFIP SEC 2012): a linear layer to 22 sums of
 //! input bits, an inversion in GF(2^8) over a tower field, a linear layer back. A block costs 160 S-boxes, 5 120 ANDs; a key schedule 40, 1 280.
 
-use crate::builder::{Builder, Lit};
 use crate::bytes::{Byte, constant_bytes, xor_byte, xor_constant};
+use crate::{Builder, Lit};
 
 /// Sixteen bytes in the order of FIPS 197 section 3.4.
 pub type Block = [Byte; 16];

@@ -3,79 +3,20 @@
 //! A literal names a wire and a sign, so a negation is free. Every gate is looked up before it is made: the same operation on the same operands is
 //! one gate, however often a circuit asks for it. Signs of XOR operands move to its result, so an XOR gate never carries one.
 
-use std::ops::Not;
-
-use rustc_hash::FxHashMap;
+use hashbrown::HashTable;
 
 use crate::circuit::Circuit;
 use crate::compile::compile;
-
-/// A Boolean value of a circuit: a constant, or a wire of one [`Builder`] with a sign.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Lit(u32);
-
-impl Lit {
-    /// The constant 0.
-    pub const FALSE: Lit = Lit(0);
-    /// The constant 1.
-    pub const TRUE: Lit = Lit(1);
-
-    /// The constant `value`.
-    pub const fn constant(value: bool) -> Lit {
-        Lit(value as u32)
-    }
-
-    /// The value, if it is known while the circuit is built.
-    pub const fn as_constant(self) -> Option<bool> {
-        match self {
-            Lit::FALSE => Some(false),
-            Lit::TRUE => Some(true),
-            _ => None,
-        }
-    }
-
-    /// Index of the node; node 0 is the constant 0.
-    pub(crate) const fn node(self) -> usize {
-        (self.0 >> 1) as usize
-    }
-
-    pub(crate) const fn is_negated(self) -> bool {
-        self.0 & 1 == 1
-    }
-
-    fn negate_if(self, negate: bool) -> Lit {
-        Lit(self.0 ^ negate as u32)
-    }
-
-    fn positive(self) -> Lit {
-        Lit(self.0 & !1)
-    }
-}
-
-impl Not for Lit {
-    type Output = Lit;
-
-    fn not(self) -> Lit {
-        self.negate_if(true)
-    }
-}
-
-/// What makes the value of a node. Operands are in ascending order, those of an XOR are not negated.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Node {
-    False,
-    Input,
-    Xor(Lit, Lit),
-    And(Lit, Lit),
-}
+use crate::node::{Lit, Node, Op};
 
 /// Builds one circuit. Literals of one builder mean nothing to another.
 pub struct Builder {
+    /// The constant 0, inputs and gates, each after its operands.
     nodes: Vec<Node>,
-    /// Whether all that a node depends on is public at run time.
-    public: Vec<bool>,
-    known: FxHashMap<Node, Lit>,
+    /// Indices of all gates, found by the hash of the node.
+    known: HashTable<u32>,
     inputs: Vec<Lit>,
+    input_is_public: Vec<bool>,
     outputs: Vec<Lit>,
 }
 
@@ -83,7 +24,8 @@ impl Builder {
     /// An empty circuit.
     #[allow(clippy::new_without_default, reason = "an empty circuit is no natural default of anything")]
     pub fn new() -> Builder {
-        Builder { nodes: vec![Node::False], public: vec![true], known: FxHashMap::default(), inputs: Vec::new(), outputs: Vec::new() }
+        let nodes = vec![Node::LEAF];
+        Builder { nodes, known: HashTable::new(), inputs: Vec::new(), input_is_public: Vec::new(), outputs: Vec::new() }
     }
 
     /// `count` new secret inputs, after all inputs declared before.
@@ -116,7 +58,7 @@ impl Builder {
         if a == Lit::FALSE {
             return b.negate_if(negate);
         }
-        self.cancelled(a, b).or_else(|| self.cancelled(b, a)).unwrap_or_else(|| self.gate(Node::Xor(a, b))).negate_if(negate)
+        self.cancelled(a, b).or_else(|| self.cancelled(b, a)).unwrap_or_else(|| self.gate(Node::xor(a, b))).negate_if(negate)
     }
 
     /// `a & b`.
@@ -128,7 +70,7 @@ impl Builder {
         if a == Lit::TRUE || a == b {
             return b;
         }
-        self.gate(Node::And(a, b))
+        self.gate(Node::and(a, b))
     }
 
     /// `a | b`, one AND.
@@ -180,41 +122,37 @@ impl Builder {
     /// # Panics
     /// If the circuit needs 2^30 slots or more.
     pub fn finish(self) -> Circuit {
-        let Builder { nodes, public, known, inputs, outputs } = self;
+        let Builder { nodes, known, inputs, input_is_public, outputs } = self;
         drop(known);
-        compile(&nodes, &public, &inputs, &outputs)
+        compile(nodes, &inputs, input_is_public, &outputs)
     }
 
     fn declare(&mut self, count: usize, public: bool) -> Vec<Lit> {
-        let new: Vec<Lit> = (0..count).map(|_| self.push(Node::Input, public)).collect();
+        let new: Vec<Lit> = (0..count).map(|i| Lit::of_node(self.nodes.len() + i)).collect();
+        self.nodes.resize(self.nodes.len() + count, Node::LEAF);
         self.inputs.extend_from_slice(&new);
+        self.input_is_public.resize(self.inputs.len(), public);
         new
     }
 
     /// `(p ^ q) ^ q = p`, where `sum` may be the gate `p ^ q`.
     fn cancelled(&self, sum: Lit, q: Lit) -> Option<Lit> {
-        match self.nodes[sum.node()] {
-            Node::Xor(a, b) if a == q => Some(b),
-            Node::Xor(a, b) if b == q => Some(a),
+        match self.nodes[sum.node()].op() {
+            Op::Xor(a, b) if a == q => Some(b),
+            Op::Xor(a, b) if b == q => Some(a),
             _ => None,
         }
     }
 
+    /// The value of `node`, which is made unless it is known.
     fn gate(&mut self, node: Node) -> Lit {
-        let (Node::Xor(a, b) | Node::And(a, b)) = node else { unreachable!("only gates are looked up") };
-        if let Some(&known) = self.known.get(&node) {
-            return known;
+        let nodes = &mut self.nodes;
+        let entry = self.known.entry(node.hash(), |&id| nodes[id as usize] == node, |&id| nodes[id as usize].hash());
+        let id = *entry.or_insert(nodes.len() as u32).get();
+        if id as usize == nodes.len() {
+            nodes.push(node);
         }
-        let made = self.push(node, self.public[a.node()] && self.public[b.node()]);
-        self.known.insert(node, made);
-        made
-    }
-
-    fn push(&mut self, node: Node, public: bool) -> Lit {
-        let id = u32::try_from(self.nodes.len()).ok().filter(|&id| id < 1 << 31).expect("a circuit has fewer than 2^31 nodes");
-        self.nodes.push(node);
-        self.public.push(public);
-        Lit(id << 1)
+        Lit::of_node(id as usize)
     }
 }
 

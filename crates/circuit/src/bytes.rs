@@ -1,6 +1,6 @@
 //! How bytes and bits correspond, for literals and for plain values: byte by byte, bit 0 (the least significant) first within each byte.
 
-use crate::builder::{Builder, Lit};
+use crate::{Builder, Lit};
 
 /// Eight literals, the least significant first.
 pub type Byte = [Lit; 8];

@@ -107,26 +107,11 @@ pub struct Run<'a> {
 /// The most ANDs of a [`Run`].
 pub const RUN: usize = 16;
 
-/// Lengths of a run: XORs, and ANDs in the lowest [`RunLength::AND_BITS`] bits.
+/// How many gates a run has.
 #[derive(Clone, Copy)]
-pub(crate) struct RunLength(u32);
-
-impl RunLength {
-    const AND_BITS: u32 = RUN.ilog2() + 1;
-    pub(crate) const MAX_XORS: usize = (1 << (u32::BITS - Self::AND_BITS)) - 1;
-
-    pub(crate) fn new(xors: usize, ands: usize) -> RunLength {
-        assert!(xors <= Self::MAX_XORS && ands <= RUN, "a run of that length");
-        RunLength((xors as u32) << Self::AND_BITS | ands as u32)
-    }
-
-    fn xors(self) -> usize {
-        (self.0 >> Self::AND_BITS) as usize
-    }
-
-    fn ands(self) -> usize {
-        (self.0 & ((1 << Self::AND_BITS) - 1)) as usize
-    }
+pub(crate) struct RunLength {
+    pub(crate) xors: u32,
+    pub(crate) ands: u32,
 }
 
 /// Where an output bit is found after the last gate.
@@ -221,8 +206,8 @@ impl Circuit {
     pub fn runs(&self) -> impl Iterator<Item = Run<'_>> {
         let mut rest = &self.gates[..];
         self.runs.iter().map(move |length| {
-            let (xors, after) = rest.split_at(length.xors());
-            let (ands, after) = after.split_at(length.ands());
+            let (xors, after) = rest.split_at(length.xors as usize);
+            let (ands, after) = after.split_at(length.ands as usize);
             rest = after;
             Run { xors, ands }
         })
@@ -255,7 +240,7 @@ impl Circuit {
         }
         absorb(&mut hasher, self.input_is_public.iter().map(|&public| public as u32));
         absorb(&mut hasher, self.gates.iter().flat_map(|gate| [gate.a, gate.b, gate.out]));
-        absorb(&mut hasher, self.runs.iter().map(|length| length.0));
+        absorb(&mut hasher, self.runs.iter().flat_map(|length| [length.xors, length.ands]));
         let outputs = self.outputs.iter().flat_map(|output| match *output {
             Output::Slot { slot, neg } => [slot as u32, neg as u32],
             Output::Const(value) => [u32::MAX, value as u32],

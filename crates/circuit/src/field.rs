@@ -10,9 +10,9 @@
 mod p25519;
 mod p256;
 
-use crate::builder::{Builder, Lit};
 use crate::mul;
 use crate::sum::{Powers, Term, sum};
+use crate::{Builder, Lit};
 
 /// A prime field.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

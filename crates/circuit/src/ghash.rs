@@ -3,7 +3,7 @@
 //! Products by Karatsuba down to single bits, 3^7 = 2 187 ANDs; squares and everything with a known factor are linear. GHASH of a public message is
 //! therefore a linear function of the powers of H, and the tag needs no gates: [`multiplication_rows`] gives the bits to open.
 
-use crate::builder::{Builder, Lit};
+use crate::{Builder, Lit};
 
 /// A field element as the literals of its block, byte by byte, bit 0 of a byte first. The coefficient of x^i is bit `7 - i % 8` of byte `i / 8`.
 pub type Element = [Lit; 128];

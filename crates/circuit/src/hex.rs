@@ -1,7 +1,7 @@
 //! Hexadecimal text of secret bytes, lower case, as AWS Signature Version 4 writes a signature.
 
-use crate::builder::{Builder, Lit};
 use crate::bytes::Byte;
+use crate::{Builder, Lit};
 
 /// Two ASCII characters a byte, eight ANDs a byte.
 pub fn encode(b: &mut Builder, bytes: &[Byte]) -> Vec<Byte> {

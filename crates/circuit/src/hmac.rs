@@ -1,8 +1,8 @@
 //! HMAC-SHA-256 (RFC 2104) with keys held as the two states after their pads, so that many messages under a key pay for the key once.
 
-use crate::builder::{Builder, Lit};
 use crate::bytes::{Byte, constant_byte, xor_constant};
 use crate::sha256::{self, Schedule, State, compress, compress_scheduled, finish, initial_state, state_bytes};
+use crate::{Builder, Lit};
 
 /// A key as the states after the blocks `key ^ ipad` and `key ^ opad`.
 #[derive(Clone)]

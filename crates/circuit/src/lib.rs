@@ -8,6 +8,7 @@
 mod builder;
 mod circuit;
 mod compile;
+mod node;
 
 pub mod aes;
 pub mod bytes;
@@ -24,5 +25,6 @@ pub mod point;
 pub mod sha256;
 pub mod sum;
 
-pub use builder::{Builder, Lit};
+pub use builder::Builder;
 pub use circuit::{AndKind, Circuit, Gate, Output, RUN, Run, Stats};
+pub use node::Lit;

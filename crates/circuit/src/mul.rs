@@ -3,8 +3,8 @@
 //! Subtractive Karatsuba (Karatsuba and Ofman, 1962): with X = 2^h, x = x0 + x1 X and y = y0 + y1 X,
 //! `x y = p0 + p2 X^2 + (p0 + p2 - (x0 - x1)(y0 - y1)) X` for p0 = x0 y0 and p2 = x1 y1. At eight bits and below the schoolbook is cheaper.
 
-use crate::builder::{Builder, Lit};
 use crate::sum::{Term, sum};
+use crate::{Builder, Lit};
 
 /// Operands of at most this many bits are multiplied by the schoolbook.
 const SCHOOLBOOK: usize = 8;

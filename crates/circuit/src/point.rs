@@ -19,9 +19,9 @@
 //! summand is below p, both come from parties that break the rules, and the result is some other number below p, as if they had chosen other
 //! coordinates.
 
-use crate::builder::{Builder, Lit};
 use crate::field::Field;
 use crate::sum::{Powers, Term, sum};
+use crate::{Builder, Lit};
 
 /// A curve whose points are added.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

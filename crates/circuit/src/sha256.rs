@@ -4,9 +4,9 @@
 //! 15 886. If it is public only when the circuit runs, parties compute the 64 words `W[t] + K[t]` in the clear and put them in as public inputs:
 //! 16 120.
 
-use crate::builder::{Builder, Lit};
 use crate::bytes::{Byte, constant_bytes};
 use crate::sum::{Term, sum};
+use crate::{Builder, Lit};
 
 /// 32 literals, the least significant first.
 pub type Word = [Lit; 32];

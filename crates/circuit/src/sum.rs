@@ -4,7 +4,7 @@
 //! Frequenza 1965). Constants are folded before anything is added, and a negative operand is its complement and a constant:
 //! `-v * 2^s = ~v * 2^s + 2^s - 2^(s + len)`.
 
-use crate::builder::{Builder, Lit};
+use crate::{Builder, Lit};
 
 /// One operand of a sum: an unsigned number, bit 0 first, times a signed power of two.
 #[derive(Clone, Copy)]

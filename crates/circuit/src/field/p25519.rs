@@ -1,8 +1,8 @@
 //! Reductions modulo p = 2^255 - 19: what stands above bit 255 is multiplied by 19 = 2^4 + 2 + 1 and added below.
 
 use super::extended;
-use crate::builder::{Builder, Lit};
 use crate::sum::{Term, sum};
+use crate::{Builder, Lit};
 
 pub(super) const PRIME: [(usize, i32); 2] = [(255, 1), (0, -19)];
 

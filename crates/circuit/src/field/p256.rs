@@ -4,8 +4,8 @@
 //! lowest k <= 96 bits clears them. From above by 2^256 = 2^224 - 2^192 - 2^96 + 1 modulo p.
 
 use super::extended;
-use crate::builder::{Builder, Lit};
 use crate::sum::{Term, sum};
+use crate::{Builder, Lit};
 
 pub(super) const PRIME: [(usize, i32); 5] = [(256, 1), (224, -1), (192, 1), (96, 1), (0, -1)];
 
