@@ -32,9 +32,9 @@ arrows:
 counts:
     cargo run --release --locked -p cotenant-circuit --example counts
 
-# the engine: seconds and bytes for AND gates, e.g. `just bench-engine --parties 3 --ands 1000000`
-bench-engine *ARGS="--parties 2 --ands 1000000":
-    cargo run --release --locked -p cotenant-bench -- engine {{ ARGS }}
+# the engine: alone, what it is to reach and what it reaches; or one run, e.g. `just bench-engine --parties 3 --ands 1000000 --profile`
+bench-engine *ARGS:
+    cargo run --release --locked -p cotenant-bench -- {{ if ARGS == "" { "table" } else { "engine " + ARGS } }}
 
 # one HTTPS call, e.g. `just bench-call --parties 2 --request-bytes 1000 --response-bytes 1000`
 bench-call *ARGS="--parties 2 --request-bytes 1000 --response-bytes 1000":

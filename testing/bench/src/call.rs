@@ -3,8 +3,7 @@
 use crate::{
     calibrate::{Calibration, calibrate},
     error::Error,
-    line::Line,
-    processes::{self, Party, peak_mb},
+    processes::{self, Party, Place, peak_mb},
     service,
     table::{self, Rows},
     tally::Tally,
@@ -91,13 +90,13 @@ pub struct Part {
 ///
 /// # Errors
 /// What failed first.
-pub async fn run(parties: usize, request_bytes: usize, response_bytes: usize, line: Option<Line>) -> Result<Report, Error> {
+pub async fn run(parties: usize, request_bytes: usize, response_bytes: usize, place: Place) -> Result<Report, Error> {
     let request = service::encode_signed(service::request(request_bytes)?);
     let answer = service::answer(response_bytes)?;
     let calibration = calibrate()?;
     let service = service::serve(request, answer).await?;
     let job = Job { port: service.port, ca_pem: service.ca_pem, request_bytes, response_bytes };
-    let all: Vec<Figures> = processes::run(parties, line, &processes::Job::Call(job)).await?;
+    let all: Vec<Figures> = processes::run(parties, place, &processes::Job::Call(job)).await?;
     let slowest = all.iter().max_by(|a, b| a.total().seconds.total_cmp(&b.total().seconds)).expect("there are parties");
     let seconds = |names: &[Stage]| slowest.part(names).seconds;
     let part = |names: &[Stage]| Part {

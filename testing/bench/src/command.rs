@@ -1,12 +1,14 @@
 //! The command line.
 
 use crate::{
-    call, cot, engine,
+    alone, call, cot, engine,
     error::Error,
     line::Line,
-    processes::{self, print},
+    processes::{self, Place, print},
+    session::MOST_THREADS,
     table::{self, Rows},
-    workload::Unit,
+    targets,
+    workload::{SEGMENT, Unit},
 };
 use clap::{Args, Parser, Subcommand};
 use cotenant::children::ERROR_PREFIX;
@@ -15,12 +17,14 @@ use std::{io::Write, path::PathBuf, process::ExitCode, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
 
 const EXAMPLES: &str = "Examples:
-  cargo run --release -p cotenant-bench -- engine --parties 2 --ands 1000000
+  cargo run --release -p cotenant-bench -- table
+  cargo run --release -p cotenant-bench -- engine --parties 2 --ands 1000000 --profile
   cargo run --release -p cotenant-bench -- engine --parties 3 --ands 300000 --rtt-ms 6.6 --gbit 5.55 --json
+  cargo run --release -p cotenant-bench -- alone --parties 2 --ands 1000000
   cargo run --release -p cotenant-bench -- cot --k 4
   cargo run --release -p cotenant-bench -- call --parties 2 --request-bytes 672 --response-bytes 1000
 
-Each party is a process of its own on this machine. docs/benchmarks.md says what each figure means.";
+Each party is a process of its own on this machine, but for alone. docs/benchmarks.md says what each figure means.";
 
 /// Measures the engine, correlated oblivious transfer, and HTTPS calls
 #[derive(Parser)]
@@ -35,6 +39,12 @@ enum What {
     /// Many AND gates: independent AES-128 blocks or SHA-256 compressions
     #[command(after_help = "Example:\n  cotenant-bench engine --parties 2 --ands 1000000 --json")]
     Engine(EngineArgs),
+    /// What the engine is to reach and what it does reach, all from this run
+    #[command(after_help = "Example:\n  cotenant-bench table --repeat 9")]
+    Table(TableArgs),
+    /// The work of each party by itself, with the messages of the others at hand
+    #[command(after_help = "Example:\n  cotenant-bench alone --parties 2 --ands 1000000")]
+    Alone(AloneArgs),
     /// Correlated oblivious transfers in one direction, between two processes
     #[command(after_help = "Example:\n  cotenant-bench cot --k 4 --json")]
     Cot(CotArgs),
@@ -51,20 +61,67 @@ enum What {
 
 #[derive(Args)]
 struct EngineArgs {
+    #[command(flatten)]
+    job: JobArgs,
+    #[command(flatten)]
+    line: LineArgs,
+    /// Cores that all parties share, as taskset takes them, e.g. 0 or 0,1; without it all
+    #[arg(long, value_name = "LIST")]
+    cores: Option<String>,
+    /// The steps of every party too
+    #[arg(long)]
+    profile: bool,
+    /// One JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct AloneArgs {
+    #[command(flatten)]
+    job: JobArgs,
+    /// One JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// A session of the engine.
+#[derive(Args)]
+struct JobArgs {
     /// How many parties
     #[arg(long, value_name = "N", value_parser = parse_parties, default_value = "2")]
     parties: usize,
     /// At least so many AND gates
-    #[arg(long, value_name = "M", value_parser = clap::value_parser!(u64).range(1..=1 << 27), default_value = "1000000")]
-    ands: u64,
+    #[arg(long, value_name = "M", value_parser = parse_ands, default_value = "1000000")]
+    ands: usize,
     /// What is computed
     #[arg(long, value_enum, default_value = "aes")]
     circuit: Unit,
+    /// About so many AND gates in one circuit, which is evaluated as often as needed
+    #[arg(long, value_name = "M", value_parser = parse_ands, default_value_t = SEGMENT)]
+    segment: usize,
     /// Threads of each party; 1 is all there is yet
     #[arg(long, value_name = "T", default_value = "1")]
     threads: usize,
-    #[command(flatten)]
-    line: LineArgs,
+}
+
+impl JobArgs {
+    fn job(&self) -> Result<engine::Job, Error> {
+        if !(1..=MOST_THREADS).contains(&self.threads) {
+            return Err(Error::NotBuilt { option: "--threads", missing: "the engine computes on one thread of each party so far" });
+        }
+        Ok(engine::Job { unit: self.circuit, ands: self.ands, segment: self.segment, threads: self.threads })
+    }
+}
+
+#[derive(Args)]
+struct TableArgs {
+    /// At least so many AND gates in each run
+    #[arg(long, value_name = "M", value_parser = parse_ands, default_value = "1000000")]
+    ands: usize,
+    /// How often each figure is measured
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), default_value = "5")]
+    repeat: u32,
     /// One JSON object instead of a table
     #[arg(long)]
     json: bool,
@@ -159,17 +216,22 @@ pub fn main() -> ExitCode {
 async fn run(what: What) -> Result<(), Error> {
     match what {
         What::Engine(args) => {
-            if args.threads != 1 {
-                return Err(Error::NotBuilt { option: "--threads", missing: "the engine computes on one thread of each party so far" });
-            }
-            let job = engine::Job { unit: args.circuit, ands: usize::try_from(args.ands).expect("at most 2^27") };
-            let report = engine::run(args.parties, job, args.line.line()?).await?;
-            show(args.json, &report, engine::Report::rows)
+            let place = Place { line: args.line.line()?, cores: args.cores };
+            let report = engine::run(args.job.parties, args.job.job()?, place, args.profile).await?;
+            show(args.json, &report, |report| with(engine::Report::rows(report), report.profile()))
+        }
+        What::Table(args) => {
+            let report = targets::run(targets::Options { ands: args.ands, repeat: args.repeat as usize }).await?;
+            show(args.json, &report, targets::Report::text)
+        }
+        What::Alone(args) => {
+            let report = alone::run(args.job.parties, args.job.job()?).await?;
+            show(args.json, &report, |report| with(report.rows(), Some(report.profile())))
         }
         What::Cot(args) => {
             let job = cot::Job { k: args.k.parse().expect("one of four digits"), batches: args.batches as usize };
             let report = cot::run(job).await?;
-            show(args.json, &report, cot::Report::rows)
+            show(args.json, &report, |report| table::render(&report.rows()))
         }
         What::Call(args) => {
             if args.secret_response {
@@ -179,15 +241,21 @@ async fn run(what: What) -> Result<(), Error> {
             if args.kept {
                 return Err(Error::NotBuilt { option: "--kept", missing: "calls on a kept connection are not built yet" });
             }
-            let report = call::run(args.parties, args.request_bytes, args.response_bytes, args.line.line()?).await?;
-            show(args.json, &report, call::Report::rows)
+            let place = Place { line: args.line.line()?, cores: None };
+            let report = call::run(args.parties, args.request_bytes, args.response_bytes, place).await?;
+            show(args.json, &report, |report| table::render(&report.rows()))
         }
         What::Party { home } => processes::attend(&home).await,
     }
 }
 
-fn show<R: Serialize>(json: bool, report: &R, rows: impl FnOnce(&R) -> Rows) -> Result<(), Error> {
-    if json { print(&serde_json::to_string(report)?) } else { print(&table::render(&rows(report))) }
+fn show<R: Serialize>(json: bool, report: &R, text: impl FnOnce(&R) -> String) -> Result<(), Error> {
+    if json { print(&serde_json::to_string(report)?) } else { print(&text(report)) }
+}
+
+/// Figures, then a table of them if there is one.
+fn with(rows: Rows, grid: Option<String>) -> String {
+    std::iter::once(table::render(&rows)).chain(grid).collect::<Vec<_>>().join("\n\n")
 }
 
 /// Ends when the process is told to; dropping what runs then ends the parties' processes and removes their homes.
@@ -208,4 +276,10 @@ fn parse_parties(text: &str) -> Result<usize, String> {
     let most = cotenant_mpc::MAX_PARTIES;
     let parties = text.parse().map_err(|_| format!("not a number from 2 to {most}"))?;
     if (2..=most).contains(&parties) { Ok(parties) } else { Err(format!("a session has 2 to {most} parties")) }
+}
+
+fn parse_ands(text: &str) -> Result<usize, String> {
+    let most = 1 << 27;
+    let ands = text.parse().ok().filter(|ands| (1..=most).contains(ands));
+    ands.ok_or_else(|| format!("not a number from 1 to {most}"))
 }

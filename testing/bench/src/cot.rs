@@ -6,7 +6,7 @@
 use crate::{
     calibrate::{Calibration, calibrate},
     error::Error,
-    processes::{self, Party},
+    processes::{self, Party, Place},
     table::{self, Rows},
 };
 use chacha20::ChaCha20Rng;
@@ -45,16 +45,20 @@ pub struct Figures {
 /// What is printed. Times are those of the party that took longest.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    k: usize,
-    cots: u64,
+    /// Bits of the global key that one tree covers.
+    pub k: usize,
+    /// Transfers made.
+    pub cots: u64,
     /// Base OTs and trees.
-    setup_s: f64,
+    pub setup_s: f64,
     /// Extension and checks.
-    extend_s: f64,
-    cot_per_s: f64,
+    pub extend_s: f64,
+    /// `cots / extend_s`.
+    pub cot_per_s: f64,
     /// Sent both ways, after the set-up.
-    bytes_per_cot: f64,
-    calibration: Calibration,
+    pub bytes_per_cot: f64,
+    /// What this machine could do just before.
+    pub calibration: Calibration,
 }
 
 /// Measures; prints nothing.
@@ -63,7 +67,7 @@ pub struct Report {
 /// What failed first.
 pub async fn run(job: Job) -> Result<Report, Error> {
     let calibration = calibrate()?;
-    let all: Vec<Figures> = processes::run(2, None, &processes::Job::Cot(job.clone())).await?;
+    let all: Vec<Figures> = processes::run(2, Place::default(), &processes::Job::Cot(job.clone())).await?;
     let longest = |of: fn(&Figures) -> f64| all.iter().map(of).fold(0.0, f64::max);
     let (cots, extend_s) = (job.batches * BATCH, longest(|f| f.extend_s));
     Ok(Report {
@@ -89,6 +93,7 @@ impl Report {
             ("bytes a COT", format!("{:.3}", self.bytes_per_cot)),
         ];
         rows.extend(table::calibration(&self.calibration));
+        rows.push(("a COT as AES blocks of one core", format!("{:.1}", self.calibration.aes_blocks_per_s / self.cot_per_s)));
         rows
     }
 }

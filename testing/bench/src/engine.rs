@@ -3,101 +3,151 @@
 use crate::{
     calibrate::{Calibration, calibrate},
     error::Error,
-    line::Line,
-    processes::{self, Party, peak_mb},
+    processes::{self, Party, Place, peak_mb},
+    session::{self, Measured, ONLINE, SETUP},
+    steps::Step,
     table::{self, Rows},
     workload::{Unit, Workload},
 };
-use chacha20::ChaCha20Rng;
 use cotenant::{
     party::{fresh_rng, on_own_thread},
     progress::Console,
     stages::Watcher,
 };
-use cotenant_core::{Bits, Channel, Domain, PartyId};
-use cotenant_mpc::{Engine, Given, Input, Observer, Online, Phase, Segment, Session, Source, VerifiedWires};
+use cotenant_core::PartyId;
+use cotenant_mpc::Phase;
 use serde::{Deserialize, Serialize};
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 /// What each party's process does.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Job {
     /// What is computed many times.
     pub unit: Unit,
     /// At least so many ANDs.
     pub ands: usize,
+    /// About so many in one circuit, which is evaluated as often as needed.
+    pub segment: usize,
+    /// Threads that a party computes on.
+    pub threads: usize,
+}
+
+impl Job {
+    /// The workload of the job.
+    pub fn workload(&self) -> Workload {
+        Workload::new(self.unit, self.ands, self.segment)
+    }
 }
 
 /// What one party measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Figures {
     ands: u64,
-    setup_s: f64,
-    prepare_s: f64,
-    online_s: f64,
     sent_bytes: u64,
     rounds_online: u64,
     peak_mb: f64,
+    steps: Vec<Step>,
 }
 
 /// What is printed. Times are those of the party that took longest; lists are by party.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    parties: usize,
+    /// Number of parties.
+    pub parties: usize,
     /// AND gates garbled and evaluated.
-    ands: u64,
+    pub ands: u64,
     /// Session id, base OTs, check of global keys.
-    setup_s: f64,
+    pub setup_s: f64,
     /// Authenticated bits, triples and tables.
-    prepare_s: f64,
+    pub prepare_s: f64,
     /// Inputs, evaluation, opening of all outputs.
-    online_s: f64,
-    total_s: f64,
-    and_per_s: f64,
-    and_per_s_online: f64,
+    pub online_s: f64,
+    /// All three.
+    pub total_s: f64,
+    /// `ands / total_s`.
+    pub and_per_s: f64,
+    /// `ands / online_s`.
+    pub and_per_s_online: f64,
     /// Message bytes sent in all phases, to all other parties together.
-    bytes_per_and: Vec<f64>,
+    pub bytes_per_and: Vec<f64>,
     /// Highest resident memory of each process, in MB of 10^6 bytes.
-    peak_mb: Vec<f64>,
+    pub peak_mb: Vec<f64>,
     /// The most that a party waited for an answer.
-    rounds_online: u64,
-    calibration: Calibration,
+    pub rounds_online: u64,
+    /// What this machine could do just before.
+    pub calibration: Calibration,
+    /// The figures as parts of it.
+    pub of_machine: OfMachine,
+    /// The steps of each party, if asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<Vec<Vec<Step>>>,
+}
+
+/// Figures as parts of what the machine can do.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct OfMachine {
+    /// ANDs made in the time in which one core makes one AES block.
+    pub and_per_aes_block: f64,
+    /// The same online.
+    pub and_per_aes_block_online: f64,
+    /// Bytes that the busiest party sent over what one TCP connection, or the emulated link to each other party, carries in the time.
+    pub of_link: f64,
+    /// Resident memory of the largest process over what one core copies in the time.
+    pub of_copying: f64,
 }
 
 /// Measures; prints nothing.
 ///
 /// # Errors
 /// What failed first.
-pub async fn run(parties: usize, job: Job, line: Option<Line>) -> Result<Report, Error> {
+pub async fn run(parties: usize, job: Job, place: Place, profile: bool) -> Result<Report, Error> {
     let calibration = calibrate()?;
-    let all: Vec<Figures> = processes::run(parties, line, &processes::Job::Engine(job)).await?;
+    let link_gbit = place.line.and_then(|line| line.gbit).map_or(calibration.tcp_gbit, |gbit| gbit * (parties - 1) as f64);
+    let all: Vec<Figures> = processes::run(parties, place, &processes::Job::Engine(job)).await?;
     let slowest = all.iter().max_by(|a, b| a.total_s().total_cmp(&b.total_s())).expect("there are parties");
-    let ands = slowest.ands;
+    let (ands, total_s) = (slowest.ands, slowest.total_s());
+    let [setup_s, online_s] = [slowest.seconds(&[SETUP]), slowest.seconds(&ONLINE)];
+    let [and_per_s, and_per_s_online] = [total_s, online_s].map(|seconds| ands as f64 / seconds);
+    let most = |of: fn(&Figures) -> f64| all.iter().map(of).fold(0.0, f64::max);
+    let of_machine = OfMachine {
+        and_per_aes_block: and_per_s / calibration.aes_blocks_per_s,
+        and_per_aes_block_online: and_per_s_online / calibration.aes_blocks_per_s,
+        of_link: most(|party| party.sent_bytes as f64) * 8e-9 / total_s / link_gbit,
+        of_copying: most(|party| party.peak_mb) / 1e3 / total_s / calibration.copy_gb_per_s,
+    };
     Ok(Report {
         parties,
         ands,
-        setup_s: slowest.setup_s,
-        prepare_s: slowest.prepare_s,
-        online_s: slowest.online_s,
-        total_s: slowest.total_s(),
-        and_per_s: ands as f64 / slowest.total_s(),
-        and_per_s_online: ands as f64 / slowest.online_s,
+        setup_s,
+        prepare_s: total_s - setup_s - online_s,
+        online_s,
+        total_s,
+        and_per_s,
+        and_per_s_online,
         bytes_per_and: all.iter().map(|party| party.sent_bytes as f64 / ands as f64).collect(),
         peak_mb: all.iter().map(|party| party.peak_mb).collect(),
         rounds_online: all.iter().map(|party| party.rounds_online).max().expect("there are parties"),
         calibration,
+        of_machine,
+        steps: profile.then(|| all.into_iter().map(|party| party.steps).collect()),
     })
 }
 
 impl Figures {
     fn total_s(&self) -> f64 {
-        self.setup_s + self.prepare_s + self.online_s
+        self.steps.iter().map(|step| step.seconds).sum()
+    }
+
+    /// All steps of these names.
+    fn seconds(&self, names: &[&str]) -> f64 {
+        self.steps.iter().filter(|step| names.contains(&step.name.as_str())).map(|step| step.seconds).sum()
     }
 }
 
 impl Report {
     /// For people.
     pub fn rows(&self) -> Rows {
+        let of = &self.of_machine;
         let mut rows = vec![
             ("parties", self.parties.to_string()),
             ("AND gates", table::count(self.ands)),
@@ -112,8 +162,33 @@ impl Report {
             ("rounds online", self.rounds_online.to_string()),
         ];
         rows.extend(table::calibration(&self.calibration));
+        let blocks = [of.and_per_aes_block, of.and_per_aes_block_online].map(|ands| format!("{:.1}", 1.0 / ands));
+        rows.push(("an AND as AES blocks of one core", format!("{} in all, {} online", blocks[0], blocks[1])));
+        rows.push(("of the link's rate", table::percent(of.of_link)));
         rows
     }
+
+    /// The steps of all parties, if they were asked for.
+    pub fn profile(&self) -> Option<String> {
+        self.steps.as_ref().map(|steps| table::grid(&profile(steps, self.ands)))
+    }
+}
+
+/// One row a step and party: where the time of an AND goes.
+pub fn profile(parties: &[Vec<Step>], ands: u64) -> Vec<Vec<String>> {
+    let head = ["step", "party", "ns an AND", "computing", "other threads", "bytes an AND", "pages touched"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    let an_and = |figure: f64| format!("{:.1}", figure / ands as f64);
+    for step in 0..parties.iter().map(Vec::len).min().unwrap_or(0) {
+        for (i, party) in parties.iter().enumerate() {
+            let Step { name, seconds, computing_s, others_s, sent_bytes, faults } = &party[step];
+            let mut row = vec![name.clone(), format!("P{}", i + 1)];
+            row.extend([seconds, computing_s, others_s].map(|seconds| an_and(seconds * 1e9)));
+            row.extend([an_and(*sent_bytes as f64), table::count(*faults)]);
+            rows.push(row);
+        }
+    }
+    rows
 }
 
 /// What a party's process does.
@@ -121,78 +196,18 @@ impl Report {
 /// # Errors
 /// The session's, or [`Error::WrongResult`].
 pub async fn attend(party: &Party, job: Job) -> Result<Figures, Error> {
-    let workload = Arc::new(Workload::new(job.unit, job.ands));
+    let workload = Arc::new(job.workload());
     let console = (party.home.me == PartyId::EVALUATOR).then(|| Console::new("engine".to_owned(), false));
-    let observer: Observer = Box::new(move |progress| console.iter().for_each(|console| console.progress(progress)));
+    let observer = move |progress| console.iter().for_each(|console| console.progress(progress));
     let (lane, rng) = (party.work(), fresh_rng()?);
     party.meet().await?;
-    let (mut figures, outputs) = on_own_thread(measure(lane, rng, workload.clone(), observer)).await?;
-    figures.peak_mb = peak_mb()?;
-    let expected = (0..workload.segments).flat_map(|segment| workload.expected(segment));
-    if !outputs.iter().eq(expected) {
+    let shared = workload.clone();
+    let measured = on_own_thread(async move { session::measure(lane, rng, &shared, job.threads, observer).await });
+    let Measured { outputs, stats, steps } = measured.await?;
+    let peak_mb = peak_mb()?;
+    if !workload.gives(&outputs) {
         return Err(Error::WrongResult("the joint result"));
     }
-    Ok(figures)
-}
-
-/// One session from its start to its end; the outputs of all evaluations, in order.
-async fn measure<C: Channel>(
-    lane: C,
-    rng: ChaCha20Rng,
-    workload: Arc<Workload>,
-    observer: Observer,
-) -> Result<(Figures, Bits), cotenant_mpc::Error> {
-    let values: Vec<[Bits; 2]> = (0..workload.segments).map(|segment| workload.values(segment)).collect();
-    let agreed = Domain::Session.hasher().field(b"benchmark").number(workload.ands() as u64).digest();
-    let started = Instant::now();
-    let mut session = Session::start(lane, agreed, rng, Some(observer)).await?;
-    let set_up = Instant::now();
-    let (inputs, segments) = declare(&mut session, &workload)?;
-    let mut online = session.seal().await?;
-    let prepared = Instant::now();
-    let outputs = evaluate(&mut online, inputs, values, segments).await?;
-    let over = Instant::now();
-    let stats = online.stats();
-    let figures = Figures {
-        ands: stats.ands,
-        setup_s: (set_up - started).as_secs_f64(),
-        prepare_s: (prepared - set_up).as_secs_f64(),
-        online_s: (over - prepared).as_secs_f64(),
-        sent_bytes: stats.total().sent_bytes,
-        rounds_online: stats.phase(Phase::Online).rounds,
-        peak_mb: 0.0,
-    };
-    Ok((figures, outputs))
-}
-
-type Plan = (Vec<[Input; 2]>, Vec<Segment>);
-
-fn declare<E: Engine>(session: &mut E, workload: &Workload) -> Result<Plan, cotenant_mpc::Error> {
-    let owners = [PartyId::EVALUATOR, PartyId::new(session.parties() - 1)];
-    let (mut inputs, mut segments) = (Vec::new(), Vec::new());
-    for _ in 0..workload.segments {
-        let pair = [0, 1].map(|i| session.declare(Source::Private(owners[i]), workload.inputs[i]));
-        let wires: Vec<_> = pair.iter().flat_map(|input| input.wires()).collect();
-        segments.push(session.segment(&workload.circuit, &wires)?);
-        inputs.push(pair);
-    }
-    Ok((inputs, segments))
-}
-
-async fn evaluate<O: Online>(
-    online: &mut O,
-    inputs: Vec<[Input; 2]>,
-    values: Vec<[Bits; 2]>,
-    segments: Vec<Segment>,
-) -> Result<Bits, cotenant_mpc::Error> {
-    let mine = Source::Private(online.me());
-    let pairs = inputs.into_iter().flatten().zip(values.into_iter().flatten());
-    let given = pairs.map(|(input, bits)| if input.source() == mine { Given::Mine(input, bits) } else { Given::Theirs(input) });
-    online.input(given.collect()).await?;
-    let mut outputs: Option<O::Verified> = None;
-    for segment in segments {
-        let verified = online.evaluate(segment).await?;
-        outputs = Some(outputs.map_or(verified.clone(), |before| before.concat(&verified)));
-    }
-    online.open(&outputs.expect("a workload has at least one segment")).await
+    let (sent_bytes, rounds_online) = (stats.total().sent_bytes, stats.phase(Phase::Online).rounds);
+    Ok(Figures { ands: stats.ands, sent_bytes, rounds_online, peak_mb, steps })
 }

@@ -6,7 +6,9 @@
 //! | `processes` | one process for each party, over loopback or an emulated link, and what they give back |
 //! | `line` | the emulated link |
 //! | `calibrate` | what this machine can do at this moment, to compare the other figures with |
-//! | `engine`, `workload` | many AND gates |
+//! | `engine`, `session`, `workload`, `steps` | many AND gates |
+//! | `alone`, `replay` | each party of such a session by itself |
+//! | `targets` | what the engine is to reach, beside what it does reach |
 //! | `cot` | correlated oblivious transfer, one direction |
 //! | `call`, `service`, `tally` | one HTTPS call, the server that it goes to, and which part of it evaluates which gates |
 //! | `table` | figures for people |
@@ -14,6 +16,7 @@
 //! Counts of gates, bytes and rounds are exact and the same at every run; the tests pin them. Times are never tested.
 #![forbid(unsafe_code)]
 
+pub mod alone;
 pub mod calibrate;
 pub mod call;
 pub mod command;
@@ -22,7 +25,11 @@ pub mod engine;
 pub mod error;
 pub mod line;
 pub mod processes;
+pub mod replay;
 pub mod service;
+pub mod session;
+pub mod steps;
 pub mod table;
 pub mod tally;
+pub mod targets;
 pub mod workload;

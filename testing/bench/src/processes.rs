@@ -27,18 +27,35 @@ pub enum Job {
     Call(call::Job),
 }
 
-/// Runs the job with so many parties, each in a process of its own, and gives their figures in order. With a line, each pair has one between them.
+/// Where the processes run and what is between them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Place {
+    /// An emulated link between each two parties instead of the loopback interface.
+    pub line: Option<Line>,
+    /// The processor's cores that all parties share, as taskset(1) takes them, instead of all.
+    pub cores: Option<String>,
+}
+
+/// Runs the job with so many parties, each in a process of its own, and gives their figures in order.
 ///
 /// # Errors
 /// The failure of the party whose failure explains the others'.
-pub async fn run<F: DeserializeOwned>(parties: usize, line: Option<Line>, job: &Job) -> Result<Vec<F>, Error> {
+pub async fn run<F: DeserializeOwned>(parties: usize, place: Place, job: &Job) -> Result<Vec<F>, Error> {
     let dir = tempfile::tempdir().map_err(Error::io("cannot make a temporary directory"))?;
     let homes = children::make_homes(dir.path(), parties).map_err(cotenant::error::Error::from)?;
-    if let Some(line) = line {
+    if let Some(line) = place.line {
         put_between(&homes, line)?;
     }
-    let program = std::env::current_exe().map_err(Error::io("cannot find this program to start it once more"))?;
-    let task = |home: &PathBuf| Task { arguments: vec!["party".to_owned(), home.display().to_string()], stdout: Stdout::Keep, log: None };
+    let mut program = std::env::current_exe().map_err(Error::io("cannot find this program to start it once more"))?;
+    let mut before = Vec::new();
+    if let Some(cores) = place.cores {
+        before = vec!["--cpu-list".to_owned(), cores, program.display().to_string()];
+        program = "taskset".into();
+    }
+    let task = |home: &PathBuf| {
+        let arguments = before.iter().cloned().chain(["party".to_owned(), home.display().to_string()]);
+        Task { arguments: arguments.collect(), stdout: Stdout::Keep, log: None }
+    };
     let job = serde_json::to_vec(job)?;
     let show = |party, line: &str| {
         // One party's progress is everybody's; errors come with the end.

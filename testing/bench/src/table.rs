@@ -12,17 +12,37 @@ pub fn render(rows: &Rows) -> String {
     lines.join("\n")
 }
 
-/// The last rows of every table.
+/// Rows of columns as a table of Markdown; the first row is the head.
+pub fn grid(rows: &[Vec<String>]) -> String {
+    let columns = rows.first().map_or(0, Vec::len);
+    let widths: Vec<usize> = (0..columns).map(|c| rows.iter().map(|row| row[c].chars().count()).max().unwrap_or(0)).collect();
+    let line = |row: &Vec<String>| {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}")).collect();
+        format!("| {} |", cells.join(" | "))
+    };
+    let rule: Vec<String> = widths.iter().map(|&width| "-".repeat(width.max(3))).collect();
+    let mut lines: Vec<String> = rows.iter().map(line).collect();
+    lines.insert(1.min(lines.len()), format!("| {} |", rule.join(" | ")));
+    lines.join("\n")
+}
+
+/// What this machine can do.
 pub fn calibration(calibration: &Calibration) -> Rows {
     vec![
         ("this machine now: AES blocks/s, one core", millions(calibration.aes_blocks_per_s)),
         ("this machine now: loopback TCP", format!("{:.1} Gbit/s", calibration.tcp_gbit)),
+        ("this machine now: copying, one core", format!("{:.1} GB/s", calibration.copy_gb_per_s)),
     ]
 }
 
 /// A time.
 pub fn seconds(s: f64) -> String {
     format!("{s:.3} s")
+}
+
+/// A part of a whole.
+pub fn percent(part: f64) -> String {
+    format!("{:.1} %", 100.0 * part)
 }
 
 /// A rate.
@@ -55,6 +75,9 @@ mod tests {
     #[test]
     fn figures_are_lined_up_and_grouped() {
         assert_eq!(["0", "999", "1 000", "12 345", "1 234 567"].map(str::to_owned), [0, 999, 1000, 12_345, 1_234_567].map(count));
+        let cells = |row: [&str; 2]| row.map(str::to_owned).to_vec();
+        assert_eq!(grid(&[cells(["what", "n"]), cells(["ä", "1 000"])]), "| what | n     |\n| ---- | ----- |\n| ä    | 1 000 |");
+        assert_eq!(percent(0.1234), "12.3 %");
         assert_eq!(render(&vec![("a", counts(&[1, 2000])), ("bcd", list(&[1.25, 2.0], 1))]), "a    1 / 2 000\nbcd  1.2 / 2.0");
     }
 }

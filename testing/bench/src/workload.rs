@@ -1,7 +1,7 @@
 //! What the engine is measured on: independent AES-128 blocks, each with its key schedule (6 400 ANDs), or independent SHA-256 compressions.
 //!
-//! Copies are put side by side in one circuit of about 2^20 ANDs, and that circuit is evaluated as often as needed. The first party gives the keys or
-//! states, the last party the texts.
+//! Copies are put side by side in one circuit of about 2^16 ANDs, and that circuit is evaluated as often as needed, so that its own memory hardly counts.
+//! The first party gives the keys or states, the last party the texts.
 
 use chacha20::ChaCha20Rng;
 use clap::ValueEnum;
@@ -16,8 +16,8 @@ use rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// ANDs of one circuit; more are had by evaluating it again.
-const SEGMENT: usize = 1 << 20;
+/// ANDs of one circuit, about, if nothing else is asked for; more are had by evaluating it again.
+pub const SEGMENT: usize = 1 << 16;
 
 /// What is computed many times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -77,11 +77,11 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// At least `ands` ANDs.
-    pub fn new(unit: Unit, ands: usize) -> Workload {
+    /// At least `ands` ANDs, at most one copy more than `segment` of them in one circuit.
+    pub fn new(unit: Unit, ands: usize, segment: usize) -> Workload {
         let each = unit.circuit(1).stats().ands();
         let copies = ands.div_ceil(each).max(1);
-        let segments = copies.div_ceil(SEGMENT.div_ceil(each));
+        let segments = copies.div_ceil(segment.div_ceil(each).max(1));
         let copies = copies.div_ceil(segments);
         Workload { circuit: Arc::new(unit.circuit(copies)), segments, inputs: unit.inputs().map(|bits| copies * bits) }
     }
@@ -102,6 +102,11 @@ impl Workload {
         let inputs: Vec<bool> = self.values(segment).iter().flat_map(|bits| bits.iter().collect::<Vec<_>>()).collect();
         self.circuit.eval(&inputs)
     }
+
+    /// Whether these are the outputs of all evaluations, in order.
+    pub fn gives(&self, outputs: &Bits) -> bool {
+        outputs.iter().eq((0..self.segments).flat_map(|segment| self.expected(segment)))
+    }
 }
 
 #[cfg(test)]
@@ -115,20 +120,22 @@ mod tests {
 
     #[test]
     fn copies_reach_what_was_asked_for() {
-        let sizes = |unit, ands| {
-            let w = Workload::new(unit, ands);
+        let sizes = |unit, ands, segment| {
+            let w = Workload::new(unit, ands, segment);
             (w.segments, w.ands())
         };
-        assert_eq!(sizes(Unit::Aes, 1), (1, 6400));
-        assert_eq!(sizes(Unit::Aes, 6401), (1, 12_800));
-        assert_eq!(sizes(Unit::Aes, 164 * 6400), (1, 164 * 6400));
-        assert_eq!(sizes(Unit::Aes, 165 * 6400), (2, 2 * 83 * 6400));
-        assert_eq!(sizes(Unit::Sha256, 30_000), (1, 2 * sizes(Unit::Sha256, 1).1));
+        assert_eq!(sizes(Unit::Aes, 1, SEGMENT), (1, 6400));
+        assert_eq!(sizes(Unit::Aes, 6401, SEGMENT), (1, 12_800));
+        assert_eq!(sizes(Unit::Aes, 11 * 6400, SEGMENT), (1, 11 * 6400));
+        assert_eq!(sizes(Unit::Aes, 12 * 6400, SEGMENT), (2, 12 * 6400));
+        assert_eq!(sizes(Unit::Aes, 25 * 6400, SEGMENT), (3, 27 * 6400));
+        assert_eq!(sizes(Unit::Aes, 25 * 6400, 1), (25, 25 * 6400));
+        assert_eq!(sizes(Unit::Sha256, 30_000, SEGMENT), (1, 2 * sizes(Unit::Sha256, 1, SEGMENT).1));
     }
 
     #[test]
     fn what_is_computed_is_aes() {
-        let w = Workload::new(Unit::Aes, 20_000);
+        let w = Workload::new(Unit::Aes, 20_000, SEGMENT);
         let [keys, texts] = w.values(0).map(|bits| bits.to_packed());
         let out = bytes_of(&w.expected(0));
         for (i, key) in keys.as_chunks().0.iter().enumerate() {

@@ -29,12 +29,13 @@ fn in_all(list: &Value, gates: u64) -> Vec<f64> {
     list.as_array().unwrap().iter().map(|each| (each.as_f64().unwrap() * gates as f64).round()).collect()
 }
 
-const ENGINE: [&str; 12] = [
+const ENGINE: [&str; 13] = [
     "and_per_s",
     "and_per_s_online",
     "ands",
     "bytes_per_and",
     "calibration",
+    "of_machine",
     "online_s",
     "parties",
     "peak_mb",
@@ -48,7 +49,12 @@ const ENGINE: [&str; 12] = [
 fn engine_of_two() {
     let f = figures("engine --ands 6400");
     assert_eq!(names(&f), ENGINE);
-    assert_eq!(names(&f["calibration"]), ["aes_blocks_per_s", "tcp_gbit"]);
+    assert_eq!(names(&f["calibration"]), ["aes_blocks_per_s", "copy_gb_per_s", "tcp_gbit"]);
+    assert_eq!(names(&f["of_machine"]), ["and_per_aes_block", "and_per_aes_block_online", "of_copying", "of_link"]);
+    // The parts are of the machine that is shown beside them.
+    let number = |object: &str, name: &str| f[object][name].as_f64().unwrap();
+    let blocks = f["and_per_s"].as_f64().unwrap() / number("calibration", "aes_blocks_per_s");
+    assert!((number("of_machine", "and_per_aes_block") / blocks - 1.0).abs() < 1e-9, "{f}");
     assert_eq!((&f["parties"], &f["ands"], &f["rounds_online"]), (&json!(2), &json!(6400), &json!(3)));
     assert_eq!(in_all(&f["bytes_per_and"], 6400), [568_069.0, 776_967.0]);
     assert!(f["peak_mb"].as_array().unwrap().iter().all(|mb| mb.as_f64() > Some(1.0)), "{f}");
@@ -62,6 +68,43 @@ fn engine_of_three_over_an_emulated_link() {
     assert_eq!(f["peak_mb"].as_array().unwrap().len(), 3);
     // Not how fast it is, but that the link is there: whoever waits for an answer waits for a round trip.
     assert!(f["setup_s"].as_f64() > Some(0.04) && f["online_s"].as_f64() > Some(0.04), "{f}");
+}
+
+/// More gates are more evaluations of one circuit, and figures are there for each step of each party.
+#[test]
+fn engine_in_several_circuits_on_one_core() {
+    let f = figures("engine --ands 19200 --segment 6400 --cores 0 --profile");
+    assert_eq!((&f["ands"], &f["rounds_online"]), (&json!(19_200), &json!(5)));
+    let steps = f["steps"].as_array().unwrap();
+    assert_eq!(steps.len(), 2);
+    for (party, sent) in steps.iter().zip(in_all(&f["bytes_per_and"], 19_200)) {
+        let party = party.as_array().unwrap();
+        let wanted = ["set-up", "preparation", "garbling", "inputs", "evaluation", "opening"];
+        assert_eq!(party.iter().map(|step| step["name"].as_str().unwrap()).collect::<Vec<_>>(), wanted);
+        assert_eq!(party.iter().map(|step| step["sent_bytes"].as_f64().unwrap()).sum::<f64>(), sent);
+    }
+}
+
+#[test]
+fn each_party_alone() {
+    let f = figures("alone --parties 3 --ands 6400");
+    assert_eq!(names(&f), ["ands", "calibration", "parties", "steps", "threads", "total_s"]);
+    assert_eq!((&f["parties"], &f["ands"], &f["threads"]), (&json!(3), &json!(6400), &json!(1)));
+    assert_eq!((f["total_s"].as_array().unwrap().len(), f["steps"].as_array().unwrap().len()), (3, 3));
+}
+
+/// All figures that are to be reached, measured as often as was asked for; the one that cannot be measured yet says so.
+#[test]
+fn the_table_of_what_is_to_be_reached() {
+    let f = figures("table --ands 6400 --repeat 1");
+    let rows = f["rows"].as_array().unwrap();
+    let wanted: Vec<_> = rows.iter().filter(|row| !row["wanted"].is_null()).collect();
+    assert_eq!((rows.len(), wanted.len(), &f["repetitions"], &f["ands"]), (9, 8, &json!(1), &json!(6400)));
+    for row in rows {
+        let values = row["values"].as_array().unwrap();
+        let open = row["figure"] == "n = 2, two cores a party";
+        assert!(values.len() == if open { 0 } else { 1 } && values.iter().all(|value| value.as_f64() > Some(0.0)), "{row}");
+    }
 }
 
 #[test]
@@ -105,7 +148,7 @@ fn a_call_of_two() {
 fn tables_are_for_people() {
     let output = run("engine --ands 6400");
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("AND gates") && text.contains("6 400") && text.lines().count() == 13, "{text}");
+    assert!(text.contains("AND gates") && text.contains("6 400") && text.lines().count() == 16, "{text}");
 }
 
 #[test]
@@ -120,7 +163,9 @@ fn what_is_not_built_or_makes_no_sense_is_refused() {
         ("engine --rtt-ms nan", 1, "--rtt-ms NaN: a round trip is from 0"),
         ("call --rtt-ms -1", 1, "--rtt-ms -1: a round trip is from 0"),
         ("engine --parties 1", 2, "a session has 2 to 64 parties"),
-        ("engine --ands 0", 2, "0 is not in 1.."),
+        ("engine --ands 0", 2, "not a number from 1 to"),
+        ("engine --cores none", 1, "taskset: failed to parse CPU list: none"),
+        ("alone --threads 0", 1, "--threads: the engine computes on one thread"),
         ("cot --k 3", 2, "possible values: 1, 2, 4, 8"),
     ];
     for (arguments, status, text) in cases {
@@ -133,7 +178,7 @@ fn what_is_not_built_or_makes_no_sense_is_refused() {
 
 #[test]
 fn help_has_examples() {
-    for what in ["--help", "engine --help", "cot --help", "call --help"] {
+    for what in ["--help", "engine --help", "table --help", "alone --help", "cot --help", "call --help"] {
         let text = String::from_utf8(run(what).stdout).unwrap();
         assert!(text.contains("Example") && text.contains("cotenant-bench"), "{what}: {text}");
     }

@@ -1,0 +1,144 @@
+//! `cotenant-bench alone`: the work of each party by itself, without links and without waiting.
+//!
+//! The session is run once with all parties on links within this process, from seeds, and every party's messages are kept. Then each party runs again,
+//! from the same seed, with those messages at hand: it computes the same, and has the machine to itself. So the work of a party on one and on several
+//! cores can be compared on a machine that has no more cores than parties.
+
+use crate::{
+    calibrate::{Calibration, calibrate},
+    engine::{self, Job},
+    error::Error,
+    replay::Recording,
+    session::{self, Measured},
+    steps::Step,
+    table::{self, Rows},
+    workload::Workload,
+};
+use cotenant::party::on_own_thread;
+use cotenant_cluster::{
+    link::Honest,
+    run::{run as run_in_process, session_rng},
+};
+use cotenant_core::{Channel, PartyId};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// Of every party's randomness.
+const SEED: u64 = 1;
+
+/// What is printed. Lists are by party.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Number of parties.
+    pub parties: usize,
+    /// Threads that the party computed on.
+    pub threads: usize,
+    /// AND gates garbled and evaluated.
+    pub ands: u64,
+    /// Seconds of each party alone, all phases.
+    pub total_s: Vec<f64>,
+    /// Steps of each party alone.
+    pub steps: Vec<Vec<Step>>,
+    /// What this machine could do just before.
+    pub calibration: Calibration,
+}
+
+/// A session's messages, to be run with again.
+pub struct Session {
+    workload: Arc<Workload>,
+    parties: Vec<(Recording, Measured)>,
+}
+
+impl Session {
+    /// Runs the session of a job with all parties in this process.
+    ///
+    /// # Errors
+    /// [`Error::WrongResult`], or the session's.
+    pub fn record(parties: usize, job: &Job) -> Result<Session, Error> {
+        let workload = Arc::new(job.workload());
+        let recordings: Vec<Recording> = (0..parties).map(|_| Recording::default()).collect();
+        let ran = run_in_process(parties, Honest, |link| {
+            let me = link.me();
+            session::measure(recordings[me.index()].of(link), session_rng(SEED, me), &workload, 1, |_| {})
+        });
+        let measured = ran.into_iter().collect::<Result<Vec<_>, _>>()?;
+        if !measured.iter().all(|one| workload.gives(&one.outputs)) {
+            return Err(Error::WrongResult("the joint result"));
+        }
+        Ok(Session { workload, parties: recordings.into_iter().zip(measured).collect() })
+    }
+
+    /// ANDs of the session.
+    pub fn ands(&self) -> u64 {
+        self.workload.ands() as u64
+    }
+
+    /// The same once more for one party, with the others' messages at hand.
+    ///
+    /// # Errors
+    /// [`Error::WrongResult`] if it was not the same, or the session's.
+    pub async fn replay(&self, party: usize, threads: usize) -> Result<Measured, Error> {
+        let (recording, recorded) = &self.parties[party];
+        let me = PartyId::new(party);
+        let (links, workload) = (recording.replay(me), self.workload.clone());
+        let again = on_own_thread(async move { session::measure(links, session_rng(SEED, me), &workload, threads, |_| {}).await }).await?;
+        let same = again.outputs.words() == recorded.outputs.words() && again.stats.total() == recorded.stats.total();
+        if same { Ok(again) } else { Err(Error::WrongResult("a party that runs again")) }
+    }
+}
+
+/// Measures; prints nothing.
+///
+/// # Errors
+/// What failed first.
+pub async fn run(parties: usize, job: Job) -> Result<Report, Error> {
+    let session = Session::record(parties, &job)?;
+    let calibration = calibrate()?;
+    let mut steps = Vec::new();
+    for party in 0..parties {
+        steps.push(session.replay(party, job.threads).await?.steps);
+    }
+    let total_s = steps.iter().map(|steps| steps.iter().map(|step| step.seconds).sum()).collect();
+    Ok(Report { parties, threads: job.threads, ands: session.ands(), total_s, steps, calibration })
+}
+
+impl Report {
+    /// For people.
+    pub fn rows(&self) -> Rows {
+        let an_and: Vec<f64> = self.total_s.iter().map(|seconds| seconds * 1e9 / self.ands as f64).collect();
+        let blocks: Vec<f64> = an_and.iter().map(|ns| ns * 1e-9 * self.calibration.aes_blocks_per_s).collect();
+        let mut rows = vec![
+            ("parties", self.parties.to_string()),
+            ("threads", self.threads.to_string()),
+            ("AND gates", table::count(self.ands)),
+            ("seconds of each party alone", table::list(&self.total_s, 3)),
+            ("ns an AND", table::list(&an_and, 1)),
+        ];
+        rows.extend(table::calibration(&self.calibration));
+        rows.push(("an AND as AES blocks of one core", table::list(&blocks, 1)));
+        rows
+    }
+
+    /// The steps of all parties.
+    pub fn profile(&self) -> String {
+        table::grid(&engine::profile(&self.steps, self.ands))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::{SEGMENT, Unit};
+
+    #[tokio::test]
+    async fn a_party_runs_alone_with_the_messages_of_the_others() {
+        let job = Job { unit: Unit::Aes, ands: 1, segment: SEGMENT, threads: 1 };
+        let mut session = Session::record(3, &job).unwrap();
+        for party in 0..3 {
+            assert_eq!(session.replay(party, 1).await.unwrap().stats.ands, 6400);
+        }
+        // With another's messages it fails and gives no figures.
+        session.parties.swap(0, 1);
+        assert!(session.replay(0, 1).await.is_err());
+    }
+}

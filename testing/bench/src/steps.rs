@@ -1,0 +1,121 @@
+//! What the steps of a session cost one party, by the clocks of the machine.
+
+use cotenant_mpc::Progress;
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs,
+    sync::{Arc, Mutex},
+    time::Instant,
+};
+
+/// One step of one party.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Its name.
+    pub name: String,
+    /// By the clock on the wall.
+    pub seconds: f64,
+    /// For which the thread that computes had a processor; the rest of `seconds` it waited.
+    pub computing_s: f64,
+    /// Processor time of all other threads of the process: links, with their TLS, and threads of the engine.
+    pub others_s: f64,
+    /// Message bytes sent to all other parties together.
+    pub sent_bytes: u64,
+    /// Pages that the process touched first (minor faults of getrusage(2)).
+    pub faults: u64,
+}
+
+/// Takes the time of one step after the other. Clones are the same. All calls are made by the thread that computes.
+#[derive(Clone, Default)]
+pub struct Steps(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    open: Option<(String, Mark)>,
+    done: Vec<Step>,
+}
+
+impl Steps {
+    /// Ends the step before; starts a step, if it has not been started just before.
+    pub fn enter(&self, name: &str, sent_bytes: u64) {
+        let mut state = self.0.lock().expect("no holder panics");
+        if state.open.as_ref().is_none_or(|(open, _)| open != name) {
+            let mark = Mark::new(sent_bytes);
+            state.close(&mark);
+            state.open = Some((name.to_owned(), mark));
+        }
+    }
+
+    /// The phases of a session start as steps with the first progress that is told of them.
+    pub fn progress(&self, progress: Progress) {
+        self.enter(&progress.phase.to_string(), progress.sent_bytes);
+    }
+
+    /// Ends the last step; all of them, in order.
+    pub fn finish(&self, sent_bytes: u64) -> Vec<Step> {
+        let mut state = self.0.lock().expect("no holder panics");
+        state.close(&Mark::new(sent_bytes));
+        std::mem::take(&mut state.done)
+    }
+}
+
+impl State {
+    fn close(&mut self, end: &Mark) {
+        if let Some((name, start)) = self.open.take() {
+            let computing_s = end.thread_s - start.thread_s;
+            self.done.push(Step {
+                name,
+                seconds: (end.at - start.at).as_secs_f64(),
+                computing_s,
+                // The clocks are not read at the same moment.
+                others_s: (end.process_s - start.process_s - computing_s).max(0.0),
+                sent_bytes: end.sent_bytes - start.sent_bytes,
+                faults: end.faults - start.faults,
+            });
+        }
+    }
+}
+
+/// The clocks and counters at one moment.
+struct Mark {
+    at: Instant,
+    thread_s: f64,
+    process_s: f64,
+    sent_bytes: u64,
+    faults: u64,
+}
+
+impl Mark {
+    fn new(sent_bytes: u64) -> Mark {
+        let [thread_s, process_s] = [ClockId::ThreadCPUTime, ClockId::ProcessCPUTime].map(|clock| {
+            let time = clock_gettime(clock);
+            time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+        });
+        Mark { at: Instant::now(), thread_s, process_s, sent_bytes, faults: faults().unwrap_or(0) }
+    }
+}
+
+/// The tenth field of /proc/self/stat (proc(5)); the second one ends with the last parenthesis.
+fn faults() -> Option<u64> {
+    fs::read_to_string("/proc/self/stat").ok()?.rsplit_once(") ")?.1.split(' ').nth(7)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::hint::black_box;
+
+    #[test]
+    fn a_step_ends_where_the_next_one_starts() {
+        let steps = Steps::default();
+        steps.enter("one", 0);
+        steps.clone().enter("one", 5);
+        steps.enter("two", 7);
+        black_box(vec![1u8; 64 << 20]);
+        let done = steps.finish(10);
+        assert_eq!(done.iter().map(|step| (step.name.as_str(), step.sent_bytes)).collect::<Vec<_>>(), [("one", 7), ("two", 3)]);
+        assert!(done[1].faults > done[0].faults && done[1].computing_s > 0.0, "64 MiB were touched in the second: {done:?}");
+        assert!(steps.finish(10).is_empty());
+    }
+}
