@@ -100,16 +100,19 @@ impl Bits {
         {
             *last |= first << shift;
         }
-        let from = usize::from(shift > 0);
+        // those bits of the first word that went into the last one are gone from what follows
+        let taken = usize::from(shift > 0);
+        self.words.extend(shifted(&other.words, 64 * taken - shift));
         self.len += other.len;
-        let missing = self.len.div_ceil(64) - self.words.len();
-        self.words.extend(shifted(&other.words, 64 * from - shift).take(missing));
+        self.words.truncate(self.len.div_ceil(64));
     }
 
     /// A copy of bits `from .. from + len`.
     pub fn slice(&self, from: usize, len: usize) -> Bits {
         assert!(from + len <= self.len);
-        Bits::from_words(shifted(&self.words[from / 64..], from % 64).take(len.div_ceil(64)).collect(), len)
+        let mut words: Vec<u64> = shifted(&self.words[from / 64..(from + len).div_ceil(64)], from % 64).collect();
+        words.truncate(len.div_ceil(64));
+        Bits::from_words(words, len)
     }
 
     /// Bitwise exclusive or with bits of the same length.
@@ -137,11 +140,11 @@ impl Bits {
     }
 }
 
-/// The words without their lowest `shift` bits, 0 <= shift < 64; what follows the last is 0.
+/// The words as one string without its lowest `shift` bits, 0 <= shift < 64.
 fn shifted(words: &[u64], shift: usize) -> impl Iterator<Item = u64> + '_ {
-    let next = words.iter().skip(1).copied().chain([0]);
-    // the shift by two steps, as one by 64 is none
-    words.iter().zip(next).map(move |(&low, high)| low >> shift | high << 1 << (63 - shift))
+    // upwards by two steps, as one by 64 is none
+    let joined = words.windows(2).map(move |w| w[0] >> shift | w[1] << 1 << (63 - shift));
+    joined.chain(words.last().map(|w| w >> shift))
 }
 
 impl FromIterator<bool> for Bits {

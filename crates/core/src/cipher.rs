@@ -21,9 +21,8 @@ enum Form {
 impl Ciphers {
     /// The ciphers of `keys`, for kernels of at most `level`.
     pub(crate) fn new(level: Level, keys: &[Block]) -> Ciphers {
-        let rounds: Option<_> = keys.iter().map(|&k| simd::expand(level, k)).collect();
-        let own = || keys.iter().map(|k| Aes128Enc::new(&Array(k.0.to_le_bytes()))).collect();
-        Ciphers(rounds.map_or_else(|| Form::Crate(own()), Form::Rounds))
+        let portable = || keys.iter().map(|k| Aes128Enc::new(&Array(k.0.to_le_bytes()))).collect();
+        Ciphers(simd::expand(level, keys).map_or_else(|| Form::Crate(portable()), Form::Rounds))
     }
 
     /// Writes the blocks of the first key's stream from number `counter` on: AES-CTR, the number a little-endian integer of 128 bits.

@@ -38,6 +38,7 @@ impl<const K: usize> Tree<K> {
     /// # Panics
     /// If `columns` is not K times as long as `u`.
     pub fn fold(&self, counter: u64, u: &mut [Block], columns: &mut [Block]) {
+        const { assert!(K >= 1, "a tree of one leaf hides nothing") }
         assert_eq!(columns.len(), K * u.len(), "K columns");
         self.leaves.fold::<K>(simd::level(), counter, u, columns);
     }
@@ -79,6 +80,7 @@ mod tests {
     fn sums_are_those_of_the_streams_for_every_tree_size() {
         sums_are_those_of_the_streams::<1>();
         sums_are_those_of_the_streams::<2>();
+        sums_are_those_of_the_streams::<3>();
         sums_are_those_of_the_streams::<4>();
         sums_are_those_of_the_streams::<8>();
     }

@@ -11,14 +11,14 @@ pub fn transpose_128(m: &mut [Block; 128]) {
 
 /// Turns 128 planes of bits into rows of 128: bit `c` of `rows[128 * g + b]` is bit `b` of block `g` of plane `c`.
 ///
-/// A plane is `width = planes.len() / 128` blocks, plane `c` at `c * width`.
+/// A plane is `width = planes.len() / 128` blocks, plane `c` at `c * width`. There may be fewer rows than bits in a plane: those of the first blocks.
 ///
 /// # Panics
-/// If the lengths differ or are no multiple of 128.
+/// If there are more, or a length is no multiple of 128.
 pub fn planes_to_rows(planes: &[Block], rows: &mut [Block]) {
-    assert_eq!(planes.len(), rows.len(), "as many rows as bits in a plane");
+    assert!(rows.len() <= planes.len(), "at most as many rows as bits in a plane");
     let (tiles, rest) = rows.as_chunks_mut::<128>();
-    assert!(rest.is_empty(), "128 planes");
+    assert!(rest.is_empty() && planes.len().is_multiple_of(128), "128 planes, whole blocks of them");
     simd::planes_to_rows(simd::level(), planes, tiles);
 }
 
@@ -40,8 +40,8 @@ mod tests {
 
     #[test]
     fn planes_become_rows() {
-        for width in [0, 1, 2, 3, 4, 5, 8, 17] {
-            let (mut planes, mut rows) = (vec![Block::ZERO; 128 * width], vec![Block::ZERO; 128 * width]);
+        for (width, groups) in [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (8, 8), (17, 17), (17, 6), (4, 0)] {
+            let (mut planes, mut rows) = (vec![Block::ZERO; 128 * width], vec![Block::ZERO; 128 * groups]);
             Prg::new(Block(2)).fill(&mut planes);
             planes_to_rows(&planes, &mut rows);
             for (r, row) in rows.iter().enumerate() {

@@ -3,8 +3,8 @@
 /// Defines `stream`, `fold`, `hash` and `hash_run` on these of the module that uses it, all compiled for `$features`:
 ///
 /// a vector type `V` of `LANES` blocks; `IN_FLIGHT`, how many vectors to encrypt side by side; `zero`, `spread` (a block in all lanes),
-/// `numbers` (block numbers from one on), `add` (of the low halves), `sum`, `sum3` (over GF(2)), `round`, `last_round`; `get` and `put`, which read and
-/// write the blocks of a slice from an index on as far as the slice goes, and take what is past its end for 0.
+/// `numbers` (block numbers from one on), `add` (of the low halves), `sum` and `sum3` (over GF(2)), `round`, `last_round`; `get` and `put`,
+/// which read and write a vector of a slice from an index on as far as the slice goes, and take what is past its end for 0.
 macro_rules! aes_kernels {
     ($features:literal) => {
         use super::Rounds;
@@ -12,42 +12,27 @@ macro_rules! aes_kernels {
         /// AES of N vectors side by side.
         #[target_feature(enable = $features)]
         #[inline]
-        fn encrypt<const N: usize>(key: &[V; 11], mut x: [V; N]) -> [V; N] {
+        fn encrypt<const N: usize>(key: &Rounds, mut x: [V; N]) -> [V; N] {
+            let [first, middle @ .., last] = &key.0;
             for x in &mut x {
-                *x = sum(*x, key[0]);
+                *x = sum(*x, spread(*first));
             }
-            for k in &key[1..10] {
+            // Were the number of rounds known, the compiler would unroll them and encrypt vector after vector.
+            for k in std::hint::black_box(middle.as_slice()) {
                 for x in &mut x {
-                    *x = round(*x, *k);
+                    *x = round(*x, spread(*k));
                 }
             }
             for x in &mut x {
-                *x = last_round(*x, key[10]);
+                *x = last_round(*x, spread(*last));
             }
             x
         }
 
         #[target_feature(enable = $features)]
-        #[inline]
-        fn spread_all(key: &Rounds) -> [V; 11] {
-            let mut keys = [zero(); 11];
-            for (v, k) in keys.iter_mut().zip(&key.0) {
-                *v = spread(*k);
-            }
-            keys
-        }
-
-        #[target_feature(enable = $features)]
         pub(super) fn stream(key: &Rounds, counter: u64, out: &mut [Block]) {
-            let key = spread_all(key);
             for (out, first) in out.chunks_mut(IN_FLIGHT * LANES).zip((counter..).step_by(IN_FLIGHT * LANES)) {
-                let mut x = [zero(); IN_FLIGHT];
-                for (n, x) in x.iter_mut().enumerate() {
-                    *x = numbers(first.wrapping_add((n * LANES) as u64));
-                }
-                for (n, x) in encrypt(&key, x).into_iter().enumerate() {
-                    put(out, n * LANES, x);
-                }
+                put_all(out, 0, &encrypt::<IN_FLIGHT>(key, numbers_from(first)));
             }
         }
 
@@ -93,7 +78,7 @@ macro_rules! aes_kernels {
             (u, columns)
         }
 
-        /// The streams of N leaves at two vectors of block numbers.
+        /// The streams of N leaves at two vectors of block numbers, side by side.
         #[target_feature(enable = $features)]
         #[inline]
         fn streams<const N: usize>(keys: [&Rounds; N], numbers: [V; 2]) -> [[V; 2]; N] {
@@ -102,7 +87,8 @@ macro_rules! aes_kernels {
                 let k = spread(key.0[0]);
                 *x = [sum(x[0], k), sum(x[1], k)];
             }
-            for r in 1..10 {
+            // hidden as in `encrypt`
+            for r in 1..std::hint::black_box(10) {
                 for (x, key) in x.iter_mut().zip(keys) {
                     let k = spread(key.0[r]);
                     *x = [round(x[0], k), round(x[1], k)];
@@ -115,45 +101,64 @@ macro_rules! aes_kernels {
             x
         }
 
+        /// N vectors of block numbers.
+        #[target_feature(enable = $features)]
+        #[inline]
+        fn numbers_from<const N: usize>(first: u64) -> [V; N] {
+            let mut x = [zero(); N];
+            for (x, n) in x.iter_mut().zip((0..).step_by(LANES)) {
+                *x = numbers(first.wrapping_add(n));
+            }
+            x
+        }
+
+        #[target_feature(enable = $features)]
+        #[inline]
+        fn put_all<const N: usize>(out: &mut [Block], from: usize, x: &[V; N]) {
+            for (x, n) in x.iter().zip((from..).step_by(LANES)) {
+                put(out, n, *x);
+            }
+        }
+
         #[target_feature(enable = $features)]
         pub(super) fn hash(key: &Rounds, x: &mut [Block], tweaks: &[Block]) {
-            let key = spread_all(key);
             for (x, tweaks) in x.chunks_mut(IN_FLIGHT * LANES).zip(tweaks.chunks(IN_FLIGHT * LANES)) {
                 let mut t = [zero(); IN_FLIGHT];
                 for (n, t) in t.iter_mut().enumerate() {
                     *t = get(tweaks, n * LANES);
                 }
-                hash_group(&key, x, t);
+                hash_group(key, x, t);
             }
         }
 
         #[target_feature(enable = $features)]
         pub(super) fn hash_run(key: &Rounds, x: &mut [Block], first: Block) {
-            let (key, first) = (spread_all(key), spread(first));
+            let first = spread(first);
             for (x, from) in x.chunks_mut(IN_FLIGHT * LANES).zip((0..).step_by(IN_FLIGHT * LANES)) {
-                let mut t = [zero(); IN_FLIGHT];
-                for (n, t) in t.iter_mut().enumerate() {
-                    *t = add(first, numbers(from + (n * LANES) as u64));
+                let mut t = numbers_from(from);
+                for t in &mut t {
+                    *t = add(first, *t);
                 }
-                hash_group(&key, x, t);
+                hash_group(key, x, t);
             }
         }
 
-        /// TMMO of at most `IN_FLIGHT` vectors. Few of them take a shorter way.
+        /// TMMO of at most `IN_FLIGHT` vectors; with few, no more work than they need.
         #[target_feature(enable = $features)]
         #[inline]
-        fn hash_group(key: &[V; 11], x: &mut [Block], tweaks: [V; IN_FLIGHT]) {
+        fn hash_group(key: &Rounds, x: &mut [Block], tweaks: [V; IN_FLIGHT]) {
+            const HALF: usize = IN_FLIGHT / 2;
             const FEW: usize = IN_FLIGHT / 4;
-            if x.len() > FEW * LANES {
-                hash_vectors(key, x, &tweaks);
-            } else {
-                hash_vectors::<FEW>(key, x, tweaks.first_chunk().expect("as many or more"));
+            match x.len().div_ceil(LANES) {
+                0..=FEW => hash_vectors::<FEW>(key, x, &tweaks),
+                ..=HALF => hash_vectors::<HALF>(key, x, &tweaks),
+                _ => hash_vectors::<IN_FLIGHT>(key, x, &tweaks),
             }
         }
 
         #[target_feature(enable = $features)]
         #[inline]
-        fn hash_vectors<const N: usize>(key: &[V; 11], x: &mut [Block], tweaks: &[V; N]) {
+        fn hash_vectors<const N: usize>(key: &Rounds, x: &mut [Block], tweaks: &[V; IN_FLIGHT]) {
             let mut first = [zero(); N];
             for (n, v) in first.iter_mut().enumerate() {
                 *v = get(x, n * LANES);

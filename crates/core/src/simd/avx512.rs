@@ -3,6 +3,7 @@
 use super::portable;
 use crate::block::Block;
 use std::arch::x86_64::*;
+use zeroize::Zeroizing;
 
 /// A vector of four blocks.
 type V = __m512i;
@@ -14,25 +15,41 @@ super::passes::passes!(#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx5
 
 #[target_feature(enable = "avx512f,vpclmulqdq")]
 pub(super) fn inner_product_128(a: &[Block], b: &[Block]) -> (u128, u128) {
-    let (mut lo, mut mid, mut hi) = (zero(), zero(), zero());
-    for (x, y) in a.chunks(LANES).zip(b.chunks(LANES)) {
-        let (x, y) = (get(x, 0), get(y, 0));
-        lo = sum(lo, _mm512_clmulepi64_epi128(x, y, 0x00));
-        hi = sum(hi, _mm512_clmulepi64_epi128(x, y, 0x11));
-        mid = sum3(mid, _mm512_clmulepi64_epi128(x, y, 0x01), _mm512_clmulepi64_epi128(x, y, 0x10));
+    let ((xs, x), (ys, y)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let mut sums = [zero(); 3];
+    for (x, y) in xs.iter().zip(ys) {
+        add_product(&mut sums, get(x, 0), get(y, 0));
     }
-    let mid = sum_lanes(mid);
-    (sum_lanes(lo) ^ mid << 64, sum_lanes(hi) ^ mid >> 64)
+    add_product(&mut sums, get(x, 0), get(y, 0));
+    let [lo, hi, all] = sums.map(|v| sum_lanes(v));
+    let mid = lo ^ hi ^ all;
+    (lo ^ mid << 64, hi ^ mid >> 64)
+}
+
+/// Adds the products of low halves, of high halves and of their sums: Karatsuba's three instead of four, as nothing else here takes as long.
+#[target_feature(enable = "avx512f,vpclmulqdq")]
+#[inline]
+fn add_product([lo, hi, all]: &mut [V; 3], x: V, y: V) {
+    *lo = sum(*lo, _mm512_clmulepi64_epi128(x, y, 0x00));
+    *hi = sum(*hi, _mm512_clmulepi64_epi128(x, y, 0x11));
+    let (x, y) = (sum(x, _mm512_shuffle_epi32(x, 0b01_00_11_10)), sum(y, _mm512_shuffle_epi32(y, 0b01_00_11_10)));
+    *all = sum(*all, _mm512_clmulepi64_epi128(x, y, 0x00));
 }
 
 #[target_feature(enable = "avx512f,vpclmulqdq")]
 pub(super) fn inner_product_64(a: &[u64], b: &[u64]) -> u128 {
+    let ((xs, x), (ys, y)) = (a.as_chunks::<{ 2 * LANES }>(), b.as_chunks::<{ 2 * LANES }>());
     let mut acc = zero();
-    for (x, y) in a.chunks(2 * LANES).zip(b.chunks(2 * LANES)) {
-        let (x, y) = (words(x), words(y));
-        acc = sum3(acc, _mm512_clmulepi64_epi128(x, y, 0x00), _mm512_clmulepi64_epi128(x, y, 0x11));
+    for (x, y) in xs.iter().zip(ys) {
+        acc = add_products(acc, words(x), words(y));
     }
-    sum_lanes(acc)
+    sum_lanes(add_products(acc, words(x), words(y)))
+}
+
+#[target_feature(enable = "avx512f,vpclmulqdq")]
+#[inline]
+fn add_products(acc: V, x: V, y: V) -> V {
+    sum3(acc, _mm512_clmulepi64_epi128(x, y, 0x00), _mm512_clmulepi64_epi128(x, y, 0x11))
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")]
@@ -44,23 +61,22 @@ pub(super) fn transpose_128(m: &mut [[u64; 2]; 128]) {
 /// brought together; then the bytes of all 16 such groups of planes; then the lanes to their groups.
 #[target_feature(enable = "avx512f,avx512bw,gfni")]
 pub(super) fn planes_to_rows(planes: &[Block], rows: &mut [[Block; 128]]) {
-    let width = rows.len();
-    // bytes[j][g]: in lane l, bytes 2j and 2j + 1 of the blocks of planes 8g .. 8g + 8, transposed
-    let mut bytes = [[zero(); 16]; 8];
+    let width = planes.len() / 128;
+    // vector g of bytes[j]: in lane l, bytes 2j and 2j + 1 of the blocks of planes 8g .. 8g + 8, transposed
+    let mut bytes = Zeroizing::new([[Block::ZERO; 16 * LANES]; 8]);
     for (n, rows) in rows.chunks_mut(LANES).enumerate() {
         for (g, planes) in planes.chunks_exact(8 * width).enumerate() {
-            let mut x = [zero(); 8];
+            // In lanes past the end of a plane is the next one's begin, which no row takes.
+            let plane = |k: usize| get(planes, k * width + n * LANES);
             // the last plane first, as the instruction numbers the rows of a square from the highest
-            for (x, plane) in x.iter_mut().rev().zip(planes.chunks_exact(width)) {
-                *x = get(plane, n * LANES);
-            }
-            x = interleave(interleave(interleave(x)));
+            let x = [plane(7), plane(6), plane(5), plane(4), plane(3), plane(2), plane(1), plane(0)];
+            let x = interleave_8(interleave_8(interleave_8(x)));
             for (bytes, x) in bytes.iter_mut().zip(x) {
-                bytes[g] = transpose_squares(x);
+                put(bytes, g * LANES, transpose_squares(x));
             }
         }
         for (j, x) in bytes.iter().enumerate() {
-            let x = interleave(interleave(interleave(interleave(*x))));
+            let x = interleave_16(interleave_16(interleave_16(interleave_16(get_all(x)))));
             for (q, x) in x.as_chunks().0.iter().enumerate() {
                 for (rows, x) in rows.iter_mut().zip(transpose_lanes(*x)) {
                     put(rows, 16 * j + 4 * q, x);
@@ -70,16 +86,34 @@ pub(super) fn planes_to_rows(planes: &[Block], rows: &mut [[Block; 128]]) {
     }
 }
 
-/// Numbers all bytes of N vectors in a lane by vector, then byte; moves the byte of number i to the number that is i rotated left by a bit.
+/// The bytes of the first half of some vectors between those of the second, pair by pair and lane by lane. With the bytes of a lane numbered
+/// by vector, then place, byte i comes to the number that is i rotated left by a bit.
+macro_rules! interleave {
+    ($x:ident, $half:literal: $($i:literal)*) => {
+        [$(_mm512_unpacklo_epi8($x[$i], $x[$i + $half]), _mm512_unpackhi_epi8($x[$i], $x[$i + $half])),*]
+    };
+}
+
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
-fn interleave<const N: usize>(x: [V; N]) -> [V; N] {
-    let mut out = [zero(); N];
-    for i in 0..N / 2 {
-        out[2 * i] = _mm512_unpacklo_epi8(x[i], x[i + N / 2]);
-        out[2 * i + 1] = _mm512_unpackhi_epi8(x[i], x[i + N / 2]);
+fn interleave_8(x: [V; 8]) -> [V; 8] {
+    interleave!(x, 4: 0 1 2 3)
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn interleave_16(x: [V; 16]) -> [V; 16] {
+    interleave!(x, 8: 0 1 2 3 4 5 6 7)
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn get_all(x: &[Block; 16 * LANES]) -> [V; 16] {
+    let mut all = [zero(); 16];
+    for (v, x) in all.iter_mut().zip(x.as_chunks::<LANES>().0) {
+        *v = get(x, 0);
     }
-    out
+    all
 }
 
 /// In every word: bit i of byte j becomes what was bit j of byte 7 - i.
@@ -179,6 +213,8 @@ fn words(x: &[u64]) -> V {
     match x.first_chunk::<{ 2 * LANES }>() {
         // SAFETY: the array is as long as a vector, and the load needs no alignment.
         Some(x) => unsafe { _mm512_loadu_epi64(x.as_ptr().cast()) },
+        // Not a load with an empty mask: where the slice points to no memory, the CPU takes long to find that it need not fault.
+        None if x.is_empty() => zero(),
         // SAFETY: reads the words that the mask names, which are those of the slice.
         None => unsafe { _mm512_maskz_loadu_epi64((1 << x.len()) - 1, x.as_ptr().cast()) },
     }
@@ -189,10 +225,12 @@ fn words(x: &[u64]) -> V {
 #[inline]
 fn put(x: &mut [Block], at: usize, v: V) {
     let x: &mut [u64] = bytemuck::cast_slice_mut(x.get_mut(at..).unwrap_or_default());
+    let len = x.len();
     match x.first_chunk_mut::<{ 2 * LANES }>() {
         // SAFETY: the array is as long as a vector, and the store needs no alignment.
         Some(x) => unsafe { _mm512_storeu_epi64(x.as_mut_ptr().cast(), v) },
+        None if len == 0 => (),
         // SAFETY: writes the words that the mask names, which are those of the slice.
-        None => unsafe { _mm512_mask_storeu_epi64(x.as_mut_ptr().cast(), (1 << x.len()) - 1, v) },
+        None => unsafe { _mm512_mask_storeu_epi64(x.as_mut_ptr().cast(), (1 << len) - 1, v) },
     }
 }

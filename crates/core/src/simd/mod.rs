@@ -144,15 +144,15 @@ kernel!(
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub(crate) struct Rounds([Block; 11]);
 
-/// The round keys of `key`, unless the level is [`Level::Portable`].
-pub(crate) fn expand(level: Level, key: Block) -> Option<Rounds> {
+/// The round keys of `keys`, unless the level is [`Level::Portable`].
+pub(crate) fn expand(level: Level, keys: &[Block]) -> Option<Vec<Rounds>> {
     match level.min(best()) {
         Level::Portable => None,
-        #[cfg(target_arch = "x86_64")]
         // SAFETY: `best` has seen that the CPU has every feature that the function is compiled for.
-        _ => Some(Rounds(unsafe { avx2::expand(key) })),
+        #[cfg(target_arch = "x86_64")]
+        _ => Some(keys.iter().map(|&k| Rounds(unsafe { avx2::expand(k) })).collect()),
         #[cfg(not(target_arch = "x86_64"))]
-        _ => None,
+        _ => unreachable!("no other level: {}", keys.len()),
     }
 }
 

@@ -26,12 +26,13 @@ pub(super) use passes;
 
 #[inline(always)]
 pub(super) fn xor(out: &mut [Block], a: &[Block]) {
-    out.iter_mut().zip(a).for_each(|(o, a)| *o ^= *a);
+    words_mut(out).as_flattened_mut().iter_mut().zip(words(a).as_flattened()).for_each(|(o, a)| *o ^= *a);
 }
 
 #[inline(always)]
 pub(super) fn xor3(out: &mut [Block], a: &[Block], b: &[Block]) {
-    out.iter_mut().zip(a).zip(b).for_each(|((o, a), b)| *o = *a ^ *b);
+    let (a, b) = (words(a).as_flattened(), words(b).as_flattened());
+    words_mut(out).as_flattened_mut().iter_mut().zip(a).zip(b).for_each(|((o, a), b)| *o = *a ^ *b);
 }
 
 #[inline(always)]
@@ -59,8 +60,13 @@ pub(super) fn low_bits(a: &[Block], bits: &mut [u64]) {
 
 #[inline(always)]
 pub(super) fn set_low_bits(a: &mut [Block], bits: &[u64]) {
+    // Were the masks known, the compiler would pick every other word out of the vectors, which takes longer than to leave it as it is.
+    let (keep, set) = std::hint::black_box(([!1, !0], [1, 0]));
     for (a, w) in a.chunks_mut(64).zip(bits) {
-        words_mut(a).iter_mut().enumerate().for_each(|(i, a)| a[0] = a[0] & !1 | w >> i & 1);
+        words_mut(a).iter_mut().enumerate().for_each(|(i, a)| {
+            let bit = mask(w, i);
+            *a = [a[0] & keep[0] | bit & set[0], a[1] & keep[1] | bit & set[1]];
+        });
     }
 }
 

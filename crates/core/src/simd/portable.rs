@@ -51,7 +51,7 @@ fn exchange<const SIDE: usize>(m: &mut [[u64; 2]; 128], mask: u64) {
 
 #[inline(always)]
 pub(super) fn planes_to_rows(planes: &[Block], rows: &mut [[Block; 128]]) {
-    let width = rows.len();
+    let width = planes.len() / 128;
     for (g, rows) in rows.iter_mut().enumerate() {
         rows.iter_mut().zip(planes[g..].iter().step_by(width)).for_each(|(r, &p)| *r = p);
         transpose_128(bytemuck::cast_mut(rows));

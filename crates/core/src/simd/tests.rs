@@ -52,6 +52,11 @@ fn transposes_agree() {
 }
 
 #[test]
+fn fewer_rows_than_planes_have_agree() {
+    writes("planes_to_rows", |n| 128 * n, |level, n, rows| planes_to_rows(level, &random(1, 128 * (n + 3)), rows.as_chunks_mut().0));
+}
+
+#[test]
 fn passes_agree() {
     let bits = |n: usize| low(&random(2, n.div_ceil(64)));
     writes("xor", |n| n, |level, n, out| xor(level, out, &random(1, n)));
@@ -80,6 +85,7 @@ fn ciphers_agree() {
     writes("hash_run", |n| n, |level, _, out| cipher(level).hash_run(level, out, Block(6 << 64 | near_wrap as u128)));
     fold_agrees::<1>();
     fold_agrees::<2>();
+    fold_agrees::<3>();
     fold_agrees::<4>();
     fold_agrees::<8>();
 }
