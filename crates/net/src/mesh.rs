@@ -15,6 +15,7 @@ use cotenant_core::{
 use std::{
     collections::BTreeSet,
     future::poll_fn,
+    hint::black_box,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -116,6 +117,7 @@ impl Mesh {
     /// another session, else at the connect limit with all parties that are missing.
     pub async fn connect(config: MeshConfig, listener: Option<&TcpListener>) -> Result<Mesh, NetError> {
         config.check(listener.is_some()).map_err(NetError::Config)?;
+        keep_freed_memory();
         let config = Arc::new(config);
         let mut links: Vec<Option<(Arc<Link>, AbortHandle)>> = config.members.iter().map(|_| None).collect();
         let mut tasks = JoinSet::new();
@@ -300,6 +302,13 @@ impl MeshConfig {
         let Member { name, address, .. } = self.members[party.index()].clone();
         PeerError { party, name, address, phase, cause }
     }
+}
+
+/// Has glibc keep up to 32 MiB of what is freed for the next messages. At first it gives back to the kernel, and takes from it again page by page,
+/// whatever is above 128 KiB, which costs as much as sending it does. It keeps twice the size of the largest mapping that was ever freed, if that is
+/// below 32 MiB (mallopt(3), `M_MMAP_THRESHOLD`); so it does sooner or later, and here it does at once. The mapping is never touched.
+fn keep_freed_memory() {
+    drop(black_box(Vec::<u8>::with_capacity(16 << 20)));
 }
 
 async fn serve(link: Arc<Link>, stream: Stream, config: Arc<MeshConfig>) {
