@@ -295,3 +295,18 @@ fn absorb(hasher: &mut Hasher, words: impl Iterator<Item = u32>) {
     }
     hasher.raw(&piece);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digest_covers_runs() {
+        let and = |out| Gate::new(Some(AndKind::Full), (0, false), (1, false), out);
+        let with_runs = |runs: &[[u32; 2]]| {
+            let runs = runs.iter().map(|&[xors, ands]| RunLength { xors, ands }).collect();
+            Circuit::new(vec![false; 2], vec![and(2), and(3)], runs, Vec::new(), Stats { slots: 4, ..Stats::default() }).digest()
+        };
+        assert_ne!(with_runs(&[[0, 2]]), with_runs(&[[0, 1], [0, 1]]));
+    }
+}

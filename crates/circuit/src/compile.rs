@@ -7,6 +7,7 @@
 mod emit;
 mod schedule;
 mod sparse;
+mod waiting;
 
 use crate::circuit::{AndKind, Circuit, Gate, Output, Stats};
 use crate::node::{Lit, Node};

@@ -3,18 +3,20 @@
 //! A wire takes a slot when its last use is written and gives it back when the gate that makes it is. The slot freed last is taken first, as it is
 //! the likeliest to be in cache.
 //!
-//! An XOR that is the last use of both its operands keeps one wire alive after it and two before, so it should run as early as it can. It is not
-//! written when it is met but *waits*, and its operands lead to it, until one of them is needed for another gate or is made.
+//! An XOR that is the last use of an operand can as well run early: as soon as that operand is made, as many wires are alive between as if it ran late,
+//! or fewer, if it is the last use of both. So it is not written when it is met but *waits*, until one of its operands is made or, having no slot yet,
+//! takes one for another gate. Sums of many terms thus add each term when it comes.
 
 use super::schedule::OpenRun;
 use super::sparse::Sparse;
+use super::waiting::Waiting;
 use crate::circuit::{AndKind, Gate, RunLength};
 use crate::node::Lit;
 
 /// A gate that is not written yet.
 #[derive(Clone, Copy)]
 pub(super) struct Pending {
-    id: u32,
+    pub(super) id: u32,
     a: Lit,
     b: Lit,
 }
@@ -39,11 +41,11 @@ pub(super) struct Emitted {
 /// Where a wire is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// No use of it was written, and no XOR waits for it.
+    /// No use of it was written, and no XOR waits to be its last.
     Nowhere,
     Slot(u32),
     /// The XOR with this index among those waiting is its last use.
-    Waits(u32),
+    LastUseWaits(u32),
 }
 
 impl Place {
@@ -54,14 +56,14 @@ impl Place {
         match self {
             Place::Nowhere => 0,
             Place::Slot(slot) => slot + 1,
-            Place::Waits(index) => index | Self::WAITS,
+            Place::LastUseWaits(index) => index | Self::WAITS,
         }
     }
 
     fn unpack(code: u32) -> Place {
         match code {
             0 => Place::Nowhere,
-            code if code & Self::WAITS != 0 => Place::Waits(code & !Self::WAITS),
+            code if code & Self::WAITS != 0 => Place::LastUseWaits(code & !Self::WAITS),
             code => Place::Slot(code - 1),
         }
     }
@@ -95,7 +97,7 @@ impl Emitter {
     /// Writes a run. All operands of its ANDs take slots before a result gives one back.
     pub(super) fn emit(&mut self, run: OpenRun) {
         for gate in &run.ands {
-            self.settle_all(gate);
+            self.prepare(gate);
         }
         self.close_run();
         self.ands = run.ands.len();
@@ -112,7 +114,7 @@ impl Emitter {
     /// Writes what still waits, and puts down where inputs and outputs are.
     pub(super) fn finish(mut self, inputs: &[Lit], outputs: &[Lit]) -> Emitted {
         for input in inputs {
-            self.settle(input.node());
+            self.release(input.node());
         }
         self.close_run();
         let inputs = inputs.iter().map(|input| self.slot(input.node())).collect();
@@ -121,34 +123,59 @@ impl Emitter {
         Emitted { gates: self.gates, runs: self.runs, slots: self.slots.next as usize, inputs, outputs }
     }
 
-    /// An XOR's turn: it waits, if it is the last use of both its operands.
+    /// An XOR's turn: it waits, if it is the last use of an operand.
     fn meet_xor(&mut self, gate: Pending) {
         let operands = [gate.a.node(), gate.b.node()];
-        if operands.iter().all(|&operand| self.place(operand) == Place::Nowhere) {
-            let place = Place::Waits(self.waiting.add(gate)).pack();
-            operands.into_iter().for_each(|operand| *self.places.at(operand) = place);
-        } else {
-            self.settle_all(&gate);
-            self.write_xor(gate);
+        operands.into_iter().for_each(|operand| self.release(operand));
+        let places = operands.map(|operand| self.place(operand));
+        if places.iter().all(|&place| place != Place::Nowhere) {
+            self.prepare(&gate);
+            return self.write_xor(gate);
+        }
+        let partner = places.iter().find_map(|&place| if let Place::Slot(slot) = place { Some(slot) } else { None });
+        let index = self.waiting.add(gate, partner);
+        for (operand, _) in operands.into_iter().zip(places).filter(|&(_, place)| place == Place::Nowhere) {
+            *self.places.at(operand) = Place::LastUseWaits(index).pack();
         }
     }
 
-    /// Prepares a gate to be written: nothing waits for its wires any more.
-    fn settle_all(&mut self, gate: &Pending) {
-        for node in [gate.id as usize, gate.a.node(), gate.b.node()] {
-            self.settle(node);
+    /// Before a gate is written: no XOR waits that must run after it, or that is not the last use of an operand any more.
+    fn prepare(&mut self, gate: &Pending) {
+        while let Some(index) = self.waiter(gate.id as usize) {
+            self.write_waiting(index);
+        }
+        [gate.a, gate.b].into_iter().for_each(|operand| self.release(operand.node()));
+    }
+
+    /// Before a wire takes a slot: no XOR waits to be its last use.
+    fn release(&mut self, node: usize) {
+        if let Place::LastUseWaits(index) = self.place(node) {
+            self.write_waiting(index);
         }
     }
 
-    /// Writes the XOR that waits to be the last use of a wire, after those that wait for its own.
-    fn settle(&mut self, mut node: usize) {
-        let mut chain = Vec::new();
-        while let Place::Waits(index) = self.place(node) {
-            let gate = self.waiting.remove(index);
-            chain.push(gate);
-            node = gate.id as usize;
+    /// Writes an XOR that waits, after all that wait and use it.
+    fn write_waiting(&mut self, index: u32) {
+        let mut path = vec![index];
+        while let Some(&index) = path.last() {
+            match self.waiter(self.waiting.get(index).id as usize) {
+                Some(user) => path.push(user),
+                None => {
+                    path.pop();
+                    let gate = self.waiting.remove(index);
+                    self.write_xor(gate);
+                }
+            }
         }
-        chain.into_iter().rev().for_each(|gate| self.write_xor(gate));
+    }
+
+    /// An XOR that waits and uses this wire.
+    fn waiter(&self, node: usize) -> Option<u32> {
+        match self.place(node) {
+            Place::Nowhere => None,
+            Place::Slot(slot) => self.waiting.user_of(slot),
+            Place::LastUseWaits(index) => Some(index),
+        }
     }
 
     /// The slot that it gives back may be one that it takes.
@@ -183,29 +210,6 @@ impl Emitter {
         let slot = self.slots.take();
         *self.places.at(node) = Place::Slot(slot).pack();
         slot
-    }
-}
-
-/// XORs that wait.
-#[derive(Default)]
-struct Waiting {
-    gates: Vec<Pending>,
-    free: Vec<u32>,
-}
-
-impl Waiting {
-    fn add(&mut self, gate: Pending) -> u32 {
-        let Some(index) = self.free.pop() else {
-            self.gates.push(gate);
-            return self.gates.len() as u32 - 1;
-        };
-        self.gates[index as usize] = gate;
-        index
-    }
-
-    fn remove(&mut self, index: u32) -> Pending {
-        self.free.push(index);
-        self.gates[index as usize]
     }
 }
 

@@ -10,18 +10,25 @@ use super::sparse::Sparse;
 use crate::circuit::RUN;
 use crate::node::{Lit, Node, Op};
 
-/// Open runs. The SHA-256 compression needs about a thousand to overlap its message schedule with its rounds; more gains little and costs slots.
-const WINDOW: usize = 1024;
+/// Open runs. Measured: the SHA-256 compression needs 1 000 to overlap its message schedule with its rounds, two of them side by side need 2 000; more
+/// gains little, and holds more XORs of outputs back (16 slots a run for AES).
+const WINDOW: usize = 2048;
 
 /// How many nodes are met before their memory is given back.
 const PIECE: usize = 1 << 16;
 
 /// The gates that are still open to others beside them.
-#[derive(Default)]
 pub(super) struct OpenRun {
     /// Each before those that it depends on.
     pub(super) xors: Vec<Pending>,
     pub(super) ands: Vec<Pending>,
+}
+
+impl OpenRun {
+    /// Circuits of cryptography have about four XORs an AND.
+    fn new() -> OpenRun {
+        OpenRun { xors: Vec::with_capacity(4 * RUN), ands: Vec::with_capacity(RUN) }
+    }
 }
 
 /// Schedules and emits the gates that `outputs` depend on.
@@ -71,7 +78,7 @@ struct Runs {
 impl Runs {
     /// Run 0 has no ANDs: it is for the XORs after the last AND.
     fn new() -> Runs {
-        Runs { first: 0, open: VecDeque::from([OpenRun::default()]), room: vec![1, 1] }
+        Runs { first: 0, open: VecDeque::from([OpenRun::new()]), room: vec![1, 1] }
     }
 
     /// Adds an XOR to `run`, or the first run that is open.
@@ -86,7 +93,7 @@ impl Runs {
         let run = self.room_from(run.max(self.first));
         let index = (run - self.first) as usize;
         if index == self.open.len() {
-            self.open.push_back(OpenRun::default());
+            self.open.push_back(OpenRun::new());
             self.room.push(run + 1);
         }
         let ands = &mut self.open[index].ands;
