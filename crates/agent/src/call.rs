@@ -11,7 +11,7 @@ use chacha20::ChaCha20Rng;
 use cotenant_circuit::bytes::{output_bytes, to_bytes};
 use cotenant_circuit::{Builder, Circuit};
 use cotenant_core::{Bits, Channel, Digest, PartyId};
-use cotenant_mpc::{Engine, Given, Input, Online, Segment, Session, Source, Stats, Wire};
+use cotenant_mpc::{Engine, Given, Input, Online, Options, Segment, Session, Source, Stats, Wire};
 use cotenant_tls::{Answer, AnswerLimits, Config, Connection, Failure, FragmentSize, Handshake, Piece, Progress, Target};
 use rand_core::SeedableRng;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -151,7 +151,8 @@ pub async fn run<C: Channel, R: Channel, S: Server>(
     let progress = watch.clone();
     let session_rng = ChaCha20Rng::from_rng(&mut rng);
     let observer: cotenant_mpc::Observer = Box::new(move |p| progress.tell(Event::Progress(p)));
-    let session = Session::start(mpc, agreed, session_rng, Some(observer)).await?;
+    let options = Options { observer: Some(observer), ..Options::default() };
+    let session = Session::start(mpc, agreed, session_rng, options).await?;
     watch.finished(Stage::Setup, session.stats());
     run_on(session, relay, call, rng, &watch).await
 }

@@ -2,19 +2,32 @@
 
 use crate::{
     coin::{Nonce, Step},
-    error::{Check, Error, Failed, Phase},
+    error::{Check, Error, Failed},
     kind::Kind,
-    ot::{Choices, CotReceiver, CotSender, OtFault, Pair, ReceiverSetup, SenderSetup},
+    ot::{CHUNK_ROWS, Choices, Chunk, CotReceiver, CotSender, K, KAPPA, OtFault, Pair, Received, ReceiverSetup, SenderSetup, Sent},
     party::Party,
     shares::Shares,
-    stats::Progress,
+    stats::Task,
+    workers::Scratch,
 };
-use cotenant_core::{Bits, Block, Channel, Digest, PartyId};
+use cotenant_core::{
+    Bits, Block, Channel, Digest, PartyId,
+    buffer::Buffer,
+    codec::{BadFormat, Reader},
+    prg::Prg,
+};
+use std::ops::Range;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// Authenticated bits made between two checks. A check costs a few rounds; its columns are held in memory until it has passed.
-const EXTENSION: usize = 1 << 20;
+/// How many chunks two parties send before they read the first: enough for what is under way on a long link.
+const LEAD: usize = 32;
+
+/// With more parties, chunks between two coins, 2^19 bits. A coin costs a few rounds; the columns that wait for it are held in memory.
+const WINDOW: usize = 64;
+
+/// Blocks of a chunk's columns.
+const PLANES: usize = (CHUNK_ROWS / KAPPA + 1) * KAPPA;
 
 /// Test bits of the global-key check beyond the statistical parameter.
 const DELTA_TESTS: usize = 40 + 8;
@@ -24,6 +37,7 @@ const DELTA_TESTS: usize = 40 + 8;
 /// They exist while a session prepares and are gone when it is sealed, so a sealed session has no OT extension to attack.
 pub(crate) struct CotLinks {
     peers: Vec<Link>,
+    scratch: Scratch,
 }
 
 struct Link {
@@ -32,6 +46,106 @@ struct Link {
     receiver: CotReceiver,
     /// For the peer's bits, under this party's key.
     sender: CotSender,
+}
+
+/// One chunk of a string that is being filled: where its MACs and keys go, by peer.
+struct Job<'a> {
+    rows: usize,
+    macs: Vec<&'a mut [Block]>,
+    keys: Vec<&'a mut [Block]>,
+}
+
+impl<'a> Job<'a> {
+    fn all(outs: Vec<(&'a mut Shares, Range<usize>)>) -> Vec<Job<'a>> {
+        let mut jobs: Vec<Job<'a>> = Vec::new();
+        for (shares, range) in outs {
+            let first = jobs.len();
+            for (column, values) in shares.columns_mut().enumerate() {
+                for (chunk, values) in values[range.clone()].chunks_mut(CHUNK_ROWS).enumerate() {
+                    if column == 0 {
+                        jobs.push(Job { rows: values.len(), macs: Vec::new(), keys: Vec::new() });
+                    }
+                    let job = &mut jobs[first + chunk];
+                    if column % 2 == 0 { job.macs.push(values) } else { job.keys.push(values) }
+                }
+            }
+        }
+        jobs
+    }
+}
+
+/// The part of a scratch buffer that a chunk takes.
+fn fit(planes: &mut [Block], chunk: Chunk) -> &mut [Block] {
+    &mut planes[..chunk.planes()]
+}
+
+/// A receiver's chunk and its correction as a message.
+fn extend<'p>(receiver: &CotReceiver, chunk: Chunk, choices: &Choices, planes: &'p mut [Block]) -> (Received<'p>, Vec<u8>) {
+    let mut message = vec![0; 1 + chunk.correction_bytes(K)];
+    message[0] = Kind::CotCorrection as u8;
+    let received = receiver.extend(chunk, choices, fit(planes, chunk), &mut message[1..]);
+    (received, message)
+}
+
+impl Link {
+    /// Two parties: this party's bits of some chunks, and for each the messages with its correction and its proof.
+    fn make<C>(&mut self, party: &mut Party<C>, scratch: &Scratch, jobs: &mut [Job<'_>]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let receiver = &mut self.receiver;
+        let items = jobs.iter_mut().map(|job| (receiver.take(job.rows), Choices::random(job.rows, &mut party.rng), &mut *job.macs[0]));
+        let items = items.collect();
+        party.workers.map(items, |(chunk, choices, macs)| {
+            scratch.with(|planes| {
+                let (received, message) = extend(receiver, chunk, &choices, planes);
+                let seed = received.challenge(&message[1..]);
+                let (checked, digest) = received.prove(seed);
+                checked.rows(macs);
+                (message, Kind::CotProof.message().blocks(&[choices.answer(seed)]).bytes(&digest.0).done())
+            })
+        })
+    }
+
+    /// Two parties: the peer's bits of some chunks. The fault in any is the peer's.
+    async fn verify<C: Channel>(&mut self, party: &mut Party<C>, scratch: &Scratch, jobs: &mut [Job<'_>]) -> Result<(), Error> {
+        let mut items = Vec::new();
+        for job in jobs {
+            let correction = party.comms.recv(self.peer, Kind::CotCorrection).await?;
+            let proof = party.comms.recv_read(self.peer, Kind::CotProof, |r| Ok((r.block()?, Digest(r.array()?)))).await?;
+            items.push((self.sender.take(job.rows), correction, proof, &mut *job.keys[0]));
+        }
+        let sender = &self.sender;
+        let verified = party.workers.map(items, |(chunk, correction, (answer, digest), keys)| {
+            scratch.with(|planes| {
+                let sent = sender.extend(chunk, correction.body(), fit(planes, chunk))?;
+                let seed = sent.challenge(correction.body());
+                sent.verify(seed, answer, &digest).map(|checked| checked.rows(keys))
+            })
+        });
+        verified.into_iter().collect::<Result<(), OtFault>>().map_err(|e| party.comms.blame(self.peer, failed(e)))
+    }
+}
+
+/// More parties: receives `from`'s proofs for a window, verifies them, and takes the keys. Its answers.
+async fn verify_window<C: Channel>(
+    party: &mut Party<C>,
+    from: PartyId,
+    at: usize,
+    sent: Vec<Sent<'_>>,
+    seeds: &[Block],
+    window: &mut [Job<'_>],
+) -> Result<Vec<Block>, Error> {
+    let count = window.len();
+    let read = |r: &mut Reader<'_>| {
+        let answers = r.blocks(count)?.to_vec();
+        let digests = (0..count).map(|_| Ok(Digest(r.array()?))).collect::<Result<Vec<_>, BadFormat>>()?;
+        Ok((answers, digests))
+    };
+    let (answers, digests) = party.comms.recv_read(from, Kind::CotProof, read).await?;
+    let items = sent.into_iter().zip(seeds).zip(answers.iter().zip(&digests)).zip(window.iter_mut()).collect();
+    let verified = party.workers.map(items, |(((sent, &seed), (&answer, digest)), job)| {
+        sent.verify(seed, answer, digest).map(|checked| checked.rows(job.keys[at]))
+    });
+    verified.into_iter().collect::<Result<(), OtFault>>().map_err(|e| party.comms.blame(from, failed(e)))?;
+    Ok(answers)
 }
 
 fn failed(fault: OtFault) -> Failed {
@@ -64,7 +178,7 @@ impl CotLinks {
             party.comms.send(peer, Kind::Trees.message().bytes(&trees).done()).await?;
             half.push((peer, sender, points, receiver));
         }
-        let mut links = CotLinks { peers: Vec::new() };
+        let mut links = CotLinks { peers: Vec::new(), scratch: Scratch::new(PLANES) };
         for (peer, sender, points, receiver) in half {
             let trees = party.comms.recv(peer, Kind::Trees).await?;
             let sender = sender.finish(points.body(), trees.body()).map_err(|e| party.comms.blame(peer, failed(e)))?;
@@ -76,54 +190,104 @@ impl CotLinks {
         Ok(links)
     }
 
-    /// `count` random `<r>`, each the xor of a bit that every party drew.
-    pub(crate) async fn random_bits<C: Channel>(&mut self, party: &mut Party<C>, count: usize) -> Result<Shares, Error> {
-        let padded = count.next_multiple_of(128);
-        let mut out = Shares::from_bits(&party.me, Bits::random(padded, &mut party.rng));
-        for from in (0..padded).step_by(EXTENSION) {
-            self.extend(party, &mut out, from, EXTENSION.min(padded - from)).await?;
-            let (done, wanted) = ((from + EXTENSION).min(count) as u64, count as u64);
-            party.progress(|sent_bytes| Progress { phase: Phase::Prepare, done, wanted, sent_bytes });
-        }
-        out.split_last(padded - count);
-        party.comms.stats.authenticated_bits += padded as u64;
-        Ok(out)
+    /// Fills strings with random `<r>`, each the xor of a bit that every party drew. Nothing of a chunk is used before its check has passed.
+    pub(crate) async fn fill<C: Channel>(
+        &mut self,
+        party: &mut Party<C>,
+        task: Task,
+        outs: Vec<(&mut Shares, Range<usize>)>,
+    ) -> Result<(), Error> {
+        let jobs = Job::all(outs);
+        let rows = jobs.iter().map(|j| j.rows as u64).sum();
+        party.begin(task, rows);
+        party.comms.stats.authenticated_bits += rows;
+        let groups: usize = jobs.iter().map(|j| j.rows.div_ceil(KAPPA) + 1).sum();
+        // Each group takes a block of every leaf: of 2^K in the pair's one direction, one less in the other.
+        party.comms.stats.aes_blocks += (self.peers.len() * groups * (KAPPA / K) * ((2 << K) - 1)) as u64;
+        if party.n() == 2 { self.fill_two(party, jobs).await } else { self.fill_many(party, jobs).await }
     }
 
-    /// Authenticates bits `from .. from + count` of `out`. The coefficients of the check are tossed when every correction has been received; the mask and
-    /// h(b) are one for all peers, so that no one can use other bits towards another party. Nothing is used before the check has passed.
-    async fn extend<C: Channel>(&mut self, party: &mut Party<C>, out: &mut Shares, from: usize, count: usize) -> Result<(), Error> {
-        let choices = Choices::new(&out.bits().slice(from, count), &mut party.rng);
+    /// Two parties: each chunk's challenge is a hash of its correction, so a chunk takes no round. A party is some chunks ahead of what it reads.
+    async fn fill_two<C: Channel>(&mut self, party: &mut Party<C>, mut jobs: Vec<Job<'_>>) -> Result<(), Error> {
+        let width = party.workers.threads();
+        let lead = LEAD.div_ceil(width);
+        let link = &mut self.peers[0];
+        let mut groups: Vec<&mut [Job<'_>]> = jobs.chunks_mut(width).collect();
+        for step in 0..groups.len() + lead {
+            if let Some(jobs) = groups.get_mut(step) {
+                for (correction, proof) in link.make(party, &self.scratch, jobs) {
+                    party.comms.send(link.peer, correction).await?;
+                    party.comms.send(link.peer, proof).await?;
+                }
+            }
+            if let Some(jobs) = step.checked_sub(lead).and_then(|s| groups.get_mut(s)) {
+                link.verify(party, &self.scratch, jobs).await?;
+                party.advance(jobs.iter().map(|j| j.rows as u64).sum());
+            }
+        }
+        Ok(())
+    }
+
+    /// More parties: the coefficients of a window of chunks are tossed when every correction has been received; the masks and h(b) are one for all peers, so
+    /// that no one can use other bits towards another party.
+    async fn fill_many<C: Channel>(&mut self, party: &mut Party<C>, mut jobs: Vec<Job<'_>>) -> Result<(), Error> {
+        for window in jobs.chunks_mut(WINDOW) {
+            self.fill_window(party, window).await?;
+            party.advance(window.iter().map(|j| j.rows as u64).sum());
+        }
+        Ok(())
+    }
+
+    async fn fill_window<C: Channel>(&mut self, party: &mut Party<C>, window: &mut [Job<'_>]) -> Result<(), Error> {
+        let choices: Vec<Choices> = window.iter().map(|j| Choices::random(j.rows, &mut party.rng)).collect();
+        let memory = || -> Vec<Buffer> { self.peers.iter().map(|_| Buffer::zeroed(window.len() * PLANES)).collect() };
+        let (mut mac_planes, mut key_planes) = (memory(), memory());
         let mut received = Vec::new();
-        for link in &mut self.peers {
-            let (r, correction) = link.receiver.extend(&choices);
-            party.comms.send(link.peer, Kind::CotCorrection.message().bytes(&correction).done()).await?;
-            received.push(r);
+        for (link, planes) in self.peers.iter_mut().zip(&mut mac_planes) {
+            let receiver = &mut link.receiver;
+            let chunks: Vec<Chunk> = window.iter().map(|j| receiver.take(j.rows)).collect();
+            let items = chunks.into_iter().zip(&choices).zip(planes.chunks_exact_mut(PLANES)).collect();
+            let extended = party.workers.map(items, |((chunk, choices), planes)| extend(receiver, chunk, choices, planes));
+            let mut one = Vec::new();
+            for (r, correction) in extended {
+                party.comms.send(link.peer, correction).await?;
+                one.push(r);
+            }
+            received.push(one);
         }
         let mut sent = Vec::new();
-        for link in &mut self.peers {
-            let correction = party.comms.recv(link.peer, Kind::CotCorrection).await?;
-            sent.push(link.sender.extend(count, correction.body()).map_err(|e| party.comms.blame(link.peer, failed(e)))?);
+        for (link, planes) in self.peers.iter_mut().zip(&mut key_planes) {
+            let mut items = Vec::new();
+            for (job, planes) in window.iter().zip(planes.chunks_exact_mut(PLANES)) {
+                let chunk = link.sender.take(job.rows);
+                items.push((chunk, party.comms.recv(link.peer, Kind::CotCorrection).await?, planes));
+            }
+            let sender = &link.sender;
+            let one = party.workers.map(items, |(chunk, correction, planes)| sender.extend(chunk, correction.body(), fit(planes, chunk)));
+            sent.push(one.into_iter().collect::<Result<Vec<_>, _>>().map_err(|e| party.comms.blame(link.peer, failed(e)))?);
         }
-        let seed = party.toss(Step::CotCheck).await?;
-        let answer = choices.answer(seed);
-        for (link, r) in self.peers.iter().zip(received) {
-            let (macs, digest) = r.check(seed);
-            out.set_column(party.me.mac(link.peer), from, &macs);
-            party.comms.send(link.peer, Kind::CotProof.message().blocks(&[answer]).bytes(&digest.0).done()).await?;
+        let mut seeds = vec![Block::ZERO; window.len()];
+        Prg::new(party.toss(Step::CotCheck).await?).fill(&mut seeds);
+        let answers: Vec<Block> = choices.into_iter().zip(&seeds).map(|(c, &seed)| c.answer(seed)).collect();
+        for (at, (link, received)) in self.peers.iter().zip(received).enumerate() {
+            let items = received.into_iter().zip(&seeds).zip(window.iter_mut()).collect();
+            let digests = party.workers.map(items, |((received, &seed), job)| {
+                let (checked, digest) = received.prove(seed);
+                checked.rows(job.macs[at]);
+                digest
+            });
+            let message = digests.iter().fold(Kind::CotProof.message().blocks(&answers), |m, d| m.bytes(&d.0));
+            party.comms.send(link.peer, message.done()).await?;
         }
-        let mut sent = sent.into_iter();
+        let mut sent = sent.into_iter().enumerate();
         for p in PartyId::all(party.n()) {
             let theirs = if p == party.id() {
-                answer
+                answers.clone()
             } else {
-                let (theirs, digest) = party.comms.recv_read(p, Kind::CotProof, |r| Ok((r.block()?, Digest(r.array()?)))).await?;
-                let s = sent.next().expect("one extension for each peer");
-                let keys = s.verify(seed, theirs, &digest).map_err(|e| party.comms.blame(p, failed(e)))?;
-                out.set_column(party.me.key(p), from, &keys);
-                theirs
+                let (at, sent) = sent.next().expect("columns for each peer");
+                verify_window(party, p, at, sent, &seeds, window).await?
             };
-            party.comms.absorb(p, &theirs.0.to_le_bytes());
+            party.comms.absorb(p, cotenant_core::block::as_bytes(&theirs));
         }
         party.comms.check_echo().await
     }
@@ -133,13 +297,13 @@ impl CotLinks {
     /// For test bits `<r>`, P_i commits to z_i = r^i * Delta_i ^ (^ over j of K_i[r^j] ^ M_j[r^i]) as number 0 and to z_i ^ Delta_i as number 1. r is opened
     /// and its MACs checked; everyone opens number r, no other, and the values must sum to 0. The test bits are discarded.
     async fn check_deltas<C: Channel>(&mut self, party: &mut Party<C>) -> Result<(), Error> {
-        let tests = self.random_bits(party, DELTA_TESTS).await?;
+        let mut tests = Shares::zero(&party.me, DELTA_TESTS);
+        self.fill(party, Task::Masks, vec![(&mut tests, 0..DELTA_TESTS)]).await?;
         let numbers: Vec<[u64; 2]> = (0..DELTA_TESTS).map(|_| [party.commitments.next(), party.commitments.next()]).collect();
         let mut mine: Vec<[(Zeroizing<[u8; 16]>, Nonce); 2]> = Vec::new();
         let mut message = Kind::DeltaCommit.message();
         for (t, number) in numbers.iter().enumerate() {
-            let (bit, row) = tests.at(t);
-            let z = row.iter().fold(party.me.delta().when(bit), |s, &b| s ^ b);
+            let z = tests.product(&party.me, t);
             let mut pair = Vec::new();
             for (value, number) in [z, z ^ party.me.delta()].into_iter().zip(number) {
                 let value = Zeroizing::new(value.0.to_le_bytes());
@@ -151,7 +315,7 @@ impl CotLinks {
         }
         let commitments = party.comms.broadcast(Kind::DeltaCommit, message.done()).await?;
         party.comms.check_echo().await?;
-        let r = crate::open::open(party, &tests).await?;
+        let r = crate::open::open(party, &[&tests]).await?.remove(0);
         let mut message = Kind::DeltaOpening.message();
         for (t, pair) in mine.iter().enumerate() {
             let (value, nonce) = &pair[r.get(t) as usize];

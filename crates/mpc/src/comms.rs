@@ -66,6 +66,10 @@ impl<C: Channel> Comms<C> {
         self.phase = phase;
     }
 
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
     /// Gives the channel back for another use.
     pub(crate) fn into_channel(self) -> C {
         self.channel

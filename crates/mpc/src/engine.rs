@@ -121,6 +121,12 @@ fn names(tag: Tag, wires: &Range<u32>) -> impl ExactSizeIterator<Item = Wire> + 
 ///     o.evaluate(s).await.unwrap();
 /// }
 /// ```
+///
+/// ```compile_fail
+/// async fn twice_in_a_list<O: cotenant_mpc::Online>(mut o: O, s: cotenant_mpc::Segment) {
+///     o.evaluate_all(vec![s, s]).await.unwrap();
+/// }
+/// ```
 #[must_use]
 #[derive(Debug)]
 pub struct Segment {
@@ -233,8 +239,14 @@ pub trait Online: Send {
     /// Gives values to inputs. Public values are compared before any label for them is sent.
     fn input(&mut self, given: Vec<Given>) -> impl Future<Output = Result<(), Error>> + Send;
 
+    /// Evaluates segments, in order, and authenticates all results at once: as many rounds as one segment takes. A later one may take outputs of an earlier
+    /// one of the list. All results are there or none. With no segments it does nothing.
+    fn evaluate_all(&mut self, segments: Vec<Segment>) -> impl Future<Output = Result<Vec<Self::Verified>, Error>> + Send;
+
     /// Evaluates a segment and authenticates the result.
-    fn evaluate(&mut self, segment: Segment) -> impl Future<Output = Result<Self::Verified, Error>> + Send;
+    fn evaluate(&mut self, segment: Segment) -> impl Future<Output = Result<Self::Verified, Error>> + Send {
+        async move { Ok(self.evaluate_all(vec![segment]).await?.pop().expect("one result for each segment")) }
+    }
 
     /// Binds a declared [`Source::Soldered`] input to evaluated wires.
     fn solder(&mut self, input: Input, to: &Self::Verified) -> impl Future<Output = Result<(), Error>> + Send;

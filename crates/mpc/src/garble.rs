@@ -6,31 +6,39 @@
 //! ```text
 //! G_0 = H(L_a0) ^ H(L_a1) ^ B_j[l_b]            H keyed by the gate and the left or right side, L_x1 = L_x0 ^ Delta_j
 //! G_1 = H(L_b0) ^ H(L_b1) ^ B_j[l_a] ^ L_a0     L_g0 := H(L_a0) ^ H(L_b0) ^ B_j[l*]
-//! b_g = lsb(L_g0), j = P2 only
+//! b_g = lsb(L_g0), j = P2 only, whose L_g0 then gets 0 there
 //! ```
 //!
 //! and for every other garbler k, under tweaks of that pair: `C_0 = H(L_a0) ^ H(L_a1) ^ M_k[l_b^j]`, `C_1 = H(L_b0) ^ H(L_b1) ^ M_k[l_a^j]`,
 //! `C_2 = H(L_a0) ^ H(L_b0) ^ M_k[l*^j]`.
 //!
+//! The lowest bit of all of P2's labels for masked value 0 is 0, and that of its Delta is 1: so the lowest bit of an active label of P2 is the wire's masked
+//! value, and the evaluator carries no other. Nobody learns anything by it: b_g is sent anyway, as the evaluator needs it to read the masked value off the
+//! label, and both sides move it out of the label; where a label is not a gate's, its lowest bit is drawn as 0 instead of being sent.
+//!
 //! A wire that is public at run time has mask 0, so a gate with a public input needs no triple, and one with two needs no mask either.
 
 use crate::{
+    kind::Kind,
     party::Party,
     shares::{Me, Shares},
-    triple::Triples,
     wires::Wires,
 };
-use cotenant_circuit::{AndKind, Circuit, Output};
+use cotenant_circuit::{AndKind, Circuit, Gate, Output, RUN};
 use cotenant_core::{
-    Bits, Block, Channel, PartyId,
+    Bits, Block, Channel, PartyId, block,
+    buffer::Buffer,
     codec::{BadFormat, Reader},
-    hash::{TweakUse, tweak},
+    hash::{Tmmo, TweakUse, tweak},
 };
-use std::{ops::Range, sync::Arc};
-use zeroize::Zeroizing;
+use std::{
+    ops::{BitXor, Range},
+    sync::Arc,
+};
+use zeroize::{DefaultIsZeroes, Zeroizing};
 
-/// Gates whose rows travel in one message.
-pub(crate) const STRETCH: usize = 4096;
+/// A message of tables ends with the run that fills this many gates.
+pub(crate) const STRETCH: usize = 2048;
 
 /// A circuit in the plan and where it is wired.
 pub(crate) struct Planned {
@@ -39,27 +47,76 @@ pub(crate) struct Planned {
     pub(crate) outputs: Range<u32>,
 }
 
-/// The masks of a segment's ANDs, in order of gates; negated inputs already carry their constant.
+/// The masks of all ANDs of a plan: first those of two secrets, then those with a public operand; each kind in order of gates. Negated inputs already carry
+/// their constant.
 pub(crate) struct Masks {
     pub(crate) left: Shares,
     pub(crate) right: Shares,
-    /// l* of the text. While the masks are made it holds l_g.
+    /// l* of the text. Where a product is missing, it holds l_g.
     pub(crate) star: Shares,
+}
+
+/// Where the ANDs of one segment stand in [`Masks`]: of two secrets, and with a public operand. What else a segment has for each AND is in this order too.
+#[derive(Clone)]
+pub(crate) struct Places {
+    pub(crate) full: Range<usize>,
+    pub(crate) cheap: Range<usize>,
+}
+
+impl Places {
+    /// Counts through the masks of the plan.
+    pub(crate) fn in_plan(&self) -> Cursor {
+        Cursor { full: self.full.start, cheap: self.cheap.start }
+    }
+
+    /// Counts from 0.
+    pub(crate) fn in_segment(&self) -> Cursor {
+        Cursor { full: 0, cheap: self.full.len() }
+    }
+
+    /// The number of ANDs.
+    pub(crate) fn len(&self) -> usize {
+        self.full.len() + self.cheap.len()
+    }
+
+    /// All places in stretches of at most `most`: the first one in the plan, its number in the segment, how many.
+    pub(crate) fn stretches(&self, most: usize) -> impl Iterator<Item = (usize, usize, usize)> + use<> {
+        let kinds = [(self.full.clone(), 0), (self.cheap.clone(), self.full.len())];
+        let cut = move |(range, at): (Range<usize>, usize)| {
+            range.clone().step_by(most).map(move |p| (p, at + p - range.start, most.min(range.end - p)))
+        };
+        kinds.into_iter().flat_map(cut)
+    }
+}
+
+/// Gives the ANDs of a segment their places, in order of gates.
+pub(crate) struct Cursor {
+    full: usize,
+    cheap: usize,
+}
+
+impl Cursor {
+    #[inline]
+    pub(crate) fn step(&mut self, and: &Gate) -> usize {
+        let next = if and.and_kind() == Some(AndKind::Full) { &mut self.full } else { &mut self.cheap };
+        *next += 1;
+        *next - 1
+    }
 }
 
 /// A segment ready to be evaluated, at one party. Evaluation consumes it.
 pub(crate) struct Garbled {
     pub(crate) planned: Planned,
-    pub(crate) masks: Masks,
+    pub(crate) places: Places,
     /// Number of the first gate's tweaks.
     pub(crate) tweaks: u64,
     /// At the evaluator: what each garbler sent, in order of garblers.
     pub(crate) tables: Vec<Tables>,
 }
 
-/// The rows of one garbler for one segment.
+/// The rows of one garbler for one segment, in order of gates.
 pub(crate) struct Tables {
-    pub(crate) rows: Vec<Block>,
+    pub(crate) rows: Buffer,
     /// b_g of each gate, from P2.
     pub(crate) b: Bits,
 }
@@ -69,110 +126,104 @@ pub(crate) fn rows_per_gate(n: usize) -> usize {
     2 + 3 * (n - 2)
 }
 
-/// Masks while walking a circuit: one row a slot.
-struct Slots {
-    bits: Zeroizing<Vec<bool>>,
-    rows: Zeroizing<Vec<Block>>,
-    stride: usize,
-}
-
-impl Slots {
-    fn new(me: &Me, slots: usize) -> Slots {
-        Slots {
-            bits: Zeroizing::new(vec![false; slots]),
-            rows: Zeroizing::new(vec![Block::ZERO; slots * me.stride()]),
-            stride: me.stride(),
-        }
-    }
-
-    fn at(&self, slot: usize) -> (bool, &[Block]) {
-        (self.bits[slot], &self.rows[slot * self.stride..][..self.stride])
-    }
-
-    fn set(&mut self, slot: usize, (bit, row): (bool, &[Block])) {
-        self.bits[slot] = bit;
-        self.rows[slot * self.stride..][..self.stride].copy_from_slice(row);
-    }
-
-    fn xor(&mut self, out: usize, a: usize, b: usize) {
-        self.bits[out] = self.bits[a] ^ self.bits[b];
-        for k in 0..self.stride {
-            self.rows[out * self.stride + k] = self.rows[a * self.stride + k] ^ self.rows[b * self.stride + k];
-        }
+/// The XORs of a run, over slots of anything.
+#[inline]
+pub(crate) fn xors<T: Copy + BitXor<Output = T>>(gates: &[Gate], slots: &mut [T]) {
+    for gate in gates {
+        slots[gate.out()] = slots[gate.a()] ^ slots[gate.b()];
     }
 }
 
-/// Walks the circuit with masks: gives every AND its output mask from `random`, and the output wires theirs.
-pub(crate) fn mask(me: &Me, planned: &Planned, wires: &mut Wires, random: &mut impl Iterator<Item = usize>, pool: &Shares) -> Masks {
-    let circuit = &planned.circuit;
-    let ands = circuit.stats().ands();
-    let mut slots = Slots::new(me, circuit.slots());
-    for (slot, w) in planned.inputs.iter().enumerate() {
-        slots.set(slot, wires.masks.at(*w as usize));
+/// What a party holds of one share in common with one other party: its MAC and its key.
+#[derive(Clone, Copy, Default)]
+struct Pair([Block; 2]);
+
+impl DefaultIsZeroes for Pair {}
+
+impl BitXor for Pair {
+    type Output = Pair;
+    #[inline]
+    fn bitxor(self, o: Pair) -> Pair {
+        Pair([self.0[0] ^ o.0[0], self.0[1] ^ o.0[1]])
     }
-    let new = || Shares::with_capacity(me, ands);
-    let mut masks = Masks { left: new(), right: new(), star: new() };
-    let zero = vec![Block::ZERO; me.stride()];
-    for gate in circuit.gates() {
-        let Some(kind) = gate.and_kind() else {
-            slots.xor(gate.out(), gate.a(), gate.b());
-            continue;
-        };
-        push_signed(me, &mut masks.left, slots.at(gate.a()), gate.a_neg());
-        push_signed(me, &mut masks.right, slots.at(gate.b()), gate.b_neg());
-        let out = match kind {
-            AndKind::Public => (false, &zero[..]),
-            _ => pool.at(random.next().expect("the pool was filled for this plan")),
-        };
-        masks.star.push(out.0, out.1);
-        slots.set(gate.out(), out);
-    }
-    for output in circuit.outputs() {
-        match *output {
-            Output::Slot { slot, neg } => push_signed(me, &mut wires.masks, slots.at(slot), neg),
-            Output::Const(c) => push_signed(me, &mut wires.masks, (false, &zero), c),
-        }
-    }
-    masks
 }
 
-fn push_signed(me: &Me, to: &mut Shares, (bit, row): (bool, &[Block]), neg: bool) {
-    to.push(bit, row);
-    to.add_public(me, to.len() - 1, neg);
-}
+impl Pair {
+    #[inline]
+    fn when(self, keep: bool) -> Pair {
+        Pair([self.0[0].when(keep), self.0[1].when(keep)])
+    }
 
-/// Appends, for every AND of two secrets, `l_a ^ x` and `l_b ^ y` of the next triple (x, y, x*y): what has to be opened.
-pub(crate) fn push_differences(circuit: &Circuit, masks: &Masks, triples: &Triples, next: &mut usize, to: &mut Shares) {
-    for (gate, kind) in and_kinds(circuit).enumerate() {
-        if kind == AndKind::Full {
-            to.push_xor(masks.left.at(gate), triples.a.at(*next));
-            to.push_xor(masks.right.at(gate), triples.b.at(*next));
-            *next += 1;
+    /// What a share of the constant 1 is.
+    fn one(me: &Me, other: PartyId) -> Pair {
+        match (me.is_evaluator(), other == PartyId::EVALUATOR) {
+            (true, _) => Pair([Block(1), Block::ZERO]),
+            (_, true) => Pair([Block::ZERO, me.key_shift()]),
+            _ => Pair::default(),
         }
     }
 }
 
-fn and_kinds(circuit: &Circuit) -> impl Iterator<Item = AndKind> + '_ {
-    circuit.gates().iter().filter_map(|g| g.and_kind())
+/// The columns of a string of shares that one other party is concerned with.
+struct Columns<'a>([&'a mut [Block]; 2]);
+
+impl<'a> Columns<'a> {
+    fn of(shares: &'a mut Shares, me: &Me, other: PartyId) -> Columns<'a> {
+        let mut columns = shares.columns_mut().skip(me.mac(other));
+        Columns([(); 2].map(|()| columns.next().expect("the column of keys is the one after that of MACs")))
+    }
+
+    #[inline]
+    fn get(&self, i: usize) -> Pair {
+        Pair([self.0[0][i], self.0[1][i]])
+    }
+
+    #[inline]
+    fn set(&mut self, i: usize, Pair([mac, key]): Pair) {
+        self.0[0][i] = mac;
+        self.0[1][i] = key;
+    }
 }
 
-/// Turns l_g in `masks.star` into l* with the opened differences d, e: l_a*l_b = z ^ d*y ^ e*x ^ d*e.
+/// Walks a segment with masks. Before, `masks.star` holds a fresh random `<l_g>` at all places of the segment; after, left and right are filled, star is l*
+/// of the ANDs with a public operand, whose product is linear, and the output wires have their masks.
 ///
-/// With a public right input, whose mask is 0 or, negated, 1, the product is linear.
-pub(crate) fn multiply(me: &Me, circuit: &Circuit, masks: &mut Masks, triples: &Triples, next: &mut usize, opened: &Bits) {
-    let ands = circuit.gates().iter().filter(|g| g.is_and());
-    for (k, gate) in ands.enumerate() {
-        match gate.and_kind().expect("filtered") {
-            AndKind::Full => {
-                let t = *next;
-                *next += 1;
-                let (d, e) = (opened.get(2 * t), opened.get(2 * t + 1));
-                masks.star.add(k, triples.c.at(t), true);
-                masks.star.add(k, triples.b.at(t), d);
-                masks.star.add(k, triples.a.at(t), e);
-                masks.star.add_public(me, k, d & e);
+/// Masks are linear, so the columns of each other party are walked for themselves.
+pub(crate) fn mask(me: &Me, planned: &Planned, places: &Places, wires: &mut Wires, masks: &mut Masks) {
+    let circuit = &planned.circuit;
+    let mut slots = Zeroizing::new(vec![Pair::default(); circuit.slots()]);
+    for j in me.others() {
+        let one = Pair::one(me, j);
+        let mut wire_masks = Columns::of(&mut wires.masks, me, j);
+        for (slot, &w) in slots.iter_mut().zip(&planned.inputs) {
+            *slot = wire_masks.get(w as usize);
+        }
+        let [left, right, star] = [&mut masks.left, &mut masks.right, &mut masks.star].map(|s| Columns::of(s, me, j));
+        mask_ands(circuit, places.in_plan(), one, &mut slots, [left, right, star]);
+        for (w, output) in planned.outputs.clone().zip(circuit.outputs()) {
+            let mask = match *output {
+                Output::Slot { slot, neg } => slots[slot] ^ one.when(neg),
+                Output::Const(c) => one.when(c),
+            };
+            wire_masks.set(w as usize, mask);
+        }
+    }
+}
+
+/// The gates of [`mask`]. With a public right input, whose mask is 0 or, negated, 1, the product is 0 or the left mask.
+fn mask_ands(circuit: &Circuit, mut cursor: Cursor, one: Pair, slots: &mut [Pair], [mut left, mut right, mut star]: [Columns<'_>; 3]) {
+    for run in circuit.runs() {
+        xors(run.xors, slots);
+        for gate in run.ands {
+            let place = cursor.step(gate);
+            let (a, b) = (slots[gate.a()] ^ one.when(gate.a_neg()), slots[gate.b()] ^ one.when(gate.b_neg()));
+            left.set(place, a);
+            right.set(place, b);
+            let out = if gate.and_kind() == Some(AndKind::Public) { Pair::default() } else { star.get(place) };
+            if gate.and_kind() != Some(AndKind::Full) {
+                star.set(place, out ^ a.when(gate.b_neg()));
             }
-            AndKind::HalfPublic | AndKind::Public => masks.star.add(k, masks.left.at(k), gate.b_neg()),
+            slots[gate.out()] = out;
         }
     }
 }
@@ -181,39 +232,33 @@ pub(crate) fn multiply(me: &Me, circuit: &Circuit, masks: &mut Masks, triples: &
 pub(crate) async fn send_tables<C: Channel>(
     party: &mut Party<C>,
     planned: &Planned,
+    places: &Places,
     masks: &Masks,
     wires: &mut Wires,
     tweaks: u64,
 ) -> Result<(), crate::Error> {
     let circuit = planned.circuit.clone();
-    let mut labels = Zeroizing::new(vec![Block::ZERO; circuit.slots()]);
-    for (slot, w) in planned.inputs.iter().enumerate() {
-        labels[slot] = wires.labels(*w)[0];
+    let mut walk = Garbler::new(&party.me, &party.hash, &circuit, places, masks, tweaks);
+    for (label, &w) in walk.labels.iter_mut().zip(&planned.inputs) {
+        *label = wires.labels(w)[0];
     }
-    let peers: Vec<PartyId> = party.comms.other_garblers().collect();
-    let sends_b = party.id() == PartyId::new(1);
-    let (mut rows, mut b, mut done) = (Vec::with_capacity(STRETCH * rows_per_gate(party.n())), Bits::default(), 0);
-    let ands = circuit.stats().ands();
-    for gate in circuit.gates() {
-        if !gate.is_and() {
-            labels[gate.out()] = labels[gate.a()] ^ labels[gate.b()];
-            continue;
-        }
-        let out = garble_gate(party, masks, done, tweaks, (labels[gate.a()], labels[gate.b()]), &peers, &mut rows);
-        labels[gate.out()] = out;
-        b.push(out.lsb());
-        done += 1;
-        if done % STRETCH == 0 || done == ands {
-            let message = crate::Kind::Tables.message().blocks(&rows);
-            let message = if sends_b { message.bits(&b) } else { message };
-            party.comms.send(PartyId::EVALUATOR, message.done()).await?;
-            rows.clear();
-            b = Bits::default();
+    let sends_b = walk.me.id() == PartyId::new(1);
+    let mut gates = Stretches::new(&circuit);
+    let mut message = gates.message(party.me.n());
+    for run in circuit.runs() {
+        xors(run.xors, &mut walk.labels);
+        walk.run(run.ands, &mut message);
+        if gates.ends_with(run.ands.len()) {
+            let b = std::mem::take(&mut walk.b);
+            if sends_b {
+                message.extend(b.to_packed());
+            }
+            party.comms.send(PartyId::EVALUATOR, std::mem::replace(&mut message, gates.message(party.me.n()))).await?;
         }
     }
     for (w, output) in planned.outputs.clone().zip(circuit.outputs()) {
         let label = match *output {
-            Output::Slot { slot, .. } => labels[slot],
+            Output::Slot { slot, .. } => walk.labels[slot],
             Output::Const(_) => Block::ZERO,
         };
         wires.set_labels(w, &[label]);
@@ -221,51 +266,183 @@ pub(crate) async fn send_tables<C: Channel>(
     Ok(())
 }
 
-/// Rows of gate `k` of the segment; the label of its output for masked value 0.
-fn garble_gate<C: Channel>(
-    party: &Party<C>,
-    masks: &Masks,
-    k: usize,
-    tweaks: u64,
-    (a0, b0): (Block, Block),
-    peers: &[PartyId],
-    rows: &mut Vec<Block>,
-) -> Block {
-    let me = &party.me;
-    let number = tweaks + k as u64;
-    let hashes = |other: PartyId| {
-        let (left, right) = (tweak(TweakUse::GateLeft, me.id(), other, number), tweak(TweakUse::GateRight, me.id(), other, number));
-        let mut h = [a0, a0 ^ me.delta(), b0, b0 ^ me.delta()];
-        party.hash.hash(&mut h, &[left, left, right, right]);
-        h
-    };
-    let ((la, ra), (lb, rb), (ls, rs)) = (masks.left.at(k), masks.right.at(k), masks.star.at(k));
-    let [ha0, ha1, hb0, hb1] = hashes(me.id());
-    rows.push(ha0 ^ ha1 ^ me.b(lb, rb));
-    rows.push(hb0 ^ hb1 ^ me.b(la, ra) ^ a0);
-    for &j in peers {
-        let [pa0, pa1, pb0, pb1] = hashes(j);
-        let mac = me.mac(j);
-        rows.push(pa0 ^ pa1 ^ rb[mac]);
-        rows.push(pb0 ^ pb1 ^ ra[mac]);
-        rows.push(pa0 ^ pb0 ^ rs[mac]);
+/// Cuts a segment's gates into messages: of whole runs, each of [`STRETCH`] gates or up to a run more, but for the last.
+struct Stretches {
+    left: usize,
+    gates: usize,
+}
+
+impl Stretches {
+    fn new(circuit: &Circuit) -> Stretches {
+        Stretches { left: circuit.stats().ands(), gates: 0 }
     }
-    ha0 ^ hb0 ^ me.b(ls, rs)
+
+    /// Whether a message ends after a run of so many gates.
+    fn ends_with(&mut self, ands: usize) -> bool {
+        self.left -= ands;
+        self.gates += ands;
+        let ends = ands > 0 && (self.gates >= STRETCH || self.left == 0);
+        if ends {
+            self.gates = 0;
+        }
+        ends
+    }
+
+    /// An empty message with room for the next stretch.
+    fn message(&self, n: usize) -> Vec<u8> {
+        let gates = self.left.min(STRETCH + RUN);
+        let mut message = Vec::with_capacity(1 + gates * 16 * rows_per_gate(n) + gates.div_ceil(8));
+        message.push(Kind::Tables as u8);
+        message
+    }
+}
+
+/// Blocks of the gates of one run.
+type Tile = [Block; RUN];
+
+/// A garbler on its way through a circuit.
+struct Garbler<'a> {
+    me: &'a Me,
+    hash: &'a Tmmo,
+    /// The other garblers.
+    peers: Vec<PartyId>,
+    /// Columns of left, right and star masks.
+    masks: [Vec<&'a [Block]>; 3],
+    cursor: Cursor,
+    /// Of the next gate's tweaks.
+    number: u64,
+    /// For masked value 0, by slot.
+    labels: Buffer,
+    /// b_g since the last message.
+    b: Bits,
+    tile: Zeroizing<GarblerTile>,
+    tweaks: [Block; 4 * RUN],
+    /// Rows of a run.
+    rows: Vec<Block>,
+}
+
+/// Secrets of the gates of one run.
+#[derive(Default, zeroize::Zeroize)]
+struct GarblerTile {
+    /// Labels for masked value 0 of the left and the right input.
+    labels: [Tile; 2],
+    /// `B_me` of l_a, l_b and l*.
+    b: [Tile; 3],
+    hashes: [[Block; 4]; RUN],
+}
+
+impl<'a> Garbler<'a> {
+    fn new(me: &'a Me, hash: &'a Tmmo, circuit: &Circuit, places: &Places, masks: &'a Masks, number: u64) -> Garbler<'a> {
+        let columns = |shares: &'a Shares| (0..me.columns()).map(|c| shares.column(c)).collect();
+        Garbler {
+            me,
+            hash,
+            peers: me.others().filter(|&j| j != PartyId::EVALUATOR).collect(),
+            masks: [&masks.left, &masks.right, &masks.star].map(columns),
+            cursor: places.in_plan(),
+            number,
+            labels: Buffer::zeroed(circuit.slots()),
+            b: Bits::default(),
+            tile: Zeroizing::default(),
+            tweaks: [Block::ZERO; 4 * RUN],
+            rows: vec![Block::ZERO; RUN * rows_per_gate(me.n())],
+        }
+    }
+
+    /// Garbles the ANDs of a run and appends their rows.
+    fn run(&mut self, ands: &[Gate], message: &mut Vec<u8>) {
+        let mut places = [0; RUN];
+        let places = &mut places[..ands.len()];
+        for (i, gate) in ands.iter().enumerate() {
+            places[i] = self.cursor.step(gate);
+            self.tile.labels[0][i] = self.labels[gate.a()];
+            self.tile.labels[1][i] = self.labels[gate.b()];
+        }
+        for (columns, b) in self.masks.iter().zip(&mut self.tile.b) {
+            sums(self.me, columns, places, b);
+        }
+        self.hash_labels(self.me.id(), ands.len());
+        self.own_rows(ands);
+        for k in 0..self.peers.len() {
+            self.hash_labels(self.peers[k], ands.len());
+            self.rows_for(k, places);
+        }
+        message.extend_from_slice(block::as_bytes(&self.rows[..ands.len() * rows_per_gate(self.me.n())]));
+        self.number += ands.len() as u64;
+    }
+
+    /// Hashes both labels of both inputs of `count` gates under the tweaks of this party and `other`.
+    fn hash_labels(&mut self, other: PartyId, count: usize) {
+        let (tile, delta) = (&mut *self.tile, self.me.delta());
+        for i in 0..count {
+            let (a, b, number) = (tile.labels[0][i], tile.labels[1][i], self.number + i as u64);
+            let (left, right) =
+                (tweak(TweakUse::GateLeft, self.me.id(), other, number), tweak(TweakUse::GateRight, self.me.id(), other, number));
+            tile.hashes[i] = [a, a ^ delta, b, b ^ delta];
+            self.tweaks[4 * i..][..4].copy_from_slice(&[left, left, right, right]);
+        }
+        self.hash.hash(tile.hashes[..count].as_flattened_mut(), &self.tweaks[..4 * count]);
+    }
+
+    /// The half gates' rows, and the labels of the outputs.
+    fn own_rows(&mut self, ands: &[Gate]) {
+        let per_gate = rows_per_gate(self.me.n());
+        let shows_value = self.me.id() == PartyId::new(1);
+        let tile = &*self.tile;
+        for (i, gate) in ands.iter().enumerate() {
+            let [a0, a1, b0, b1] = tile.hashes[i];
+            self.rows[i * per_gate] = a0 ^ a1 ^ tile.b[1][i];
+            self.rows[i * per_gate + 1] = b0 ^ b1 ^ tile.b[0][i] ^ tile.labels[0][i];
+            let mut label = a0 ^ b0 ^ tile.b[2][i];
+            if shows_value {
+                self.b.push(label.lsb());
+                label.0 &= !1;
+            }
+            self.labels[gate.out()] = label;
+        }
+    }
+
+    /// The rows for the `k`-th other garbler.
+    fn rows_for(&mut self, k: usize, places: &[usize]) {
+        let per_gate = rows_per_gate(self.me.n());
+        let [left, right, star] = self.masks.each_ref().map(|m| m[self.me.mac(self.peers[k])]);
+        for (i, &place) in places.iter().enumerate() {
+            let [a0, a1, b0, b1] = self.tile.hashes[i];
+            let rows = &mut self.rows[i * per_gate + 2 + 3 * k..][..3];
+            rows.copy_from_slice(&[a0 ^ a1 ^ right[place], b0 ^ b1 ^ left[place], a0 ^ b0 ^ star[place]]);
+        }
+    }
+}
+
+/// `B_me` of the shares at `places`.
+#[inline]
+fn sums(me: &Me, columns: &[&[Block]], places: &[usize], out: &mut Tile) {
+    let (bits, delta) = (columns[0], me.delta());
+    out.iter_mut().zip(places).for_each(|(o, &p)| *o = delta.when(bits[p].lsb()));
+    for j in me.others() {
+        let keys = columns[me.key(j)];
+        out.iter_mut().zip(places).for_each(|(o, &p)| *o ^= keys[p]);
+    }
 }
 
 /// The evaluator's side of [`send_tables`]: receives one garbler's rows.
 pub(crate) async fn receive_tables<C: Channel>(party: &mut Party<C>, circuit: &Circuit, from: PartyId) -> Result<Tables, crate::Error> {
-    let (ands, per_gate) = (circuit.stats().ands(), rows_per_gate(party.n()));
+    let per_gate = rows_per_gate(party.n());
     let sends_b = from == PartyId::new(1);
-    let mut tables = Tables { rows: Vec::with_capacity(ands * per_gate), b: Bits::default() };
-    for start in (0..ands).step_by(STRETCH) {
-        let gates = STRETCH.min(ands - start);
-        let read = |r: &mut Reader<'_>| -> Result<_, BadFormat> {
-            Ok((r.blocks(gates * per_gate)?, if sends_b { r.bits(gates)? } else { Bits::default() }))
-        };
-        let (rows, b) = party.comms.recv_read(from, crate::Kind::Tables, read).await?;
-        tables.rows.extend_from_slice(&rows);
-        tables.b.extend(&b);
+    let mut tables = Tables { rows: Buffer::zeroed(circuit.stats().ands() * per_gate), b: Bits::default() };
+    let (mut done, mut gates, mut stretches) = (0, 0, Stretches::new(circuit));
+    for run in circuit.runs() {
+        gates += run.ands.len();
+        if stretches.ends_with(run.ands.len()) {
+            let rows = bytemuck::cast_slice_mut(&mut tables.rows[done * per_gate..][..gates * per_gate]);
+            let read = |r: &mut Reader<'_>| -> Result<_, BadFormat> {
+                rows.copy_from_slice(r.bytes(rows.len())?);
+                if sends_b { r.bits(gates) } else { Ok(Bits::default()) }
+            };
+            let b = party.comms.recv_read(from, Kind::Tables, read).await?;
+            tables.b.extend(&b);
+            done += std::mem::take(&mut gates);
+        }
     }
     Ok(tables)
 }

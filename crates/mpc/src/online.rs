@@ -4,17 +4,18 @@ use crate::{
     coin::Step,
     engine::{Given, Input, Online, Segment, Source, Tag},
     error::{Check, Error, Misuse},
-    evaluate::{self, Evaluated},
-    garble::Garbled,
+    evaluate::{evaluate, follow},
+    garble::{Garbled, Masks},
     kind::Kind,
     open::{open, open_to},
     party::Party,
     shares::Shares,
     stats::Stats,
     wires::{Verified, Wires},
-    zero_test,
+    zero_test::{self, Tested},
 };
 use cotenant_core::{Bits, Block, Channel, Digest, Domain, PartyId};
+use std::ops::Range;
 
 /// A session whose plan is garbled. It holds no OT and no way to make a triple.
 pub struct Sealed<C> {
@@ -28,12 +29,13 @@ pub struct Sealed<C> {
 
 struct Live {
     wires: Wires,
+    masks: Masks,
     garbled: Vec<Option<Garbled>>,
 }
 
 impl<C: Channel> Sealed<C> {
-    pub(crate) fn new(tag: Tag, party: Party<C>, wires: Wires, garbled: Vec<Garbled>) -> Self {
-        let live = Live { wires, garbled: garbled.into_iter().map(Some).collect() };
+    pub(crate) fn new(tag: Tag, party: Party<C>, wires: Wires, masks: Masks, garbled: Vec<Garbled>) -> Self {
+        let live = Live { wires, masks, garbled: garbled.into_iter().map(Some).collect() };
         Sealed { tag, party, live: Some(live), busy: false }
     }
 
@@ -90,10 +92,10 @@ impl<C: Channel> Online for Sealed<C> {
         self.settle(r).await
     }
 
-    async fn evaluate(&mut self, segment: Segment) -> Result<Verified, Error> {
+    async fn evaluate_all(&mut self, segments: Vec<Segment>) -> Result<Vec<Verified>, Error> {
         let tag = self.tag;
         let (party, live) = self.begin().await?;
-        let r = evaluate_next(tag, party, live, segment).await;
+        let r = evaluate_all(tag, party, live, segments).await;
         self.settle(r).await
     }
 
@@ -154,7 +156,7 @@ impl<C: Channel> Online for Sealed<C> {
 
 async fn open_wires<C: Channel>(tag: Tag, party: &mut Party<C>, wires: &Wires, which: &Verified) -> Result<Bits, Error> {
     let (shares, lambda) = gather(party, wires, which.numbers(tag)?);
-    let mut bits = open(party, &shares).await?;
+    let mut bits = open_one(party, &shares).await?;
     bits.xor_assign(&lambda);
     Ok(bits)
 }
@@ -186,11 +188,11 @@ async fn open_rows<C: Channel>(tag: Tag, party: &mut Party<C>, wires: &Wires, wh
     let mut public = Bits::zero(rows.len());
     for (k, row) in rows.iter().enumerate() {
         for &w in row {
-            sums.add(k, shares.at(w as usize), true);
+            sums.add(k, &shares, w as usize);
             public.set(k, public.get(k) ^ lambda.get(w as usize));
         }
     }
-    let mut bits = open(party, &sums).await?;
+    let mut bits = open_one(party, &sums).await?;
     bits.xor_assign(&public);
     Ok(bits)
 }
@@ -254,7 +256,7 @@ async fn compare_public<C: Channel>(tag: Tag, party: &mut Party<C>, given: &[Giv
 }
 
 /// This party's private value under the masks that were opened to it.
-fn masked(wires: &Wires, numbers: std::ops::Range<u32>, bits: &Bits) -> Bits {
+fn masked(wires: &Wires, numbers: Range<u32>, bits: &Bits) -> Bits {
     let mut masked = bits.clone();
     masked.xor_assign(&wires.own.slice(numbers.start as usize, numbers.len()));
     masked
@@ -282,7 +284,7 @@ async fn masked_values<C: Channel>(
     party: &mut Party<C>,
     wires: &Wires,
     given: Given,
-) -> Result<(std::ops::Range<u32>, Bits), Error> {
+) -> Result<(Range<u32>, Bits), Error> {
     Ok(match given {
         Given::Public(input, bits) => (input.numbers(tag)?, bits),
         Given::Joint(input) => (input.numbers(tag)?, Bits::zero(input.len())),
@@ -304,7 +306,7 @@ async fn masked_values<C: Channel>(
 }
 
 /// Puts masked values in the echo, with the wires that they are for.
-fn absorb_masked<C: Channel>(party: &mut Party<C>, owner: PartyId, numbers: &std::ops::Range<u32>, masked: &Bits) {
+fn absorb_masked<C: Channel>(party: &mut Party<C>, owner: PartyId, numbers: &Range<u32>, masked: &Bits) {
     let body = [&numbers.start.to_le_bytes()[..], &numbers.end.to_le_bytes(), &masked.to_packed()].concat();
     party.comms.absorb(owner, &body);
 }
@@ -317,8 +319,7 @@ async fn labels<C: Channel>(party: &mut Party<C>, wires: &mut Wires, fresh: &[u3
             all.push(party.comms.recv_read(j, Kind::InputLabels, |r| r.blocks(fresh.len())).await?);
         }
         for (k, &w) in fresh.iter().enumerate() {
-            let labels: Vec<Block> = all.iter().map(|l| l[k]).collect();
-            wires.set_labels(w, &labels);
+            wires.set_active(w, all.iter().map(|l| l[k]));
         }
         return Ok(());
     }
@@ -327,54 +328,76 @@ async fn labels<C: Channel>(party: &mut Party<C>, wires: &mut Wires, fresh: &[u3
     party.comms.send(PartyId::EVALUATOR, Kind::InputLabels.message().blocks(&active).done()).await
 }
 
-/// Evaluates a segment and runs its zero test; only then its outputs have values and may be opened.
-async fn evaluate_next<C: Channel>(tag: Tag, party: &mut Party<C>, live: &mut Live, segment: Segment) -> Result<Verified, Error> {
-    let index = segment.index(tag)?;
-    let wires = &mut live.wires;
-    let slot = live.garbled.get_mut(index).ok_or(Misuse::Foreign)?;
-    if let Some(g) = slot
-        && !g.planned.inputs.iter().all(|&w| wires.known.get(w as usize))
-    {
-        return Err(Misuse::NotEvaluated.into());
+/// Evaluates segments and runs their zero test; only then their outputs may be opened, soldered or taken by other segments.
+async fn evaluate_all<C: Channel>(tag: Tag, party: &mut Party<C>, live: &mut Live, segments: Vec<Segment>) -> Result<Vec<Verified>, Error> {
+    let garbled = take(tag, live, segments)?;
+    if garbled.is_empty() {
+        return Ok(Vec::new());
     }
-    let garbled = slot.take().ok_or(Misuse::Foreign)?;
-    let circuit = garbled.planned.circuit.clone();
-    let inputs: Bits = garbled.planned.inputs.iter().map(|&w| wires.lambda.get(w as usize)).collect();
-    let evaluated = if party.me.is_evaluator() {
-        let e = evaluate::evaluate(party, &garbled, wires);
-        party.comms.send_all(&Kind::Lambda.message().bits(&e.out).done()).await?;
-        zero_test::prove(party, index, &garbled, &inputs, &e).await?;
-        e
+    let verified = garbled.iter().map(|(_, g)| Verified::new(tag, g.planned.outputs.clone())).collect();
+    let Live { wires, masks, .. } = live;
+    if party.me.is_evaluator() {
+        let tested = evaluate_in_order(party, wires, masks, garbled);
+        let mut all = Bits::default();
+        tested.iter().for_each(|t| all.extend(&t.values.out));
+        party.comms.send_all(&Kind::Lambda.message().bits(&all).done()).await?;
+        zero_test::prove(party, masks, &tested).await?;
     } else {
-        let out = party.comms.recv_read(PartyId::EVALUATOR, Kind::Lambda, |r| r.bits(circuit.stats().ands())).await?;
-        let e = evaluate::follow(&circuit, inputs.iter(), out);
-        zero_test::answer(party, index, &garbled, &inputs, &e).await?;
-        e
-    };
-    keep_outputs(party, wires, &garbled, &evaluated);
-    Ok(Verified::new(tag, garbled.planned.outputs))
+        let ands = garbled.iter().map(|(_, g)| g.places.len()).sum();
+        let all = party.comms.recv_read(PartyId::EVALUATOR, Kind::Lambda, |r| r.bits(ands)).await?;
+        zero_test::answer(party, masks, &follow_in_order(wires, garbled, &all)).await?;
+    }
+    Ok(verified)
 }
 
-fn keep_outputs<C: Channel>(party: &Party<C>, wires: &mut Wires, garbled: &Garbled, e: &Evaluated) {
-    for (k, w) in garbled.planned.outputs.clone().enumerate() {
-        wires.set_value(w, e.outputs.get(k));
-        if party.me.is_evaluator() {
-            let width = wires.width;
-            wires.set_labels(w, &e.labels[k * width..][..width]);
+/// Takes segments out of the plan, with their numbers, once all of them can be evaluated in this order.
+fn take(tag: Tag, live: &mut Live, segments: Vec<Segment>) -> Result<Vec<(usize, Garbled)>, Misuse> {
+    let indices = segments.iter().map(|s| s.index(tag)).collect::<Result<Vec<usize>, Misuse>>()?;
+    let mut made = Vec::new();
+    for (k, &index) in indices.iter().enumerate() {
+        let fresh = live.garbled.get(index).and_then(Option::as_ref).filter(|_| !indices[..k].contains(&index));
+        let planned = &fresh.ok_or(Misuse::Foreign)?.planned;
+        let has_value = |w: &u32| live.wires.known.get(*w as usize) || made.iter().any(|m: &Range<u32>| m.contains(w));
+        if !planned.inputs.iter().all(has_value) {
+            return Err(Misuse::NotEvaluated);
         }
+        made.push(planned.outputs.clone());
     }
+    Ok(indices.into_iter().map(|index| (index, live.garbled[index].take().expect("looked at above"))).collect())
+}
+
+/// The evaluator's walks.
+fn evaluate_in_order<C: Channel>(party: &Party<C>, wires: &mut Wires, masks: &Masks, garbled: Vec<(usize, Garbled)>) -> Vec<Tested> {
+    let one = |(index, g): (usize, Garbled)| {
+        let inputs = masked_inputs(wires, &g);
+        Tested { index, inputs, values: evaluate(&party.me, &party.hash, &g, masks, wires), places: g.places }
+    };
+    garbled.into_iter().map(one).collect()
+}
+
+/// A garbler's walks, with the evaluator's masked values of the ANDs of all segments.
+fn follow_in_order(wires: &mut Wires, garbled: Vec<(usize, Garbled)>, all: &Bits) -> Vec<Tested> {
+    let mut at = 0;
+    let one = |(index, g): (usize, Garbled)| {
+        let (inputs, out) = (masked_inputs(wires, &g), all.slice(at, g.places.len()));
+        at += out.len();
+        Tested { index, inputs, values: follow(&g, wires, out), places: g.places }
+    };
+    garbled.into_iter().map(one).collect()
+}
+
+fn masked_inputs(wires: &Wires, garbled: &Garbled) -> Bits {
+    garbled.planned.inputs.iter().map(|&w| wires.lambda.get(w as usize)).collect()
 }
 
 /// Mask shares and masked values of evaluated wires.
 fn gather<C: Channel>(party: &Party<C>, wires: &Wires, which: &[u32]) -> (Shares, Bits) {
-    let mut shares = Shares::with_capacity(&party.me, which.len());
-    let mut lambda = Bits::default();
-    for &w in which {
-        let (bit, row) = wires.masks.at(w as usize);
-        shares.push(bit, row);
-        lambda.push(wires.lambda.get(w as usize));
-    }
-    (shares, lambda)
+    (wires.masks.gather(&party.me, which), which.iter().map(|&w| wires.lambda.get(w as usize)).collect())
+}
+
+/// Opens one string to everyone.
+async fn open_one<C: Channel>(party: &mut Party<C>, shares: &Shares) -> Result<Bits, Error> {
+    Ok(open(party, &[shares]).await?.pop().expect("one string of bits for each of shares"))
 }
 
 /// Binds the input wires v to the evaluated wires u: s = l_u ^ l_v is opened and checked, garbler j sends `L^j_u0 ^ L^j_v0 ^ s*Delta_j`, and the masked value
@@ -389,9 +412,9 @@ async fn solder<C: Channel>(tag: Tag, party: &mut Party<C>, wires: &mut Wires, i
     let (numbers, to) = (input.numbers(tag)?, to.numbers(tag)?);
     let (mut shares, lambda) = gather(party, wires, to);
     for (k, v) in numbers.clone().enumerate() {
-        shares.add(k, wires.masks.at(v as usize), true);
+        shares.add(k, &wires.masks, v as usize);
     }
-    let s = open(party, &shares).await?;
+    let s = open_one(party, &shares).await?;
     for (k, v) in numbers.clone().enumerate() {
         wires.set_value(v, lambda.get(k) ^ s.get(k));
     }
@@ -407,7 +430,7 @@ async fn solder<C: Channel>(tag: Tag, party: &mut Party<C>, wires: &mut Wires, i
     }
     for (k, (v, &u)) in numbers.zip(to).enumerate() {
         let active: Vec<Block> = wires.labels(u).iter().zip(&all).map(|(&l, row)| l ^ row[k]).collect();
-        wires.set_labels(v, &active);
+        wires.set_active(v, active.into_iter());
     }
     Ok(())
 }

@@ -5,14 +5,30 @@ use crate::{
     comms::Comms,
     error::Error,
     shares::Me,
-    stats::Progress,
+    stats::{Progress, Task},
+    workers::Workers,
 };
 use chacha20::ChaCha20Rng;
 use cotenant_core::{Block, Channel, Digest, Domain, PartyId, hash::Tmmo};
 use rand_core::SeedableRng;
+use std::num::NonZeroUsize;
 
 /// Called with progress of long steps.
 pub type Observer = Box<dyn FnMut(Progress) + Send>;
+
+/// What the caller of a session may choose; the other parties need not choose alike.
+pub struct Options {
+    /// Called with progress of long steps; nobody by default.
+    pub observer: Option<Observer>,
+    /// Threads that compute, 1 by default. Parties that share a processor should not have more together than it has cores.
+    pub threads: NonZeroUsize,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { observer: None, threads: NonZeroUsize::MIN }
+    }
+}
 
 /// One party in one session.
 pub(crate) struct Party<C> {
@@ -22,19 +38,23 @@ pub(crate) struct Party<C> {
     pub(crate) rng: ChaCha20Rng,
     pub(crate) commitments: Commitments,
     pub(crate) hash: Tmmo,
+    pub(crate) workers: Workers,
     tweaks: u64,
     observer: Option<Observer>,
+    at: Progress,
 }
 
 impl<C: Channel> Party<C> {
-    pub(crate) fn new(mut comms: Comms<C>, session: Digest, delta: Block, rng: ChaCha20Rng, observer: Option<Observer>) -> Self {
+    pub(crate) fn new(mut comms: Comms<C>, session: Digest, delta: Block, rng: ChaCha20Rng, options: Options) -> Self {
         comms.bind(&session);
         let me = Me::new(comms.me(), comms.n(), delta);
         let mut key = [0; 16];
         Domain::HashKey.hasher().field(&session.0).expand(&mut key);
         let hash = Tmmo::new(Block(u128::from_le_bytes(key)));
         let commitments = Commitments::new(session, me.id());
-        Party { comms, me, session, rng, commitments, hash, tweaks: 0, observer }
+        let workers = Workers::new(options.threads);
+        let at = Progress { phase: comms.phase(), task: Task::Masks, done: 0, wanted: 0, sent_bytes: 0 };
+        Party { comms, me, session, rng, commitments, hash, workers, tweaks: 0, observer: options.observer, at }
     }
 
     /// `count` numbers for tweaks that no one in this session has used or will use again; the first of them.
@@ -54,9 +74,22 @@ impl<C: Channel> Party<C> {
         self.commitments.exchange(&mut self.comms, &mut self.rng, step, value, echo).await
     }
 
-    pub(crate) fn progress(&mut self, progress: impl FnOnce(u64) -> Progress) {
-        if let Some(f) = &mut self.observer {
-            f(progress(self.comms.stats.total().sent_bytes));
+    /// Tells the observer that a step begins, of so many items.
+    pub(crate) fn begin(&mut self, task: Task, wanted: u64) {
+        self.at = Progress { phase: self.comms.phase(), task, done: 0, wanted, sent_bytes: 0 };
+        self.tell();
+    }
+
+    /// Tells the observer that so many more items of the step are done.
+    pub(crate) fn advance(&mut self, items: u64) {
+        self.at.done += items;
+        self.tell();
+    }
+
+    fn tell(&mut self) {
+        self.at.sent_bytes = self.comms.stats.total().sent_bytes;
+        if let Some(observer) = &mut self.observer {
+            observer(self.at);
         }
     }
 

@@ -5,14 +5,14 @@ use crate::{
     comms::Comms,
     engine::{Engine, Input, Segment, Source, Tag, Wire},
     error::{Check, Error, Failed, Misuse, Phase},
-    garble::{self, Garbled, Masks, Planned},
+    garble::{self, Garbled, Masks, Places, Planned},
     kind::Kind,
     online::Sealed,
-    open::{open, open_to},
-    party::{Observer, Party},
+    open::open_to,
+    party::{Options, Party},
     shares::Shares,
-    stats::{Progress, Stats},
-    triple::{self, Triples},
+    stats::{Stats, Task},
+    triple,
     wires::{Declared, Wires},
 };
 use chacha20::ChaCha20Rng;
@@ -56,7 +56,7 @@ impl<C: Channel> Session<C> {
     ///
     /// # Errors
     /// [`Error::Misuse`] for fewer than 2 or more than [`MAX_PARTIES`] parties; otherwise what the others did or the network.
-    pub async fn start(channel: C, agreed: Digest, mut rng: ChaCha20Rng, observer: Option<Observer>) -> Result<Session<C>, Error> {
+    pub async fn start(channel: C, agreed: Digest, mut rng: ChaCha20Rng, options: Options) -> Result<Session<C>, Error> {
         if !(2..=MAX_PARTIES).contains(&channel.parties()) {
             return Err(Misuse::Parties.into());
         }
@@ -68,12 +68,9 @@ impl<C: Channel> Session<C> {
                 return Err(e);
             }
         };
-        let mut delta = Block::random(&mut rng);
-        if comms.me() == PartyId::new(1) {
-            // The lowest bit of P2's labels shows the masked value (section 5 of KRRW18).
-            delta.0 |= 1;
-        }
-        let mut party = Party::new(comms, session, delta, rng, observer);
+        // Lowest bits of MACs show bits, and those of P2's labels masked values (section 5 of KRRW18).
+        let delta = Block(Block::random(&mut rng).0 | 1);
+        let mut party = Party::new(comms, session, delta, rng, options);
         match CotLinks::set_up(&mut party).await {
             Ok(links) => {
                 let mut digest = Domain::Plan.hasher();
@@ -176,7 +173,7 @@ impl<C: Channel> Engine for Session<C> {
         let prepared = prepare(&mut party, &mut links, plan).await;
         drop(links);
         match prepared {
-            Ok((wires, garbled)) => Ok(Sealed::new(tag, party, wires, garbled)),
+            Ok((wires, masks, garbled)) => Ok(Sealed::new(tag, party, wires, masks, garbled)),
             Err(e) => {
                 party.erase();
                 party.comms.die(&e).await;
@@ -201,79 +198,104 @@ impl Plan {
         })
     }
 
-    /// Masks that are fresh random shares: of inputs that are not public, and of ANDs with a secret input.
-    fn random_masks(&self) -> usize {
+    /// Input wires that are not public: each has a fresh random mask.
+    fn secret_inputs(&self) -> usize {
         let inputs = self.items.iter().map(|i| match i {
             Item::Input(d) if d.source != Source::Public => d.wires.len(),
             _ => 0,
         });
-        inputs.sum::<usize>() + self.circuits().map(|c| c.stats().and_full + c.stats().and_half_public).sum::<usize>()
+        inputs.sum()
     }
 }
 
-/// Compares the plan, fills the pool for it, garbles it, and exchanges 'sealed'.
-async fn prepare<C: Channel>(party: &mut Party<C>, links: &mut CotLinks, plan: Plan) -> Result<(Wires, Vec<Garbled>), Error> {
+/// Compares the plan, draws masks for it, multiplies them, garbles, and exchanges 'sealed'.
+async fn prepare<C: Channel>(
+    party: &mut Party<C>,
+    links: &mut CotLinks,
+    plan: Plan,
+) -> Result<(Wires, Masks, Vec<Garbled>), Error> {
     party.comms.enter(Phase::Prepare);
     party.comms.compare(Kind::Plan, plan.digest.digest(), Check::Plan).await?;
-    let full: usize = plan.circuits().map(|c| c.stats().and_full).sum();
-    let triples = triple::triples(party, links, full).await?;
-    let random = links.random_bits(party, plan.random_masks()).await?;
-
+    let (mut wires, mut masks, planned, batches) = draw_masks(party, links, plan).await?;
+    let mut from = 0;
+    for &n in &batches {
+        triple::multiply(party, links, &mut masks, from..from + n, batches.len()).await?;
+        from += n;
+    }
     party.comms.enter(Phase::Garble);
-    let mut wires = Wires::new(&party.me, party.n(), plan.public.len());
-    let (planned, masks, inputs) = draw_masks(party, plan, &mut wires, random);
-    open_private_masks(party, &mut wires, &inputs).await?;
-    let garbled = multiply_all(party, planned, masks, triples).await?;
-    let garbled = exchange_tables(party, garbled, &mut wires).await?;
+    let garbled = exchange_tables(party, planned, &masks, &mut wires).await?;
 
     party.comms.send_all(&Kind::Sealed.message().done()).await?;
     for p in party.comms.others() {
         party.comms.recv_read(p, Kind::Sealed, |_| Ok(())).await?;
     }
     party.comms.enter(Phase::Online);
-    Ok((wires, garbled))
+    Ok((wires, masks, garbled))
 }
 
-/// Gives every wire its mask, in order of wire numbers, and every declared input of a garbler its label.
-fn draw_masks<C: Channel>(
+/// Gives every wire of the plan its mask, and every declared input of a garbler its label. The sizes of the batches that the products of masks are made in.
+async fn draw_masks<C: Channel>(
     party: &mut Party<C>,
+    links: &mut CotLinks,
     plan: Plan,
-    wires: &mut Wires,
-    random: Shares,
-) -> (Vec<Planned>, Vec<Masks>, Vec<Declared>) {
-    let mut next = 0..random.len();
-    let (mut planned, mut masks, mut inputs) = (Vec::new(), Vec::new(), Vec::new());
+) -> Result<(Wires, Masks, Vec<(Planned, Places)>, Vec<usize>), Error> {
+    let full: usize = plan.circuits().map(|c| c.stats().and_full).sum();
+    let cheap: usize = plan.circuits().map(|c| c.stats().ands() - c.stats().and_full).sum();
+    let batches = triple::batches(full);
+    let padded: usize = batches.iter().sum();
+    let new = |len| Shares::zero(&party.me, len);
+    let (mut masks, mut random) =
+        (Masks { left: new(padded + cheap), right: new(padded + cheap), star: new(padded + cheap) }, new(plan.secret_inputs()));
+    let inputs = 0..random.len();
+    // Whole batches are made; where no gate is, fresh bits are multiplied.
+    let outs = vec![
+        (&mut masks.star, 0..padded + cheap),
+        (&mut masks.right, full..padded),
+        (&mut random, inputs),
+    ];
+    links.fill(party, Task::Masks, outs).await?;
+    party.begin(Task::MaskWalk, 0);
+    let mut wires = Wires::new(&party.me, party.n(), plan.public.len());
+    let (mut planned, mut declared) = (Vec::new(), Vec::new());
+    let (mut next_input, mut next_full, mut next_cheap) = (0, 0, padded);
     for item in plan.items {
         match item {
             Item::Input(d) => {
-                mask_input(party, &d, wires, &mut next, &random);
-                inputs.push(d);
+                next_input = mask_input(party, &d, &mut wires, &random, next_input);
+                declared.push(d);
             }
             Item::Segment(s) => {
-                masks.push(garble::mask(&party.me, &s, wires, &mut next, &random));
-                planned.push(s);
+                let stats = s.circuit.stats();
+                let cheap = stats.ands() - stats.and_full;
+                let places = Places { full: next_full..next_full + stats.and_full, cheap: next_cheap..next_cheap + cheap };
+                (next_full, next_cheap) = (places.full.end, places.cheap.end);
+                garble::mask(&party.me, &s, &places, &mut wires, &mut masks);
+                planned.push((s, places));
             }
         }
     }
-    (planned, masks, inputs)
+    open_private_masks(party, &mut wires, &declared).await?;
+    Ok((wires, masks, planned, batches))
 }
 
 /// A public input has mask 0; every other a fresh `<lambda>` to which every party contributed a uniform bit.
 ///
 /// A private input too: if its mask were its owner's share alone, each share of a sum of inputs that is opened would give one owner's input away.
-fn mask_input<C: Channel>(party: &mut Party<C>, d: &Declared, wires: &mut Wires, next: &mut impl Iterator<Item = usize>, random: &Shares) {
-    let zero = vec![Block::ZERO; party.me.stride()];
+fn mask_input<C: Channel>(party: &mut Party<C>, d: &Declared, wires: &mut Wires, random: &Shares, mut next: usize) -> usize {
     for w in d.wires.clone() {
-        let (bit, row) = match d.source {
-            Source::Public => (false, &zero[..]),
-            _ => random.at(next.next().expect("the pool was filled for this plan")),
-        };
-        wires.masks.push(bit, row);
+        if d.source != Source::Public {
+            wires.masks.copy(w as usize, random, next);
+            next += 1;
+        }
         if !party.me.is_evaluator() {
-            let label = Block::random(&mut party.rng);
+            let mut label = Block::random(&mut party.rng);
+            if party.id() == PartyId::new(1) {
+                label.0 &= !1;
+            }
             wires.set_labels(w, &[label]);
         }
     }
+    next
 }
 
 /// The masks of private inputs are opened to their owners (WRK17b, input processing), each with its MACs checked. One round.
@@ -283,11 +305,7 @@ async fn open_private_masks<C: Channel>(party: &mut Party<C>, wires: &mut Wires,
         if numbers.is_empty() {
             continue;
         }
-        let mut shares = Shares::with_capacity(&party.me, numbers.len());
-        for &w in &numbers {
-            let (bit, row) = wires.masks.at(w as usize);
-            shares.push(bit, row);
-        }
+        let shares = wires.masks.gather(&party.me, &numbers);
         if let Some(masks) = open_to(party, &shares, owner).await? {
             numbers.iter().zip(masks.iter()).for_each(|(&w, m)| wires.own.set(w as usize, m));
         }
@@ -295,48 +313,30 @@ async fn open_private_masks<C: Channel>(party: &mut Party<C>, wires: &mut Wires,
     Ok(())
 }
 
-/// One opening for all ANDs of the plan, then l* of each.
-async fn multiply_all<C: Channel>(
-    party: &mut Party<C>,
-    planned: Vec<Planned>,
-    masks: Vec<Masks>,
-    triples: Triples,
-) -> Result<Vec<Garbled>, Error> {
-    let full: usize = planned.iter().map(|p| p.circuit.stats().and_full).sum();
-    let mut differences = Shares::with_capacity(&party.me, 2 * full);
-    let mut next = 0;
-    for (p, m) in planned.iter().zip(&masks) {
-        garble::push_differences(&p.circuit, m, &triples, &mut next, &mut differences);
-    }
-    let opened = open(party, &differences).await?;
-    drop(differences);
-    let mut next = 0;
-    let mut garbled = Vec::new();
-    for (p, mut m) in planned.into_iter().zip(masks) {
-        garble::multiply(&party.me, &p.circuit, &mut m, &triples, &mut next, &opened);
-        let tweaks = party.take_tweaks(p.circuit.stats().ands());
-        garbled.push(Garbled { planned: p, masks: m, tweaks, tables: Vec::new() });
-    }
-    Ok(garbled)
-}
-
 /// Garblers send their rows, the evaluator receives them.
-async fn exchange_tables<C: Channel>(party: &mut Party<C>, mut garbled: Vec<Garbled>, wires: &mut Wires) -> Result<Vec<Garbled>, Error> {
-    let wanted: u64 = garbled.iter().map(|g| g.planned.circuit.stats().ands() as u64).sum();
-    let mut done = 0;
-    for g in &mut garbled {
-        let stats = g.planned.circuit.stats();
+async fn exchange_tables<C: Channel>(
+    party: &mut Party<C>,
+    planned: Vec<(Planned, Places)>,
+    masks: &Masks,
+    wires: &mut Wires,
+) -> Result<Vec<Garbled>, Error> {
+    party.begin(Task::Tables, planned.iter().map(|(p, _)| p.circuit.stats().ands() as u64).sum());
+    let mut garbled = Vec::new();
+    for (planned, places) in planned {
+        let stats = planned.circuit.stats();
+        let tweaks = party.take_tweaks(stats.ands());
+        let mut tables = Vec::new();
         if party.me.is_evaluator() {
             for j in party.comms.others() {
-                g.tables.push(garble::receive_tables(party, &g.planned.circuit, j).await?);
+                tables.push(garble::receive_tables(party, &planned.circuit, j).await?);
             }
         } else {
-            garble::send_tables(party, &g.planned, &g.masks, wires, g.tweaks).await?;
+            garble::send_tables(party, &planned, &places, masks, wires, tweaks).await?;
         }
-        done += stats.ands() as u64;
         party.comms.stats.ands += stats.ands() as u64;
         party.comms.stats.ands_full += stats.and_full as u64;
-        party.progress(|sent_bytes| Progress { phase: Phase::Garble, done, wanted, sent_bytes });
+        party.advance(stats.ands() as u64);
+        garbled.push(Garbled { planned, places, tweaks, tables });
     }
     Ok(garbled)
 }

@@ -1,14 +1,18 @@
 //! Authenticated shares: `<x>` is the exclusive or of one bit of every party, and every party's bit carries a MAC towards every other.
 //!
 //! Party i holds its bit b, for every other j the MAC `M_j[b]`, and for j's bit c its own key `K_i[c]`, with `M_j[b] = K_j[b] xor b * Delta_j`
-//! (WRK17b section 3). Linear operations are local. A public constant is added to the evaluator's bit, and the keys that the others hold for it shift
-//! by their Delta.
+//! (WRK17b section 3). The lowest bit of every Delta is 1 and that of every key 0, so the lowest bit of each MAC is the bit itself, and shares need no
+//! other room for it. That bit of Delta is public; 127 secret bits are left.
+//!
+//! A string of shares is held by columns: all MACs towards one party, all keys of one party's bits. Linear operations are local, column by column. A public
+//! constant c is added to the evaluator's bit: its MACs change in the lowest bit, and the keys that the others hold for it by `c * (Delta xor 1)`.
 //!
 //! Openings show every party's share on its own, so the engine keeps this invariant: every mask is a sum of fresh masks, each of which has an independent
 //! uniform share at every honest party, and at least one of them in every set of wires that is opened is known to nobody else. Then the honest shares of
 //! what is opened are uniform but for their sum.
 
-use cotenant_core::{Bits, Block, PartyId};
+use cotenant_core::{Bits, Block, PartyId, buffer::Buffer, vector};
+use std::ops::Range;
 use zeroize::{Zeroize, Zeroizing};
 
 /// What a party needs to compute on shares: who it is, among how many, and its global key.
@@ -19,12 +23,19 @@ pub(crate) struct Me {
 }
 
 impl Me {
+    /// # Panics
+    /// If the lowest bit of `delta` is 0.
     pub(crate) fn new(id: PartyId, n: usize, delta: Block) -> Me {
+        assert!(delta.lsb(), "the lowest bit of every global key is 1");
         Me { id, n, delta: Zeroizing::new(delta) }
     }
 
     pub(crate) fn id(&self) -> PartyId {
         self.id
+    }
+
+    pub(crate) fn n(&self) -> usize {
+        self.n
     }
 
     pub(crate) fn erase(&mut self) {
@@ -35,17 +46,22 @@ impl Me {
         *self.delta
     }
 
-    /// Blocks in the row of one share: a MAC and a key for each other party.
-    pub(crate) fn stride(&self) -> usize {
+    /// What a key changes by when the bit that it is for does: Delta but for its lowest bit, as keys have 0 there.
+    pub(crate) fn key_shift(&self) -> Block {
+        Block(self.delta.0 & !1)
+    }
+
+    /// Columns of a string of shares: MACs and keys for each other party.
+    pub(crate) fn columns(&self) -> usize {
         2 * (self.n - 1)
     }
 
-    /// Where in a row this party's MAC under `j`'s key stands.
+    /// The column of this party's MACs under `j`'s key.
     pub(crate) fn mac(&self, j: PartyId) -> usize {
         2 * (j.index() - (j > self.id) as usize)
     }
 
-    /// Where in a row this party's key for `j`'s bit stands.
+    /// The column of this party's keys for `j`'s bits.
     pub(crate) fn key(&self, j: PartyId) -> usize {
         self.mac(j) + 1
     }
@@ -57,126 +73,122 @@ impl Me {
     pub(crate) fn is_evaluator(&self) -> bool {
         self.id == PartyId::EVALUATOR
     }
-
-    /// Adds the public constant `c` to one share.
-    pub(crate) fn add_public(&self, bit: &mut bool, row: &mut [Block], c: bool) {
-        if self.is_evaluator() {
-            *bit ^= c;
-        } else {
-            row[self.key(PartyId::EVALUATOR)] ^= self.delta.when(c);
-        }
-    }
-
-    /// `l * Delta_me xor (xor over i of M_me[l^i])` as far as this party knows it: `B_me[l]` of the garbling equations.
-    pub(crate) fn b(&self, bit: bool, row: &[Block]) -> Block {
-        row.iter().skip(1).step_by(2).fold(self.delta.when(bit), |s, &k| s ^ k)
-    }
 }
 
 /// A string of authenticated shares, as one party holds it.
 pub(crate) struct Shares {
-    stride: usize,
-    bits: Bits,
-    rows: Zeroizing<Vec<Block>>,
+    len: usize,
+    /// One column after the other.
+    columns: Buffer,
 }
 
 impl Shares {
     /// `len` shares of 0 that everyone knows.
     pub(crate) fn zero(me: &Me, len: usize) -> Shares {
-        Shares { stride: me.stride(), bits: Bits::zero(len), rows: Zeroizing::new(vec![Block::ZERO; len * me.stride()]) }
-    }
-
-    /// From own bits and zero rows, to be filled by [`Shares::set_column`].
-    pub(crate) fn from_bits(me: &Me, bits: Bits) -> Shares {
-        let rows = Zeroizing::new(vec![Block::ZERO; bits.len() * me.stride()]);
-        Shares { stride: me.stride(), bits, rows }
-    }
-
-    /// No shares, with room for `capacity`.
-    pub(crate) fn with_capacity(me: &Me, capacity: usize) -> Shares {
-        Shares { stride: me.stride(), bits: Bits::default(), rows: Zeroizing::new(Vec::with_capacity(capacity * me.stride())) }
-    }
-
-    /// Writes one column of rows `from ..`.
-    pub(crate) fn set_column(&mut self, column: usize, from: usize, values: &[Block]) {
-        let rows = self.rows[from * self.stride..].chunks_exact_mut(self.stride);
-        for (row, &v) in rows.zip(values) {
-            row[column] = v;
-        }
+        Shares { len, columns: Buffer::zeroed(me.columns() * len) }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.bits.len()
+        self.len
     }
 
-    pub(crate) fn bits(&self) -> &Bits {
-        &self.bits
+    /// One column: all MACs under one party's key, or all keys for one party's bits.
+    pub(crate) fn column(&self, column: usize) -> &[Block] {
+        &self.columns[column * self.len..][..self.len]
     }
 
+    fn column_mut(&mut self, column: usize) -> &mut [Block] {
+        &mut self.columns[column * self.len..][..self.len]
+    }
+
+    fn columns(&self) -> impl Iterator<Item = &[Block]> {
+        self.columns.chunks_exact(self.len.max(1))
+    }
+
+    /// All columns at once; none if there are no shares.
+    pub(crate) fn columns_mut(&mut self) -> impl Iterator<Item = &mut [Block]> {
+        self.columns.chunks_exact_mut(self.len.max(1))
+    }
+
+    /// This party's bit of share `i`.
     pub(crate) fn bit(&self, i: usize) -> bool {
-        self.bits.get(i)
+        self.column(0)[i].lsb()
     }
 
-    pub(crate) fn set_bit(&mut self, i: usize, v: bool) {
-        self.bits.set(i, v);
+    /// This party's bits.
+    pub(crate) fn bits(&self) -> Bits {
+        self.bits_of(0..self.len())
     }
 
-    pub(crate) fn row(&self, i: usize) -> &[Block] {
-        &self.rows[i * self.stride..(i + 1) * self.stride]
+    /// This party's bits of some shares.
+    pub(crate) fn bits_of(&self, range: Range<usize>) -> Bits {
+        let mut words = vec![0; range.len().div_ceil(64)];
+        vector::low_bits(&self.column(0)[range.clone()], &mut words);
+        Bits::from_words(words, range.len())
     }
 
-    pub(crate) fn row_mut(&mut self, i: usize) -> &mut [Block] {
-        &mut self.rows[i * self.stride..(i + 1) * self.stride]
-    }
-
-    /// Appends one share.
-    pub(crate) fn push(&mut self, bit: bool, row: &[Block]) {
-        debug_assert_eq!(row.len(), self.stride);
-        self.bits.push(bit);
-        self.rows.extend_from_slice(row);
-    }
-
-    /// Appends the exclusive or of two shares.
-    pub(crate) fn push_xor(&mut self, (x, a): (bool, &[Block]), (y, b): (bool, &[Block])) {
-        self.bits.push(x ^ y);
-        self.rows.extend(a.iter().zip(b).map(|(&p, &q)| p ^ q));
-    }
-
-    /// Share `i` as a pair.
-    pub(crate) fn at(&self, i: usize) -> (bool, &[Block]) {
-        (self.bit(i), self.row(i))
-    }
-
-    /// Adds another share to share `i`, or 0 if not `keep`; `keep` is public.
-    pub(crate) fn add(&mut self, i: usize, (bit, row): (bool, &[Block]), keep: bool) {
-        if keep {
-            self.bits.set(i, self.bits.get(i) ^ bit);
-            for (a, &b) in self.row_mut(i).iter_mut().zip(row) {
-                *a ^= b;
-            }
+    /// Share `i` becomes share `from` of `other`.
+    pub(crate) fn copy(&mut self, i: usize, other: &Shares, from: usize) {
+        for (c, o) in self.columns_mut().zip(other.columns()) {
+            c[i] = o[from];
         }
     }
 
-    /// Adds the public constant `c` to share `i`.
-    pub(crate) fn add_public(&mut self, me: &Me, i: usize, c: bool) {
-        let mut bit = self.bit(i);
-        me.add_public(&mut bit, self.row_mut(i), c);
-        self.set_bit(i, bit);
+    /// Adds share `from` of `other` to share `i`.
+    pub(crate) fn add(&mut self, i: usize, other: &Shares, from: usize) {
+        for (c, o) in self.columns_mut().zip(other.columns()) {
+            c[i] ^= o[from];
+        }
     }
 
-    /// Takes the last `count` shares off.
-    pub(crate) fn split_last(&mut self, count: usize) -> Shares {
-        let at = self.len() - count;
-        let tail =
-            Shares { stride: self.stride, bits: self.bits.slice(at, count), rows: Zeroizing::new(self.rows[at * self.stride..].to_vec()) };
-        self.bits = self.bits.slice(0, at);
-        // The rows that go stay in spare capacity until they are overwritten or erased with the rest when it drops.
-        self.rows.truncate(at * self.stride);
-        tail
+    /// Some shares, in the order asked for.
+    pub(crate) fn gather(&self, me: &Me, which: &[u32]) -> Shares {
+        let mut out = Shares::zero(me, which.len());
+        for (o, c) in out.columns_mut().zip(self.columns()) {
+            o.iter_mut().zip(which).for_each(|(o, &w)| *o = c[w as usize]);
+        }
+        out
     }
 
-    /// One column, in order: all MACs under one party's key, or all keys for one party's bits.
-    pub(crate) fn column(&self, column: usize) -> impl Iterator<Item = Block> + '_ {
-        self.rows.iter().skip(column).step_by(self.stride).copied()
+    /// Adds shares `from ..` of `other` to shares `to`.
+    pub(crate) fn add_range(&mut self, to: Range<usize>, other: &Shares, from: usize) {
+        for (c, o) in self.columns_mut().zip(other.columns()) {
+            vector::xor(&mut c[to.clone()], &o[from..from + to.len()]);
+        }
     }
+
+    /// Adds shares `from ..` of `other`, each where its bit of `bits` is set, to shares `to`. The bits are public.
+    pub(crate) fn add_range_where(&mut self, to: Range<usize>, bits: &Bits, other: &Shares, from: usize) {
+        for (c, o) in self.columns_mut().zip(other.columns()) {
+            vector::xor_where(&mut c[to.clone()], bits.words(), &o[from..from + to.len()]);
+        }
+    }
+
+    /// Gives this party's bits of shares `range` the values that they differ from by `d`: `d` was broadcast, and every party shifts its own bits so.
+    pub(crate) fn shift_own(&mut self, me: &Me, range: Range<usize>, d: &Bits) {
+        me.others().for_each(|j| vector::add_where(&mut self.column_mut(me.mac(j))[range.clone()], d.words(), Block(1)));
+    }
+
+    /// The same for `j`'s bits.
+    pub(crate) fn shift_theirs(&mut self, me: &Me, j: PartyId, range: Range<usize>, d: &Bits) {
+        vector::add_where(&mut self.column_mut(me.key(j))[range], d.words(), me.key_shift());
+    }
+
+    /// The exclusive or of all MACs and keys of share `i` and its bit times Delta: this party's summand of `x * Delta`, Delta the xor of all global keys.
+    pub(crate) fn product(&self, me: &Me, i: usize) -> Block {
+        self.columns().fold(me.delta().when(self.bit(i)), |s, c| s ^ c[i])
+    }
+
+    /// The low 64 bits of [`Shares::product`] of shares `from ..`.
+    pub(crate) fn products(&self, me: &Me, from: usize, out: &mut [u64]) {
+        let delta = me.delta().low();
+        let bits = &self.column(0)[from..][..out.len()];
+        out.iter_mut().zip(bits).for_each(|(o, m)| *o = delta & mask(*m));
+        self.columns().for_each(|c| vector::sum_low(out, &c[from..][..out.len()]));
+    }
+}
+
+/// All ones if the lowest bit is 1, else 0.
+pub(crate) fn mask(b: Block) -> u64 {
+    (b.low() & 1).wrapping_neg()
 }

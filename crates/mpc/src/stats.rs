@@ -12,8 +12,10 @@ pub struct Stats {
     pub ands_full: u64,
     /// Leaky triples made, padding included.
     pub leaky_triples: u64,
-    /// Authenticated bits made for every party, checks and padding included.
+    /// Authenticated bits made for every party, padding included, the masks of checks not.
     pub authenticated_bits: u64,
+    /// AES-128 blocks computed for streams of leaves and for hashes: nearly all of the work.
+    pub aes_blocks: u64,
 }
 
 /// Counts of one phase of one party.
@@ -53,14 +55,60 @@ impl Stats {
     }
 }
 
-/// How far a long step has come.
+/// A step of a session, for those who watch it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Task {
+    /// Random masks, authenticated.
+    Masks,
+    /// Masks through the circuits.
+    MaskWalk,
+    /// Random bits of leaky triples, authenticated.
+    Candidates,
+    /// Half-ANDs of leaky triples.
+    HalfAnds,
+    /// The check of leaky triples.
+    TripleCheck,
+    /// Leaky triples combined to products of masks.
+    Buckets,
+    /// Garbled tables.
+    Tables,
+    /// Inputs.
+    Inputs,
+    /// Evaluation, or at a garbler waiting for it and following it.
+    Evaluate,
+    /// The test of masked values.
+    ZeroTest,
+    /// Openings and solderings.
+    Open,
+}
+
+impl Task {
+    /// What it is called, in the order in which a session comes to it.
+    pub const ALL: [(Task, &'static str); 11] = [
+        (Task::Masks, "masks authenticated"),
+        (Task::MaskWalk, "masks through the circuit"),
+        (Task::Candidates, "candidates authenticated"),
+        (Task::HalfAnds, "half-ANDs"),
+        (Task::TripleCheck, "triple check"),
+        (Task::Buckets, "buckets combined"),
+        (Task::Tables, "tables"),
+        (Task::Inputs, "inputs"),
+        (Task::Evaluate, "evaluation"),
+        (Task::ZeroTest, "zero test"),
+        (Task::Open, "openings"),
+    ];
+}
+
+/// How far a session has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
     /// The phase.
     pub phase: Phase,
-    /// Items done: authenticated bits, leaky triples and gates alike.
+    /// The step. It starts with 0 done.
+    pub task: Task,
+    /// Items of the step done: authenticated bits, leaky triples, gates.
     pub done: u64,
-    /// Items wanted.
+    /// Items wanted; 0 for a step that is too short to count them.
     pub wanted: u64,
     /// Bytes sent so far in the session.
     pub sent_bytes: u64,

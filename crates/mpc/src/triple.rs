@@ -1,47 +1,25 @@
-//! Authenticated AND triples, for any number of parties.
+//! Products of masks: authenticated AND triples, for any number of parties.
 //!
-//! Leaky triples `<x>, <y>, <z = x*y>` by half-ANDs on correlated OT with a batched correctness check (KRRW18 section 4.1, for n parties YWZ20 section 4);
-//! a cheater passes the check only by guessing bits of x. Buckets of B leaky triples are combined to one that leaks nothing unless all B were spoiled.
-//!
-//! Leaky triple t, for every ordered pair (i, j), with h = H(.; t, pair) of 128 bits, of which bit 64 serves the half-AND and bits 0..64 the check. The two
-//! are disjoint parts of one output of a hash whose outputs on distinct tweaks are pseudo-random, so they are independent; no tweak is used twice.
-//!
-//! ```text
-//! P_j sends  g = bit64(h(K_j[x^i]) ^ h(K_j[x^i] ^ Delta_j)) ^ y^j
-//!            U = low (h(K_j[x^i]) ^ h(K_j[x^i] ^ Delta_j)) ^ Phi_j,  Phi_j = y^j*Delta_j ^ (^ over k != j of K_j[y^k] ^ M_k[y^j])
-//! z^i = x^i*y^i ^ (^ over j of bit64(h(M_j[x^i])) ^ x^i*g  ^  bit64(h(K_i[x^j])));   d^i = z^i ^ r^i broadcast;   <z> = <r> ^ d
-//! S_i = x^i*Phi_i ^ (^ over k of low h(K_i[x^k]) ^ x^i*U ^ low h(M_k[x^i])) ^ z^i*Delta_i ^ (^ over k of K_i[z^k] ^ M_k[z^i])
-//! ```
-//!
-//! The xor of all S_i is (x*y ^ z) * Delta, 0 for a right triple. It is tested on a random GF(2^64) combination of a whole batch; everything here is cut to
-//! its low 64 bits. The coefficients are tossed after all U and d have been received, and nobody opens its sum before all have compared the broadcasts.
+//! Buckets of B leaky triples ([`leaky`](crate::leaky)) are combined to one that leaks nothing unless all B were spoiled. Triples are made in place: the
+//! first of a bucket has the mask of the gate's right input as its y, which saves a random share and an opening for every gate. Triples leak on x alone and
+//! bucketing keeps the first y, so the mask stays hidden; only the first of a bucket is tied to its gate before the shifts are drawn.
 
 use crate::{
     auth::CotLinks,
     coin::Step,
-    error::{Check, Error, Phase},
-    kind::Kind,
+    error::Error,
+    garble::Masks,
+    leaky::{self, Factor, Layer},
     open::open,
     party::Party,
     shares::Shares,
-    stats::Progress,
+    stats::Task,
 };
-use cotenant_core::{
-    Bits, Block, Channel, PartyId, gf64,
-    hash::{TweakUse, tweak},
-    prg::Prg,
-};
-use zeroize::Zeroizing;
+use cotenant_core::{Channel, prg::Prg};
+use std::ops::Range;
 
 /// Statistical security of bucketing: 2^-40.
 const RHO: u32 = 40;
-
-/// Triples `<a>, <b>, <c = a*b>` that nobody knows anything of.
-pub(crate) struct Triples {
-    pub(crate) a: Shares,
-    pub(crate) b: Shares,
-    pub(crate) c: Shares,
-}
 
 /// The smallest number of triples that is made at once; fewer are padded, as small batches need large buckets.
 const MIN_BATCH: usize = 512;
@@ -61,6 +39,9 @@ pub fn bucket_size(outputs: usize, batches: usize) -> usize {
     (3..).find(|&b| enough(b)).expect("n >= 2 makes some b large enough") as usize
 }
 
+/// Batches are multiples of this, so that bit strings of theirs are whole words and correlated OTs whole groups.
+const WHOLE: usize = 128;
+
 /// How `total` triples are split in batches: the sizes, all alike. As many as keep buckets of 3: k batches of N with N^2 * 2^3 >= k * 2^40, so the largest k
 /// with k^3 * 370 728^2 <= total^2. All parties must count alike, so there are no floating-point numbers here.
 pub fn batches(total: usize) -> Vec<usize> {
@@ -71,213 +52,78 @@ pub fn batches(total: usize) -> Vec<usize> {
     }
     let fits = |k: u128| k.pow(3) * THREE.pow(2) <= (total as u128).pow(2);
     let count = (1..).take_while(|&k| fits(k)).last().unwrap_or(1) as usize;
-    vec![total.div_ceil(count).max(MIN_BATCH); count]
+    vec![total.div_ceil(count).max(MIN_BATCH).next_multiple_of(WHOLE); count]
 }
 
-/// Makes at least `total` triples.
-pub(crate) async fn triples<C: Channel>(party: &mut Party<C>, links: &mut CotLinks, total: usize) -> Result<Triples, Error> {
-    let sizes = batches(total);
-    let all: usize = sizes.iter().sum();
-    let new = |p: &Party<C>| Shares::with_capacity(&p.me, all);
-    let mut out = Triples { a: new(party), b: new(party), c: new(party) };
-    let count = sizes.len();
-    for n in sizes {
-        let size = bucket_size(n, count);
-        let leaky = leaky_triples(party, links, n * size).await?;
-        combine(party, leaky, n, size, &mut out).await?;
-        let (done, wanted) = (out.a.len() as u64, all as u64);
-        party.progress(|sent_bytes| Progress { phase: Phase::Prepare, done, wanted, sent_bytes });
-    }
-    Ok(out)
-}
-
-/// Checked leaky triples: x at `0..len`, y at `len..2*len`, z at `2*len..3*len` of one string.
-struct Leaky {
-    shares: Shares,
-    len: usize,
-}
-
-impl Leaky {
-    fn x(&self, t: usize) -> (bool, &[Block]) {
-        self.shares.at(t)
-    }
-
-    fn y(&self, t: usize) -> (bool, &[Block]) {
-        self.shares.at(self.len + t)
-    }
-
-    fn z(&self, t: usize) -> (bool, &[Block]) {
-        self.shares.at(2 * self.len + t)
-    }
-}
-
-async fn leaky_triples<C: Channel>(party: &mut Party<C>, links: &mut CotLinks, len: usize) -> Result<Leaky, Error> {
-    let shares = links.random_bits(party, 3 * len).await?;
-    let mut leaky = Leaky { shares, len };
-    party.comms.stats.leaky_triples += len as u64;
-    let mut z: Bits = (0..len).map(|t| leaky.x(t).0 & leaky.y(t).0).collect();
-    let phi: Zeroizing<Vec<u64>> = Zeroizing::new((0..len).map(|t| phi(party, leaky.y(t))).collect());
-    let mut s: Zeroizing<Vec<u64>> = Zeroizing::new((0..len).map(|t| phi[t] & mask(leaky.x(t).0)).collect());
-
-    let tweaks = party.take_tweaks(len);
-    for j in party.me.others() {
-        let (g, u) = as_key_holder(party, &leaky, j, tweaks, &phi, &mut z, &mut s);
-        party.comms.send(j, Kind::LeakyAnd.message().bits(&g).words(&u).done()).await?;
-    }
-    for j in party.me.others() {
-        let (g, u) = party.comms.recv_read(j, Kind::LeakyAnd, |r| Ok((r.bits(len)?, r.words(len)?))).await?;
-        as_bit_holder(party, &leaky, j, tweaks, (&g, &u), &mut z, &mut s);
-    }
-    shift_r_to_z(party, &mut leaky, z).await?;
-    for (t, s) in s.iter_mut().enumerate() {
-        let (bit, row) = leaky.z(t);
-        *s ^= row.iter().fold(party.me.delta().when(bit), |a, &b| a ^ b).low();
-    }
-    check(party, &s).await?;
-    Ok(leaky)
-}
-
-/// `Phi_me` of one triple, cut to 64 bits.
-fn phi<C: Channel>(party: &Party<C>, (y, row): (bool, &[Block])) -> u64 {
-    row.iter().fold(party.me.delta().when(y), |a, &b| a ^ b).low()
-}
-
-fn mask(bit: bool) -> u64 {
-    (bit as u64).wrapping_neg()
-}
-
-/// What this party, holding the keys of `j`'s bits x^j, sends to `j`; adds its own halves to `z` and `s`.
-fn as_key_holder<C: Channel>(
-    party: &Party<C>,
-    leaky: &Leaky,
-    j: PartyId,
-    tweaks: u64,
-    phi: &[u64],
-    z: &mut Bits,
-    s: &mut [u64],
-) -> (Bits, Vec<u64>) {
-    const LANES: usize = 4;
-    let (column, delta) = (party.me.key(j), party.me.delta());
-    let mut g = Bits::zero(leaky.len);
-    let mut u = vec![0; leaky.len];
-    for from in (0..leaky.len).step_by(LANES) {
-        let mut h = [Block::ZERO; 2 * LANES];
-        let mut tw = [Block::ZERO; 2 * LANES];
-        let lanes = LANES.min(leaky.len - from);
-        for l in 0..lanes {
-            let key = leaky.x(from + l).1[column];
-            h[2 * l] = key;
-            h[2 * l + 1] = key ^ delta;
-            let t = tweak(TweakUse::HalfAnd, party.id(), j, tweaks + (from + l) as u64);
-            tw[2 * l] = t;
-            tw[2 * l + 1] = t;
-        }
-        party.hash.hash(&mut h, &tw);
-        for l in 0..lanes {
-            let (t, h0, both) = (from + l, h[2 * l], h[2 * l] ^ h[2 * l + 1]);
-            g.set(t, both.bit(64) ^ leaky.y(t).0);
-            u[t] = both.low() ^ phi[t];
-            z.set(t, z.get(t) ^ h0.bit(64));
-            s[t] ^= h0.low();
-        }
-    }
-    (g, u)
-}
-
-/// Uses what `j` sent about this party's bits x: adds the other halves to `z` and `s`.
-fn as_bit_holder<C: Channel>(
-    party: &Party<C>,
-    leaky: &Leaky,
-    j: PartyId,
-    tweaks: u64,
-    (g, u): (&Bits, &[u64]),
-    z: &mut Bits,
-    s: &mut [u64],
-) {
-    const LANES: usize = 8;
-    let column = party.me.mac(j);
-    for from in (0..leaky.len).step_by(LANES) {
-        let mut h = [Block::ZERO; LANES];
-        let mut tw = [Block::ZERO; LANES];
-        let lanes = LANES.min(leaky.len - from);
-        for l in 0..lanes {
-            h[l] = leaky.x(from + l).1[column];
-            tw[l] = tweak(TweakUse::HalfAnd, j, party.id(), tweaks + (from + l) as u64);
-        }
-        party.hash.hash(&mut h, &tw);
-        for (l, h) in h[..lanes].iter().enumerate() {
-            let t = from + l;
-            let x = leaky.x(t).0;
-            z.set(t, z.get(t) ^ h.bit(64) ^ (x & g.get(t)));
-            s[t] ^= h.low() ^ (u[t] & mask(x));
-        }
-    }
-}
-
-/// All broadcast d = z xor r; `<r>` becomes `<z>`.
-async fn shift_r_to_z<C: Channel>(party: &mut Party<C>, leaky: &mut Leaky, z: Bits) -> Result<(), Error> {
-    let len = leaky.len;
-    let mut d = leaky.shares.bits().slice(2 * len, len);
-    d.xor_assign(&z);
-    let all = party.comms.broadcast(Kind::LeakyShift, Kind::LeakyShift.message().bits(&d).done()).await?;
-    for t in 0..len {
-        leaky.shares.set_bit(2 * len + t, z.get(t));
-    }
-    let delta = party.me.delta();
-    for j in party.me.others() {
-        let d = Bits::from_packed(&all[j.index()], len).ok_or_else(|| party.comms.blame(j, crate::error::Failed(Check::Format)))?;
-        let column = party.me.key(j);
-        for t in 0..len {
-            leaky.shares.row_mut(2 * len + t)[column] ^= delta.when(d.get(t));
-        }
-    }
-    Ok(())
-}
-
-/// The xor over all parties of the random combination of S must be 0.
-async fn check<C: Channel>(party: &mut Party<C>, s: &[u64]) -> Result<(), Error> {
-    let seed = party.toss(Step::TripleCheck).await?;
-    let mut prg = Prg::new(seed);
-    let mut chi = [Block::ZERO; 512];
-    let sum = s.chunks(2 * chi.len()).fold(0, |sum, part| {
-        prg.fill(&mut chi);
-        sum ^ gf64::inner_product(part, &bytemuck::cast_slice::<Block, u64>(&chi)[..part.len()])
-    });
-    let all = party.exchange(Step::TripleSum, &sum.to_le_bytes(), true).await?;
-    let total = all.iter().fold(0, |a, v| a ^ u64::from_le_bytes(v[..].try_into().expect("exchange returns values of the same length")));
-    if total == 0 { Ok(()) } else { Err(party.comms.blame_any(Check::Triple)) }
-}
-
-/// Layer k of the candidates is shifted by a coin tossed after their check; bucket i takes candidate i of every shifted layer.
+/// Products for shares `range` of a plan's masks: adds `<l_a * l_b>` to `star`, with l_a from `left` and l_b from `right`.
 ///
-/// d = y_0 ^ y_k is opened and its MACs checked; then a = ^ x_k, b = y_0, c = z_0 ^ (^ over k of z_k ^ d * x_k).
-async fn combine<C: Channel>(party: &mut Party<C>, leaky: Leaky, n: usize, size: usize, out: &mut Triples) -> Result<(), Error> {
-    let seed = party.toss(Step::Buckets).await?;
-    let mut prg = Prg::new(seed);
-    let shifts: Vec<usize> = (1..size).map(|_| prg.below(n as u64) as usize).collect();
-    let candidate = |i: usize, k: usize| k * n + (i + shifts[k - 1]) % n;
-    let mut differences = Shares::with_capacity(&party.me, n * (size - 1));
-    for k in 1..size {
-        for i in 0..n {
-            differences.push_xor(leaky.y(i), leaky.y(candidate(i, k)));
+/// One batch of one size of the plan's [`batches`], of which there are `count`. Layer k > 0 of the candidates is shifted by a coin tossed after their check;
+/// bucket i takes candidate i of every shifted layer. Candidate i of layer 0 has the mask l_b as its y, so with x the sum of a bucket's x_k
+///
+/// ```text
+/// d_k = y_k ^ l_b  and  s = l_a ^ x  are opened and their MACs checked;   l_a * l_b = (^ over k of z_k ^ d_k * x_k) ^ s * l_b
+/// ```
+pub(crate) async fn multiply<C: Channel>(
+    party: &mut Party<C>,
+    links: &mut CotLinks,
+    masks: &mut Masks,
+    range: Range<usize>,
+    count: usize,
+) -> Result<(), Error> {
+    let n = range.len();
+    let size = bucket_size(n, count);
+    let Masks { left, right, star } = masks;
+    let mut layers = leaky::layers(party, links, (right, range.start), n, size).await?;
+    party.begin(Task::Buckets, 0);
+    let shifts = shifts(party, n, size).await?;
+    let mut first = layers.remove(0);
+    for tile in tiles(n) {
+        first.x.add_range(tile.clone(), left, range.start + tile.start);
+        for (layer, &shift) in layers.iter_mut().zip(&shifts) {
+            let Factor::Fresh(y) = &mut layer.y else { unreachable!("only the first layer has a given factor") };
+            for (buckets, from) in shifted(&tile, shift, n) {
+                first.x.add_range(buckets.clone(), &layer.x, from);
+                y.add_range(from..from + buckets.len(), right, range.start + buckets.start);
+            }
         }
     }
-    let d = open(party, &differences).await?;
-    drop(differences);
-    for i in 0..n {
-        let at = out.a.len();
-        let (x, y, z) = (leaky.x(i), leaky.y(i), leaky.z(i));
-        out.a.push(x.0, x.1);
-        out.b.push(y.0, y.1);
-        out.c.push(z.0, z.1);
-        for k in 1..size {
-            let t = candidate(i, k);
-            out.a.add(at, leaky.x(t), true);
-            out.c.add(at, leaky.z(t), true);
-            out.c.add(at, leaky.x(t), d.get((k - 1) * n + i));
+    let strings: Vec<&Shares> = layers.iter().map(Layer::fresh_factor).chain([&first.x]).collect();
+    let mut opened = open(party, &strings).await?;
+    let s = opened.pop().expect("one string of bits for each of shares");
+    for tile in tiles(n) {
+        let gates = range.start + tile.start..range.start + tile.end;
+        star.add_range(gates.clone(), &first.z, tile.start);
+        star.add_range_where(gates.clone(), &s.slice(tile.start, tile.len()), right, gates.start);
+        for ((layer, d), &shift) in layers.iter().zip(&opened).zip(&shifts) {
+            for (buckets, from) in shifted(&tile, shift, n) {
+                let gates = range.start + buckets.start..range.start + buckets.end;
+                star.add_range(gates.clone(), &layer.z, from);
+                star.add_range_where(gates.clone(), &d.slice(from, gates.len()), &layer.x, from);
+            }
         }
     }
     Ok(())
+}
+
+/// Buckets that are worked on at once, while their masks are in cache.
+const TILE: usize = 4096;
+
+fn tiles(n: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..n).step_by(TILE).map(move |t| t..(t + TILE).min(n))
+}
+
+/// The candidates of some buckets in a layer that is shifted cyclically: one or two pieces, each of buckets and the place of its first candidate.
+fn shifted(buckets: &Range<usize>, shift: usize, n: usize) -> impl Iterator<Item = (Range<usize>, usize)> {
+    // From this bucket on, candidates are at the layer's begin.
+    let turn = (n - shift).clamp(buckets.start, buckets.end);
+    let pieces = [(buckets.start..turn, buckets.start + shift), (turn..buckets.end, (turn + shift) % n)];
+    pieces.into_iter().filter(|(buckets, _)| !buckets.is_empty())
+}
+
+/// By how much each layer but the first is shifted; tossed when their check has passed.
+async fn shifts<C: Channel>(party: &mut Party<C>, n: usize, size: usize) -> Result<Vec<usize>, Error> {
+    let mut prg = Prg::new(party.toss(Step::Buckets).await?);
+    Ok((1..size).map(|_| prg.below(n as u64) as usize).collect())
 }
 
 #[cfg(test)]
@@ -306,6 +152,15 @@ mod tests {
             let all = (k as f64).log2();
             assert!(all + bound_log2(n, b) <= -40.0 + 1e-9);
             assert!(all + bound_log2(n, b - 1) > -40.0);
+        }
+    }
+
+    #[test]
+    fn shifted_pieces_are_the_candidates_of_their_buckets() {
+        for (n, shift) in [(512, 0), (512, 1), (512, 511), (9000, 4096), (9000, 4904), (9000, 8999)] {
+            let pairs: Vec<(usize, usize)> =
+                tiles(n).flat_map(|t| shifted(&t, shift, n).flat_map(|(b, from)| b.zip(from..)).collect::<Vec<_>>()).collect();
+            assert!(pairs.len() == n && pairs.iter().enumerate().all(|(i, &p)| p == (i, (i + shift) % n)), "{n} shifted by {shift}");
         }
     }
 

@@ -5,31 +5,30 @@ use crate::{
     error::Misuse,
     shares::{Me, Shares},
 };
-use cotenant_core::{Bits, Block, PartyId};
+use cotenant_core::{Bits, Block, PartyId, buffer::Buffer};
 use std::{ops::Range, sync::Arc};
-use zeroize::Zeroizing;
 
 /// All wires of a plan that are not inside one segment.
 pub(crate) struct Wires {
-    /// Masks `<lambda>`, in order of wire numbers; as long as garbling has come.
+    /// Masks `<lambda>`, in order of wire numbers; 0 until garbling has come to the wire.
     pub(crate) masks: Shares,
     /// A garbler's own label for masked value 0; at the evaluator the active labels, one for each garbler, once the value is there.
-    pub(crate) labels: Zeroizing<Vec<Block>>,
+    labels: Buffer,
     /// Masked values, where `known`.
     pub(crate) lambda: Bits,
     pub(crate) known: Bits,
     /// The whole masks of this party's private inputs, where opened to it.
     pub(crate) own: Bits,
     /// Labels in `labels` for one wire.
-    pub(crate) width: usize,
+    width: usize,
 }
 
 impl Wires {
     pub(crate) fn new(me: &Me, n: usize, count: usize) -> Wires {
         let width = if me.is_evaluator() { n - 1 } else { 1 };
         Wires {
-            masks: Shares::with_capacity(me, count),
-            labels: Zeroizing::new(vec![Block::ZERO; count * width]),
+            masks: Shares::zero(me, count),
+            labels: Buffer::zeroed(count * width),
             lambda: Bits::zero(count),
             known: Bits::zero(count),
             own: Bits::zero(count),
@@ -43,6 +42,17 @@ impl Wires {
 
     pub(crate) fn set_labels(&mut self, wire: u32, labels: &[Block]) {
         self.labels[wire as usize * self.width..][..self.width].copy_from_slice(labels);
+    }
+
+    /// Sets the active labels of a wire whose masked value is known, at the evaluator, as garblers gave them.
+    ///
+    /// The lowest bit of P2's is the masked value, which needs no word of P2's: a label that is false there becomes right, and one that is false elsewhere
+    /// is found by the zero test of the segment that uses it.
+    pub(crate) fn set_active(&mut self, wire: u32, labels: impl Iterator<Item = Block>) {
+        let value = self.lambda.get(wire as usize);
+        let own = &mut self.labels[wire as usize * self.width..][..self.width];
+        own.iter_mut().zip(labels).for_each(|(own, l)| *own = l);
+        own[0].0 = own[0].0 & !1 | u128::from(value);
     }
 
     /// Sets the masked value. Handles are consumed, so no wire gets a second one; two would make a garbler send two labels, whose xor is its Delta.

@@ -1,87 +1,73 @@
-//! Authenticating a segment: every AND's masked value is what its masks demand.
+//! Authenticating segments: every AND's masked value is what its masks demand.
 //!
-//! For an AND with masked inputs x, y and masked output z, `<t> = <l*> ^ x<l_b> ^ y<l_a> ^ x*y ^ z` must share 0. All ANDs are tested at once on a random
-//! GF(2^128) combination. The order matters (a garbler that answers under masked values it has not verified gives the evaluator its mask shares of every
-//! gate that a falsified wire feeds):
+//! For an AND with masked inputs x, y and masked output z, `<t> = <l*> ^ x<l_b> ^ y<l_a> ^ x*y ^ z` must share 0. All ANDs of the segments that were evaluated
+//! together are tested at once on a random GF(2^128) combination. The order matters (a garbler that answers under masked values it has not verified gives the
+//! evaluator its mask shares of every gate that a falsified wire feeds):
 //!
 //! 1. The evaluator sends all z, and each garbler j alone `mu_j = sum of chi * (M_j[t^1] ^ (^ over i of T_ij))`. P_j, with its own copy of the masked values,
 //!    requires `mu_j = sum of chi * ((^ over i of K_j[t^i]) ^ t^j * Delta_j)`.
 //! 2. Only then P_j sends `m_j = sum of chi * M_1[t^j]` to the evaluator, and, for n > 2, a digest of the masked values to the other garblers.
 //! 3. The evaluator requires `xor of all m_j = sum of chi * ((^ over i of K_1[t^i]) ^ t^1 * Delta_1)`; garblers require equal digests.
 //!
+//! The public part of t, `x*y ^ z`, belongs to nobody's bit: MACs and keys are combined without it, and who tests adds it times its Delta to the keys.
+//!
 //! Masked values of inputs are broadcast, and compared by all when they are given, not here: in a segment without ANDs every sum is 0 and chi binds nothing.
 //! The digests of step 3 then catch an evaluator that sends garblers different z.
 //!
-//! chi is expanded from a hash of the session, the segment and all its masked values, its inputs' included. That is Fiat-Shamir, which is allowed here: the
-//! challenge has 128 bits, a false t passes one challenge with 2^-128, and every party holds every byte that is hashed, so a grinding adversary gains
-//! 2^-128 a hash query.
+//! chi is expanded from a hash of the session, the segments and all their masked values, their inputs' included. That is Fiat-Shamir, which is allowed here:
+//! the challenge has 128 bits, a false t passes one challenge with 2^-128, and every party holds every byte that is hashed, so a grinding adversary gains
+//! 2^-128 a hash query. It does not matter that a later segment takes wires of an earlier one that is tested in the same sum: all their z are hashed, and a
+//! sum that has any false t fails.
 
 use crate::{
     error::{Check, Error, Failed},
     evaluate::Evaluated,
-    garble::Garbled,
+    garble::{Masks, Places},
     kind::Kind,
     party::Party,
+    shares::{Me, Shares},
 };
-use cotenant_core::{Bits, Block, Channel, Digest, Domain, PartyId, gf128, prg::Prg};
+use cotenant_core::{Bits, Block, Channel, Digest, Domain, PartyId, buffer::Buffer, gf128, prg::Prg, vector};
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
+
+/// Gates whose tested values are in cache at a time.
+const STRETCH: usize = 1024;
+
+/// A segment with the masked values that it is said to have.
+pub(crate) struct Tested {
+    /// Its number in the plan.
+    pub(crate) index: usize,
+    pub(crate) places: Places,
+    /// Masked values of its inputs.
+    pub(crate) inputs: Bits,
+    pub(crate) values: Evaluated,
+}
 
 /// The evaluator: proves the masked values to every garbler, then checks the garblers' answers.
-pub(crate) async fn prove<C: Channel>(
-    party: &mut Party<C>,
-    segment: usize,
-    garbled: &Garbled,
-    inputs: &Bits,
-    e: &Evaluated,
-) -> Result<(), Error> {
-    let garblers = party.n() - 1;
-    let seed = seed(party, segment, inputs, &e.out).1;
-    let me = &party.me;
-    let sums = combine(seed, e.out.len(), garblers + 1, |k, out| {
-        let (x, y) = (e.left.get(k), e.right.get(k));
-        let (left, right, star) = (garbled.masks.left.row(k), garbled.masks.right.row(k), garbled.masks.star.row(k));
-        for (j, out) in out[..garblers].iter_mut().enumerate() {
-            let mac = me.mac(PartyId::new(j + 1));
-            *out = star[mac] ^ right[mac].when(x) ^ left[mac].when(y);
-            if garblers > 1 {
-                *out ^= e.proofs[k * garblers + j];
-            }
-        }
-        out[garblers] = tested(party, garbled, e, k);
-    });
-    for j in party.comms.others() {
-        party.comms.send(j, Kind::EvaluatorProof.message().blocks(&sums[j.index() - 1..j.index()]).done()).await?;
+pub(crate) async fn prove<C: Channel>(party: &mut Party<C>, masks: &Masks, tested: &[Tested]) -> Result<(), Error> {
+    let (_, seed) = seed(party, tested);
+    let garblers: Vec<PartyId> = party.comms.others().collect();
+    let sums = Sums::new(&party.me, masks, tested, seed, &garblers);
+    for (&j, mu) in garblers.iter().zip(&sums.macs) {
+        party.comms.send(j, Kind::EvaluatorProof.message().blocks(&[*mu]).done()).await?;
     }
     let mut total = Block::ZERO;
-    for j in party.comms.others() {
+    for j in garblers {
         total ^= party.comms.recv_read(j, Kind::GarblerProof, |r| r.block()).await?;
     }
-    if bool::from(total.ct_eq(&sums[garblers])) { Ok(()) } else { Err(party.comms.blame_any(Check::GarblerProof)) }
+    if bool::from(total.ct_eq(&sums.own)) { Ok(()) } else { Err(party.comms.blame_any(Check::GarblerProof)) }
 }
 
 /// A garbler: verifies the evaluator's proof, and only then answers.
-pub(crate) async fn answer<C: Channel>(
-    party: &mut Party<C>,
-    segment: usize,
-    garbled: &Garbled,
-    inputs: &Bits,
-    e: &Evaluated,
-) -> Result<(), Error> {
+pub(crate) async fn answer<C: Channel>(party: &mut Party<C>, masks: &Masks, tested: &[Tested]) -> Result<(), Error> {
+    let (digest, seed) = seed(party, tested);
+    let sums = Sums::new(&party.me, masks, tested, seed, &[PartyId::EVALUATOR]);
     let proof = party.comms.recv_read(PartyId::EVALUATOR, Kind::EvaluatorProof, |r| r.block()).await?;
-    let (digest, seed) = seed(party, segment, inputs, &e.out);
-    let mac = party.me.mac(PartyId::EVALUATOR);
-    let sums = combine(seed, e.out.len(), 2, |k, out| {
-        let (x, y) = (e.left.get(k), e.right.get(k));
-        let (left, right, star) = (garbled.masks.left.row(k), garbled.masks.right.row(k), garbled.masks.star.row(k));
-        out[0] = tested(party, garbled, e, k);
-        out[1] = star[mac] ^ right[mac].when(x) ^ left[mac].when(y);
-    });
-    if !bool::from(proof.ct_eq(&sums[0])) {
+    if !bool::from(proof.ct_eq(&sums.own)) {
         // With more than two parties another garbler's rows or labels may have misled the evaluator.
         return Err(party.comms.blame_if_two(PartyId::EVALUATOR, Failed(Check::EvaluatorProof)));
     }
-    party.comms.send(PartyId::EVALUATOR, Kind::GarblerProof.message().blocks(&sums[1..]).done()).await?;
+    party.comms.send(PartyId::EVALUATOR, Kind::GarblerProof.message().blocks(&sums.macs).done()).await?;
     compare_digests(party, digest).await
 }
 
@@ -99,41 +85,99 @@ async fn compare_digests<C: Channel>(party: &mut Party<C>, digest: Digest) -> Re
     Ok(())
 }
 
-/// This party's part of `t * Delta_me` for gate `k`: the xor of its keys and its own bit times Delta, the public part of t included.
-fn tested<C: Channel>(party: &Party<C>, garbled: &Garbled, e: &Evaluated, k: usize) -> Block {
-    let (me, m) = (&party.me, &garbled.masks);
-    let (x, y) = (e.left.get(k), e.right.get(k));
-    let mut sum = me.b(m.star.bit(k), m.star.row(k));
-    sum ^= me.b(m.right.bit(k), m.right.row(k)).when(x) ^ me.b(m.left.bit(k), m.left.row(k)).when(y);
-    sum ^ me.delta().when((x & y) ^ e.out.get(k))
-}
-
-/// Digest of all masked values of the segment, and the seed of the coefficients.
-fn seed<C: Channel>(party: &Party<C>, segment: usize, inputs: &Bits, out: &Bits) -> (Digest, Block) {
+/// Digest of all masked values, and the seed of the coefficients.
+fn seed<C: Channel>(party: &Party<C>, tested: &[Tested]) -> (Digest, Block) {
     let mut h = Domain::Lambda.hasher();
-    h.field(&party.session.0).number(segment as u64).field(&inputs.to_packed()).field(&out.to_packed());
+    h.field(&party.session.0).number(tested.len() as u64);
+    for t in tested {
+        h.number(t.index as u64);
+        for bits in [&t.inputs, &t.values.out] {
+            h.number(bits.len() as u64).field(&bits.to_packed());
+        }
+    }
     let digest = h.digest();
     (digest, Block(u128::from_le_bytes(digest.0[..16].try_into().expect("16 of 32 bytes"))))
 }
 
-/// `width` sums over all `gates` of chi * value, where `values` writes the values of one gate.
-fn combine(seed: Block, gates: usize, width: usize, mut values: impl FnMut(usize, &mut [Block])) -> Vec<Block> {
-    const STEP: usize = 256;
-    let mut prg = Prg::new(seed);
-    let mut chi = [Block::ZERO; STEP];
-    let mut columns = Zeroizing::new(vec![[Block::ZERO; STEP]; width]);
-    let mut one = Zeroizing::new(vec![Block::ZERO; width]);
-    let mut sums = vec![Block::ZERO; width];
-    for from in (0..gates).step_by(STEP) {
-        prg.fill(&mut chi);
-        let count = STEP.min(gates - from);
-        for k in 0..count {
-            values(from + k, &mut one);
-            columns.iter_mut().zip(one.iter()).for_each(|(c, &v)| c[k] = v);
+/// What one party sends and expects.
+struct Sums {
+    /// For each party that tests, the sum of chi * (MAC of this party's bit of t, and at the evaluator T).
+    macs: Vec<Block>,
+    /// This party's part of the sum of chi * t * Delta_me: of the keys of the others' bits of t, and its own bit and the public one times Delta.
+    own: Block,
+}
+
+impl Sums {
+    fn new(me: &Me, masks: &Masks, tested: &[Tested], seed: Block, testers: &[PartyId]) -> Sums {
+        let mut sums = Sums { macs: vec![Block::ZERO; testers.len()], own: Block::ZERO };
+        let (mut prg, mut chi, mut buffer) = (Prg::new(seed), vec![Block::ZERO; STRETCH], Buffer::zeroed(STRETCH));
+        for t in tested {
+            for (place, at, count) in t.places.stretches(STRETCH) {
+                let (chi, buffer) = (&mut chi[..count], &mut buffer[..count]);
+                prg.fill(chi);
+                let stretch = Stretch::new(masks, &t.values, place, at, count);
+                sums.add(me, &stretch, testers, chi, buffer);
+            }
         }
-        for (s, c) in sums.iter_mut().zip(columns.iter()) {
-            *s ^= gf128::inner_product(&chi[..count], &c[..count]);
-        }
+        sums
     }
-    sums
+
+    fn add(&mut self, me: &Me, stretch: &Stretch<'_>, testers: &[PartyId], chi: &[Block], buffer: &mut [Block]) {
+        let mut t = stretch.public();
+        for (k, &j) in testers.iter().enumerate() {
+            buffer.fill(Block::ZERO);
+            stretch.add_column(me.mac(j), buffer);
+            if k == 0 {
+                t.xor_assign(&lowest(buffer));
+            }
+            if let Some(proofs) = stretch.values.proofs.get(k) {
+                vector::xor(buffer, &proofs[stretch.at..][..chi.len()]);
+            }
+            self.macs[k] ^= gf128::inner_product(chi, buffer);
+        }
+        buffer.fill(Block::ZERO);
+        me.others().for_each(|j| stretch.add_column(me.key(j), buffer));
+        vector::add_where(buffer, t.words(), me.delta());
+        self.own ^= gf128::inner_product(chi, buffer);
+    }
+}
+
+/// The bits whose MACs these are.
+fn lowest(macs: &[Block]) -> Bits {
+    let mut words = vec![0; macs.len().div_ceil(64)];
+    vector::low_bits(macs, &mut words);
+    Bits::from_words(words, macs.len())
+}
+
+/// Some gates of one segment: their masks from `place` on, their masked values from `at` on.
+struct Stretch<'a> {
+    masks: &'a Masks,
+    values: &'a Evaluated,
+    place: usize,
+    at: usize,
+    /// Masked values of the left and right inputs and of the outputs.
+    x: Bits,
+    y: Bits,
+    z: Bits,
+}
+
+impl<'a> Stretch<'a> {
+    fn new(masks: &'a Masks, values: &'a Evaluated, place: usize, at: usize, count: usize) -> Stretch<'a> {
+        let [x, y, z] = [&values.left, &values.right, &values.out].map(|bits| bits.slice(at, count));
+        Stretch { masks, values, place, at, x, y, z }
+    }
+
+    /// Adds one column of `<l*> ^ x<l_b> ^ y<l_a>`.
+    fn add_column(&self, column: usize, to: &mut [Block]) {
+        let of = |shares: &'a Shares| &shares.column(column)[self.place..][..self.x.len()];
+        vector::xor(to, of(&self.masks.star));
+        vector::xor_where(to, self.x.words(), of(&self.masks.right));
+        vector::xor_where(to, self.y.words(), of(&self.masks.left));
+    }
+
+    /// `x*y ^ z`.
+    fn public(&self) -> Bits {
+        let words = self.x.words().iter().zip(self.y.words()).zip(self.z.words()).map(|((x, y), z)| x & y ^ z);
+        Bits::from_words(words.collect(), self.x.len())
+    }
 }

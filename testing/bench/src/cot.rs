@@ -1,7 +1,7 @@
 //! `cotenant-bench cot`: maliciously secure correlated oblivious transfers in one direction, between two processes.
 //!
-//! P1 is the receiver, P2 the sender with the global key. Each batch is extended and checked as in a session, with the seed of the check sent by the
-//! sender, the only one whom it protects when there are two parties. A batch is extended while the one before is checked.
+//! P1 is the receiver, P2 the sender with the global key. Each chunk is extended, checked and turned to rows as in a session of two parties: the seed of its
+//! check is a hash of its correction.
 
 use crate::{
     calibrate::{Calibration, calibrate},
@@ -12,17 +12,18 @@ use crate::{
 use chacha20::ChaCha20Rng;
 use cotenant::party::{fresh_rng, on_own_thread};
 use cotenant_core::{
-    Bits, Block, Channel, Digest, PartyId,
+    Block, Channel, Digest, PartyId,
+    buffer::Buffer,
     codec::{BadFormat, Reader, Writer},
 };
-use cotenant_mpc::ot::{Choices, OtFault, Pair, Received, ReceiverSetup, SenderSetup, Sent, SoftReceiver, SoftSender};
+use cotenant_mpc::ot::{CHUNK_ROWS, Choices, OtFault, Pair, ReceiverSetup, SenderSetup, SoftReceiver, SoftSender};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 use zeroize::Zeroizing;
 
 const RECEIVER: PartyId = PartyId::EVALUATOR;
 
-/// Correlated OTs of one extension.
+/// Correlated OTs of a batch, made in chunks.
 const BATCH: usize = 1 << 20;
 
 /// What each party's process does.
@@ -69,7 +70,7 @@ pub async fn run(job: Job) -> Result<Report, Error> {
     let calibration = calibrate()?;
     let all: Vec<Figures> = processes::run(2, Place::default(), &processes::Job::Cot(job.clone())).await?;
     let longest = |of: fn(&Figures) -> f64| all.iter().map(of).fold(0.0, f64::max);
-    let (cots, extend_s) = (job.batches * BATCH, longest(|f| f.extend_s));
+    let (cots, extend_s) = (job.batches * BATCH / CHUNK_ROWS * CHUNK_ROWS, longest(|f| f.extend_s));
     Ok(Report {
         k: job.k,
         cots: cots as u64,
@@ -126,50 +127,48 @@ async fn measure<const K: usize, C: Channel>(lane: C, mut rng: ChaCha20Rng, batc
         let (receiver, trees) = setup.finish::<K>(&link.recv().await?)?;
         link.send(trees).await?;
         (set_up, sent_before) = (Instant::now(), link.sent);
-        receive(receiver, &mut link, &mut rng, batches).await?;
+        receive(receiver, &mut link, &mut rng, batches * BATCH / CHUNK_ROWS).await?;
     } else {
-        let delta = Block::random(&mut rng);
+        let delta = Block(Block::random(&mut rng).0 | 1);
         let (setup, choices) = SenderSetup::start(pair, delta, &mut rng);
         link.send(choices).await?;
         let points = link.recv().await?;
         let sender = setup.finish::<K>(&points, &link.recv().await?)?;
         (set_up, sent_before) = (Instant::now(), link.sent);
-        send(sender, delta, &mut link, &mut rng, batches).await?;
+        send(sender, delta, &mut link, batches * BATCH / CHUNK_ROWS).await?;
     }
     let (over, sent) = link.over.expect("both parts end with it");
     let (setup_s, extend_s) = ((set_up - started).as_secs_f64(), (over - set_up).as_secs_f64());
     Ok(Figures { setup_s, extend_s, sent_bytes: sent - sent_before })
 }
 
-/// The receiver's part after the set-up.
+/// The receiver's part after the set-up: chunk after chunk, each with its proof.
 async fn receive<const K: usize, C: Channel>(
     mut receiver: SoftReceiver<K>,
     link: &mut Link<C>,
     rng: &mut ChaCha20Rng,
-    batches: usize,
+    chunks: usize,
 ) -> Result<(), Error> {
-    let bits = Bits::random(BATCH, rng);
-    let mut extended: Option<(Received, Choices)> = None;
-    let mut macs = Zeroizing::default();
-    for batch in 0..=batches {
-        let mut next = None;
-        if batch < batches {
-            let choices = Choices::new(&bits, rng);
-            let (received, correction) = receiver.extend(&choices);
-            link.send(correction).await?;
-            next = Some((received, choices));
+    let mut macs = Zeroizing::new(vec![Block::ZERO; CHUNK_ROWS]);
+    let mut planes = Buffer::zeroed(0);
+    for _ in 0..chunks {
+        let (chunk, choices) = (receiver.take(CHUNK_ROWS), Choices::random(CHUNK_ROWS, rng));
+        if planes.is_empty() {
+            planes = Buffer::zeroed(chunk.planes());
         }
-        if let Some((received, choices)) = std::mem::replace(&mut extended, next) {
-            let seed = link.read(|r| r.block()).await?;
-            let digest;
-            (macs, digest) = received.check(seed);
-            link.send(Writer::new().blocks(&[choices.answer(seed)]).bytes(&digest.0).done()).await?;
-        }
+        let mut message = vec![0; chunk.correction_bytes(K)];
+        let received = receiver.extend(chunk, &choices, &mut planes, &mut message);
+        let seed = received.challenge(&message);
+        let (checked, digest) = received.prove(seed);
+        checked.rows(&mut macs);
+        message.extend(choices.answer(seed).0.to_le_bytes());
+        message.extend(digest.0);
+        link.send(message).await?;
     }
     link.over = Some((Instant::now(), link.sent));
-    let (delta, keys) = link.read(|r| Ok((r.block()?, r.blocks(BATCH)?))).await?;
-    let correlated = |i: usize| macs[i].0 == (keys[i] ^ delta.when(bits.get(i))).0;
-    if macs.len() == BATCH && (0..BATCH).all(correlated) { Ok(()) } else { Err(Error::WrongResult("a correlation")) }
+    let (delta, keys) = link.read(|r| Ok((r.block()?, r.blocks(CHUNK_ROWS)?))).await?;
+    let correlated = |i: usize| macs[i].0 == (keys[i] ^ delta.when(macs[i].lsb())).0;
+    if (0..CHUNK_ROWS).all(correlated) { Ok(()) } else { Err(Error::WrongResult("a correlation")) }
 }
 
 /// The sender's part after the set-up.
@@ -177,27 +176,31 @@ async fn send<const K: usize, C: Channel>(
     mut sender: SoftSender<K>,
     delta: Block,
     link: &mut Link<C>,
-    rng: &mut ChaCha20Rng,
-    batches: usize,
+    chunks: usize,
 ) -> Result<(), Error> {
-    let mut extended: Option<(Sent, Block)> = None;
-    let mut keys = Zeroizing::default();
-    for batch in 0..=batches {
-        let mut next = None;
-        if batch < batches {
-            let sent = sender.extend(BATCH, &link.recv().await?)?;
-            let seed = Block::random(rng);
-            link.send(Writer::new().blocks(&[seed]).done()).await?;
-            next = Some((sent, seed));
+    let mut keys = Zeroizing::new(vec![Block::ZERO; CHUNK_ROWS]);
+    let mut planes = Buffer::zeroed(0);
+    for _ in 0..chunks {
+        let chunk = sender.take(CHUNK_ROWS);
+        if planes.is_empty() {
+            planes = Buffer::zeroed(chunk.planes());
         }
-        if let Some((sent, seed)) = std::mem::replace(&mut extended, next) {
-            let (answer, digest) = link.read(|r| Ok((r.block()?, r.array()?))).await?;
-            keys = sent.verify(seed, answer, &Digest(digest))?;
-        }
+        let message = link.recv().await?;
+        let (correction, proof) = message.split_at_checked(chunk.correction_bytes(K)).ok_or(OtFault::Format)?;
+        let sent = sender.extend(chunk, correction, &mut planes)?;
+        let seed = sent.challenge(correction);
+        let (answer, digest) = read_proof(proof).map_err(|_| OtFault::Format)?;
+        sent.verify(seed, answer, &digest)?.rows(&mut keys);
     }
     link.over = Some((Instant::now(), link.sent));
-    // Shown to the receiver, after the clock has stopped, so that the last batch is checked.
+    // Shown to the receiver, after the clock has stopped, so that the last chunk is checked.
     link.send(Writer::new().blocks(&[delta]).blocks(&keys).done()).await
+}
+
+fn read_proof(message: &[u8]) -> Result<(Block, Digest), BadFormat> {
+    let mut proof = Reader::new(message);
+    let read = (proof.block()?, Digest(proof.array()?));
+    proof.end().map(|()| read)
 }
 
 /// The lane to the other party.

@@ -129,8 +129,8 @@ impl<O: Online> Online for Watched<O> {
         self.inner.input(said).await
     }
 
-    async fn evaluate(&mut self, segment: Segment) -> Result<O::Verified, Error> {
-        self.inner.evaluate(segment).await
+    async fn evaluate_all(&mut self, segments: Vec<Segment>) -> Result<Vec<O::Verified>, Error> {
+        self.inner.evaluate_all(segments).await
     }
 
     async fn solder(&mut self, input: Input, to: &O::Verified) -> Result<(), Error> {

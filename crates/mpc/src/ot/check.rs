@@ -1,102 +1,139 @@
 //! The check that the receiver used one string of bits in all columns, and the rows that it releases.
 //!
 //! Roy, "SoftSpokenOT", ePrint 2022/192, section 4 (the consistency check of subspace VOLE, for the repetition code). A column of bits,
-//! cut into chunks of 128, is hashed to
-//! `h(v) = sum of chi_m * v_m` over GF(2^128), where chi_m comes from a seed tossed after the corrections are fixed. The receiver gives
+//! cut into pieces of 128, is hashed to
+//! `h(v) = sum of chi_m * v_m` over GF(2^128), where chi_m comes from a seed that is fixed after the correction. The receiver gives
 //! h(b) and a digest of the h(V_c), c = 0..128; the sender requires h(V_c) = h(Q_c) xor Delta_c * h(b) for all c. With corrections that
 //! differ from one string b by e_t in tree t, the right side is off by Delta_c * h(e_t): to pass, the receiver has to foresee the bits of
 //! Delta of every tree with e_t != 0 (h(e_t) = 0 has probability 2^-128), so that passing tells it only what it guessed.
 //!
-//! The last chunk is the 128 mask OTs, which are never handed out. Its coefficient is 1 instead of a drawn one: then h(b) is
-//! perfectly hidden whatever the seed, and h stays a universal hash, as a difference in the last chunk alone hashes to itself.
+//! The last piece is the 128 mask OTs, which are never handed out. Its coefficient is 1 instead of a drawn one: then h(b) is
+//! perfectly hidden whatever the seed, and h stays a universal hash, as a difference in the last piece alone hashes to itself.
 //!
-//! With more than two parties the same seed serves all pairs and h(b) is broadcast, so that one b is tied to all of a receiver's peers.
-//! The columns wait for the seed as they are; one pass hashes each chunk of them and transposes it to rows while it is in cache.
+//! Where the seed comes from: with more than two parties it is tossed when every correction has arrived, the same for all of a receiver's pairs, and h(b)
+//! is broadcast, so that one b is tied to all of its peers. With two parties it is a hash of the correction ([`Received::challenge`]), so that a chunk is
+//! made, checked and used with one message and while it is in cache. Fiat-Shamir is sound here: one challenge fails with 2^-128, it has 128 bits, and both
+//! parties hold every byte that it depends on (session, pair, number of the chunk, correction); trying q corrections finds a false one that passes without
+//! a guess of Delta with probability q * 2^-128, and what a guess of g bits of Delta passes with, 2^-g, does not depend on chi.
 //!
 //! Why not the row-wise sum of Keller, Orsini, Scholl (CRYPTO 2015): Roy, section 4.1, shows that the lemma behind it is false.
 
-use super::extension::CHUNK;
+use super::extension::Chunk;
 use super::{KAPPA, OtFault, Pair};
 use cotenant_core::prg::Prg;
-use cotenant_core::transpose::transpose_128;
+use cotenant_core::transpose::{planes_to_rows, transpose_128};
 use cotenant_core::{Block, Digest, Domain, block, gf128};
 use subtle::ConstantTimeEq;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
-/// The receiver's side of an extension whose check is not done.
-pub struct Received {
+/// The receiver's side of a chunk whose challenge is not answered.
+pub struct Received<'p> {
     pair: Pair,
-    extension: u64,
-    columns: Zeroizing<Vec<Block>>,
+    chunk: Chunk,
+    planes: &'p mut [Block],
 }
 
-impl Received {
-    pub(super) fn new(pair: Pair, extension: u64, columns: Zeroizing<Vec<Block>>) -> Received {
-        Received { pair, extension, columns }
-    }
-
-    /// The MACs, and the digest for the sender, for the coefficients that come from `seed`, tossed after the sender got the correction.
-    pub fn check(self, seed: Block) -> (Zeroizing<Vec<Block>>, Digest) {
-        let (macs, hashes) = hash_and_transpose(self.columns, seed);
-        (macs, digest(&self.pair, self.extension, &hashes))
-    }
-}
-
-/// The sender's side of an extension whose check is not done.
-pub struct Sent {
+/// The sender's side of a chunk whose check is not done.
+pub struct Sent<'p> {
     pair: Pair,
-    extension: u64,
+    chunk: Chunk,
     delta: Zeroizing<Block>,
-    columns: Zeroizing<Vec<Block>>,
+    planes: &'p mut [Block],
 }
 
-impl Sent {
-    pub(super) fn new(pair: Pair, extension: u64, delta: Block, columns: Zeroizing<Vec<Block>>) -> Sent {
-        Sent { pair, extension, delta: Zeroizing::new(delta), columns }
+/// A chunk's columns when its check is answered, or passed: rows may be taken.
+pub struct Checked<'p> {
+    chunk: Chunk,
+    planes: &'p [Block],
+}
+
+impl<'p> Received<'p> {
+    pub(super) fn new(pair: Pair, chunk: Chunk, planes: &'p mut [Block]) -> Self {
+        Received { pair, chunk, planes }
     }
 
-    /// The keys, if the receiver's broadcast `answer` h(b) and its `claimed` digest are right for the coefficients from `seed`.
+    /// The digest for the sender, for the coefficients that come from `seed`, and what gives the MACs.
+    pub fn prove(self, seed: Block) -> (Checked<'p>, Digest) {
+        let digest = digest(&self.pair, self.chunk, &hashes(self.planes, seed));
+        (Checked { chunk: self.chunk, planes: self.planes }, digest)
+    }
+
+    /// The seed that two parties use: a hash of the correction. See the text above.
+    pub fn challenge(&self, correction: &[u8]) -> Block {
+        challenge(&self.pair, self.chunk, correction)
+    }
+}
+
+impl<'p> Sent<'p> {
+    pub(super) fn new(pair: Pair, chunk: Chunk, delta: Block, planes: &'p mut [Block]) -> Self {
+        Sent { pair, chunk, delta: Zeroizing::new(delta), planes }
+    }
+
+    /// What gives the keys, if the receiver's broadcast `answer` h(b) and its `claimed` digest are right for the coefficients from `seed`.
     ///
     /// # Errors
     /// [`OtFault::CorrelationCheck`]: the receiver's fault.
-    pub fn verify(self, seed: Block, answer: Block, claimed: &Digest) -> Result<Zeroizing<Vec<Block>>, OtFault> {
-        let (keys, mut hashes) = hash_and_transpose(self.columns, seed);
+    pub fn verify(self, seed: Block, answer: Block, claimed: &Digest) -> Result<Checked<'p>, OtFault> {
+        let mut hashes = hashes(self.planes, seed);
         hashes.iter_mut().enumerate().for_each(|(c, h)| *h ^= answer.when(self.delta.bit(c)));
-        let expected = digest(&self.pair, self.extension, &hashes);
-        if bool::from(expected.ct_eq(claimed)) { Ok(keys) } else { Err(OtFault::CorrelationCheck) }
+        let expected = digest(&self.pair, self.chunk, &hashes);
+        let passed = bool::from(expected.ct_eq(claimed));
+        if passed { Ok(Checked { chunk: self.chunk, planes: self.planes }) } else { Err(OtFault::CorrelationCheck) }
+    }
+
+    /// The seed that two parties use: a hash of the correction.
+    pub fn challenge(&self, correction: &[u8]) -> Block {
+        challenge(&self.pair, self.chunk, correction)
     }
 }
 
-/// chi_m of `groups` chunks; the last is 1.
+impl Checked<'_> {
+    /// Writes the first rows: MACs or keys, 16 bytes each.
+    ///
+    /// # Panics
+    /// If more are asked for than the chunk has.
+    pub fn rows(self, out: &mut [Block]) {
+        let groups = self.chunk.groups();
+        assert!(out.len() <= (groups - 1) * KAPPA, "mask rows are never handed out");
+        let whole = out.len() / KAPPA;
+        let (rows, rest) = out.split_at_mut(whole * KAPPA);
+        planes_to_rows(self.planes, rows);
+        if !rest.is_empty() {
+            let mut last = Zeroizing::new([Block::ZERO; KAPPA]);
+            last.iter_mut().zip(self.planes[whole..].iter().step_by(groups)).for_each(|(r, &v)| *r = v);
+            transpose_128(&mut last);
+            rest.copy_from_slice(&last[..rest.len()]);
+        }
+    }
+}
+
+/// chi_m of `groups` pieces; the last is 1.
 pub(super) fn coefficients(seed: Block, groups: usize) -> Vec<Block> {
     let mut chi = vec![Block(1); groups];
     Prg::new(seed).fill(&mut chi[..groups - 1]);
     chi
 }
 
-fn digest(pair: &Pair, extension: u64, hashes: &[Block; KAPPA]) -> Digest {
-    let mut h = Domain::CotCheck.hasher();
-    pair.absorb(&mut h).number(extension).raw(block::as_bytes(hashes)).digest()
+fn challenge(pair: &Pair, chunk: Chunk, correction: &[u8]) -> Block {
+    let mut h = Domain::CotChallenge.hasher();
+    let mut seed = [0; 16];
+    // The long part first: the hash takes it in whole vectors. Its length follows from the chunk's, which both know.
+    pair.absorb(h.raw(correction)).number(chunk.number).expand(&mut seed);
+    Block(u128::from_le_bytes(seed))
 }
 
-/// h of every column; and the matrix by rows, without those of the mask.
-fn hash_and_transpose(mut columns: Zeroizing<Vec<Block>>, seed: Block) -> (Zeroizing<Vec<Block>>, Zeroizing<[Block; KAPPA]>) {
-    let chi = coefficients(seed, columns.len() / KAPPA);
+fn digest(pair: &Pair, chunk: Chunk, hashes: &[Block; KAPPA]) -> Digest {
+    let mut h = Domain::CotCheck.hasher();
+    pair.absorb(&mut h).number(chunk.number).raw(block::as_bytes(hashes)).digest()
+}
+
+/// h of every column.
+fn hashes(planes: &[Block], seed: Block) -> Zeroizing<[Block; KAPPA]> {
+    let width = planes.len() / KAPPA;
+    let chi = coefficients(seed, width);
     let mut hashes = Zeroizing::new([Block::ZERO; KAPPA]);
-    let mut copy = Zeroizing::new(vec![Block::ZERO; CHUNK * KAPPA]);
-    for (chunk, chi) in columns.chunks_mut(CHUNK * KAPPA).zip(chi.chunks(CHUNK)) {
-        let (width, copy) = (chi.len(), &mut copy[..chunk.len()]);
-        copy.copy_from_slice(chunk);
-        hashes.iter_mut().zip(copy.chunks_exact(width)).for_each(|(h, v)| *h ^= gf128::inner_product(chi, v));
-        for (group, rows) in chunk.as_chunks_mut::<KAPPA>().0.iter_mut().enumerate() {
-            rows.iter_mut().zip(copy[group..].iter().step_by(width)).for_each(|(r, &v)| *r = v);
-            transpose_128(rows);
-        }
-    }
-    let count = columns.len() - KAPPA;
-    columns[count..].zeroize();
-    columns.truncate(count);
-    (columns, hashes)
+    hashes.iter_mut().zip(planes.chunks_exact(width)).for_each(|(h, v)| *h = gf128::inner_product(&chi, v));
+    hashes
 }
 
 #[cfg(test)]
@@ -107,77 +144,120 @@ mod tests {
     use cotenant_core::Bits;
 
     const COUNT: usize = 384;
+    const GROUPS: usize = COUNT / 128 + 1;
     const COIN: Block = Block(77);
 
-    /// What the receiver has before it answers, and the sender's side of it after `attack` on the correction.
-    fn extend<const K: usize>(delta: Block, attack: impl Fn(&mut [u8])) -> (Received, Choices, Sent) {
-        let (mut receiver, mut sender): (SoftReceiver<K>, SoftSender<K>) = dealt(delta, 1);
-        let choices = Choices::new(&Bits::random(COUNT, &mut rng(2)), &mut rng(3));
-        let (received, mut correction) = receiver.extend(&choices);
-        attack(&mut correction);
-        (received, choices, sender.extend(COUNT, &correction).unwrap())
+    /// Both sides of one chunk before its check, in memory of their own, after `attack` on the correction.
+    struct Side {
+        receiver: Vec<Block>,
+        sender: Vec<Block>,
+        correction: Vec<u8>,
+        chunk: Chunk,
+        choices: Choices,
+        delta: Block,
     }
 
-    fn caught(result: Result<Zeroizing<Vec<Block>>, OtFault>) -> bool {
-        result.is_err_and(|e| e == OtFault::CorrelationCheck)
+    impl Side {
+        fn extend<const K: usize>(delta: Block, attack: impl Fn(&mut [u8])) -> Side {
+            let (mut receiver, mut sender): (SoftReceiver<K>, SoftSender<K>) = dealt(delta, 1);
+            let choices = Choices::new(&Bits::random(COUNT, &mut rng(2)), &mut rng(3));
+            let chunk = receiver.take(COUNT);
+            assert_eq!(chunk, sender.take(COUNT));
+            let (mut macs, mut keys) = (vec![Block::ZERO; chunk.planes()], vec![Block::ZERO; chunk.planes()]);
+            let mut correction = vec![0; chunk.correction_bytes(K)];
+            receiver.extend(chunk, &choices, &mut macs, &mut correction);
+            attack(&mut correction);
+            assert!(sender.extend(chunk, &correction, &mut keys).is_ok());
+            Side { receiver: macs, sender: keys, correction, chunk, choices, delta }
+        }
+
+        fn honest_digest(&self) -> Digest {
+            digest(&pair(), self.chunk, &hashes(&self.receiver, COIN))
+        }
+
+        fn verify(&mut self, seed: Block, answer: Block, claimed: &Digest) -> Result<(), OtFault> {
+            Sent::new(pair(), self.chunk, self.delta, &mut self.sender).verify(seed, answer, claimed).map(|_| ())
+        }
+
+        /// What the honest receiver says passes or not.
+        fn honestly(mut self) -> Result<(), OtFault> {
+            let digest = self.honest_digest();
+            let choices = std::mem::replace(&mut self.choices, Choices::new(&Bits::zero(0), &mut rng(0)));
+            self.verify(COIN, choices.answer(COIN), &digest)
+        }
+    }
+
+    const CAUGHT: Result<(), OtFault> = Err(OtFault::CorrelationCheck);
+
+    fn odd(delta: u128) -> Block {
+        Block(delta | 1)
     }
 
     #[test]
     fn hashes_are_the_polynomial_of_their_definition() {
-        let (received, choices, sent) = extend::<4>(Block(1), |_| ());
-        let chi = coefficients(COIN, 4);
-        assert_eq!((chi[0].0, chi[3].0), (Prg::new(COIN).block().0, 1));
-        let columns = received.columns.clone();
-        let (_, hashes) = hash_and_transpose(received.columns, COIN);
-        for (column, hash) in columns.chunks(4).zip(hashes.iter()) {
+        let side = Side::extend::<4>(Block(1), |_| ());
+        let chi = coefficients(COIN, GROUPS);
+        assert_eq!((chi[0].0, chi[GROUPS - 1].0), (Prg::new(COIN).block().0, 1));
+        let (h, q) = (hashes(&side.receiver, COIN), hashes(&side.sender, COIN));
+        for (column, hash) in side.receiver.chunks(GROUPS).zip(h.iter()) {
             let sum = chi.iter().zip(column).fold(Block::ZERO, |s, (&c, &v)| s ^ gf128::mul(c, v));
             assert_eq!(sum.0, hash.0);
         }
-        let q = hash_and_transpose(sent.columns, COIN).1;
-        assert_eq!((q[0] ^ choices.answer(COIN)).0, hashes[0].0);
-        assert!((1..128).all(|c| q[c].0 == hashes[c].0));
+        assert_eq!((q[0] ^ side.choices.answer(COIN)).0, h[0].0);
+        assert!((1..128).all(|c| q[c].0 == h[c].0));
     }
 
     #[test]
     fn a_wrong_answer_digest_or_seed_is_caught() {
-        let delta = Block::random(&mut rng(9));
-        let honest = || {
-            let (received, choices, sent) = extend::<4>(delta, |_| ());
-            (received.check(COIN).1, choices.answer(COIN), sent)
-        };
-        let (digest, answer, sent) = honest();
-        assert!(sent.verify(COIN, answer, &digest).is_ok());
+        let delta = odd(Block::random(&mut rng(9)).0);
+        let mut side = Side::extend::<4>(delta, |_| ());
+        let digest = side.honest_digest();
+        let answer = Side::extend::<4>(delta, |_| ()).choices.answer(COIN);
+        assert_eq!(side.verify(COIN, answer, &digest), Ok(()));
         for bit in [0, 64, 127] {
-            assert!(caught(honest().2.verify(COIN, answer ^ Block(1 << bit), &digest)));
+            assert_eq!(side.verify(COIN, answer ^ Block(1 << bit), &digest), CAUGHT);
         }
         for byte in [0, 31] {
             let mut wrong = digest;
             wrong.0[byte] ^= 0x10;
-            assert!(caught(honest().2.verify(COIN, answer, &wrong)));
+            assert_eq!(side.verify(COIN, answer, &wrong), CAUGHT);
         }
-        assert!(caught(honest().2.verify(Block(78), answer, &digest)));
+        assert_eq!(side.verify(Block(78), answer, &digest), CAUGHT);
     }
 
     #[test]
-    fn a_digest_serves_one_pair_and_one_extension() {
-        let (received, choices, sent) = extend::<4>(Block(6), |_| ());
-        let (_, hashes) = hash_and_transpose(received.columns, COIN);
-        let mut others: Vec<_> = other_pairs().iter().map(|p| digest(p, 0, &hashes)).collect();
-        others.push(digest(&pair(), 1, &hashes));
-        let (answer, again) = (choices.answer(COIN), || extend::<4>(Block(6), |_| ()).2);
-        assert!(others.iter().all(|d| caught(again().verify(COIN, answer, d))));
-        assert!(sent.verify(COIN, answer, &digest(&pair(), 0, &hashes)).is_ok());
+    fn a_digest_serves_one_pair_and_one_chunk() {
+        let delta = odd(6);
+        let mut side = Side::extend::<4>(delta, |_| ());
+        let answer = Side::extend::<4>(delta, |_| ()).choices.answer(COIN);
+        let hashes = hashes(&side.receiver, COIN);
+        let mut others: Vec<_> = other_pairs().iter().map(|p| digest(p, side.chunk, &hashes)).collect();
+        others.push(digest(&pair(), Chunk { number: 1, ..side.chunk }, &hashes));
+        assert!(others.iter().all(|d| side.verify(COIN, answer, d) == CAUGHT));
+        assert_eq!(side.verify(COIN, answer, &digest(&pair(), side.chunk, &hashes)), Ok(()));
     }
 
-    /// One flipped bit of a correction changes the columns of its tree whose bit of Delta is set: with Delta 0 there, none.
+    #[test]
+    fn a_challenge_depends_on_every_byte_of_the_correction_and_on_pair_and_chunk() {
+        let side = Side::extend::<4>(Block(1), |_| ());
+        let seed = challenge(&pair(), side.chunk, &side.correction).0;
+        for at in [0, 1000, side.correction.len() - 1] {
+            let mut other = side.correction.clone();
+            other[at] ^= 1;
+            assert_ne!(challenge(&pair(), side.chunk, &other).0, seed);
+        }
+        assert!(other_pairs().iter().all(|p| challenge(p, side.chunk, &side.correction).0 != seed));
+        assert_ne!(challenge(&pair(), Chunk { number: 1, ..side.chunk }, &side.correction).0, seed);
+    }
+
+    /// One flipped bit of a correction changes the columns of its tree whose bit of Delta is set: with Delta 0 there, none. Column 0 is not transferred.
     #[test]
     fn a_flipped_correction_is_caught_unless_delta_ignores_it() {
-        let groups = COUNT / 128 + 1;
         for (tree, group) in [(0, 0), (5, 2), (31, 3)] {
-            for delta in [Block::random(&mut rng(4)), Block::ZERO, Block(1 << (4 * tree + 2))] {
-                let (received, choices, sent) = extend::<4>(delta, |m| m[(tree * groups + group) * 16 + 7] ^= 0x40);
-                let result = sent.verify(COIN, choices.answer(COIN), &received.check(COIN).1);
-                assert_eq!(caught(result), delta.0 >> (4 * tree) & 15 != 0);
+            for delta in [Block::random(&mut rng(4)).0, 0, 1 << (4 * tree + 2)] {
+                let side = Side::extend::<4>(odd(delta), |m| m[(tree * GROUPS + group) * 16 + 7] ^= 0x40);
+                let used = odd(delta).0 >> (4 * tree) & if tree == 0 { 14 } else { 15 };
+                assert_eq!(side.honestly() == CAUGHT, used != 0);
             }
         }
     }
@@ -185,18 +265,19 @@ mod tests {
     /// A receiver with other bits in one tree can foresee the sender's hashes if it guesses the tree's K bits of Delta, and only then: it
     /// passes with probability 2^-K and has learnt what it guessed. Group 3 is the mask, which is checked like the rest.
     fn inconsistent_bits_pass_if_and_only_if_delta_was_guessed<const K: usize>(group: usize) {
-        let (tree, groups) = (128 / K - 1, COUNT / 128 + 1);
+        let tree = 128 / K - 1;
         let (mut passed, seeds) = (0, 128u64);
         for seed in 0..seeds {
-            let delta = Block::random(&mut rng(1000 + seed));
-            let (received, choices, sent) = extend::<K>(delta, |m| m[(tree * groups + group) * 16] ^= 1);
-            let mut hashes = hash_and_transpose(received.columns, COIN).1;
+            let delta = odd(Block::random(&mut rng(1000 + seed)).0);
+            let mut side = Side::extend::<K>(delta, |m| m[(tree * GROUPS + group) * 16] ^= 1);
+            let mut hashes = hashes(&side.receiver, COIN);
             let guess = seed as usize % (1 << K);
-            let off = gf128::mul(coefficients(COIN, groups)[group], Block(1));
+            let off = gf128::mul(coefficients(COIN, GROUPS)[group], Block(1));
             (0..K).for_each(|l| hashes[tree * K + l] ^= off.when(guess >> l & 1 == 1));
-            let result = sent.verify(COIN, choices.answer(COIN), &digest(&pair(), 0, &hashes));
+            let answer = Side::extend::<K>(delta, |_| ()).choices.answer(COIN);
+            let result = side.verify(COIN, answer, &digest(&pair(), side.chunk, &hashes));
             let right = (delta.0 >> (tree * K)) as usize == guess;
-            assert_eq!(caught(result), !right);
+            assert_eq!(result == CAUGHT, !right);
             passed += u64::from(right);
         }
         let expected = seeds >> K;
@@ -213,11 +294,11 @@ mod tests {
 
     #[test]
     fn bits_that_differ_between_peers_do_not_fit_one_answer() {
-        let (received, choices, sent) = extend::<4>(Block::random(&mut rng(9)), |_| ());
+        let mut side = Side::extend::<4>(odd(Block::random(&mut rng(9)).0), |_| ());
         let mut other = Bits::random(COUNT, &mut rng(2));
         other.set(200, !other.get(200));
         let answer = Choices::new(&other, &mut rng(3)).answer(COIN);
-        assert_ne!(answer.0, choices.answer(COIN).0);
-        assert!(caught(sent.verify(COIN, answer, &received.check(COIN).1)));
+        let digest = side.honest_digest();
+        assert_eq!(side.verify(COIN, answer, &digest), CAUGHT);
     }
 }

@@ -18,9 +18,10 @@
 //! ReceiverSetup::start  -- points, 4096 bytes -->
 //!                       <-- choices, 8192 bytes --     SenderSetup::start        (both at once: neither depends on the other)
 //! ReceiverSetup::finish -- trees, 4128 bytes -->       SenderSetup::finish
-//! CotReceiver::extend   -- correction -->              CotSender::extend         (any number of times)
-//!        a coin, tossed after every sender holds its correction, gives the seed of the check's coefficients
-//! Choices::answer, Received::check  -- h(b), digest --> Sent::verify
+//! CotReceiver::extend   -- correction -->              CotSender::extend         (chunk by chunk, any number)
+//!        a hash of the correction (two parties), or a coin tossed after every sender holds its correction, seeds the check
+//! Choices::answer, Received::prove  -- h(b), digest --> Sent::verify
+//! Checked::rows                                         Checked::rows
 //! ```
 //!
 //! # Messages
@@ -31,15 +32,17 @@
 //! | points | for each base OT i = 0..128: the point A_i |
 //! | choices | for each base OT i: the points R_(i,0), R_(i,1) |
 //! | trees | for each tree t = 0..128/k: for each level l = 1..k the two masked sums (block for branch 0, block for branch 1), then the sum of the leaves' proofs (2 blocks); after the last tree the digest of all proofs (32 bytes) |
-//! | correction | for each tree t: for each group of 128 bits, the mask group last, one block: 16 * (count / 128 + 1) bytes a tree |
+//! | correction | for each tree t: for each group of 128 bits, the mask group last, one block: 16 * groups bytes a tree |
 //! | h(b) | one block, the same to all peers, broadcast |
 //! | digest | 32 bytes, to the sender alone |
+//!
+//! Bit 0 of Delta is 1 and public: lowest bits of MACs are the receiver's bits.
 //!
 //! Base OT i belongs to bit i of Delta; tree t covers bits t*k .. t*k + k, level l of it bit t*k + l.
 //!
 //! The digests are BLAKE3 in the domains `PprfCheck` and `CotCheck`. Both begin with the pair: the length of the session identifier (8
 //! bytes), the identifier, the sender's and the receiver's number (8 bytes each). `PprfCheck` goes on with the proofs of all leaves of all
-//! trees, leaf by leaf, 2 blocks each; `CotCheck` with the number of the extension, counted from 0 in each pair (8 bytes), and h(V_c) for
+//! trees, leaf by leaf, 2 blocks each; `CotCheck` with the number of the chunk, counted from 0 in each pair (8 bytes), and h(V_c) for
 //! the columns c = 0..128, one block each.
 
 mod base;
@@ -54,8 +57,8 @@ use cotenant_core::domain::Hasher;
 use cotenant_core::{Digest, PartyId, codec::BadFormat};
 use std::fmt;
 
-pub use check::{Received, Sent};
-pub use extension::{Choices, SoftReceiver, SoftSender};
+pub use check::{Checked, Received, Sent};
+pub use extension::{CHUNK_ROWS, Choices, Chunk, SoftReceiver, SoftSender};
 pub use setup::{ReceiverSetup, SenderSetup};
 
 /// Bits of Delta that one tree covers: 1, 2, 4 or 8. A correlated OT costs 128/K bits to send and 128/K * 2^K bits of leaf stream to
@@ -69,7 +72,7 @@ pub type CotReceiver = SoftReceiver<K>;
 pub type CotSender = SoftSender<K>;
 
 /// The bits of Delta, and with it the number of base OTs of a pair and of columns of an extension.
-const KAPPA: usize = 128;
+pub(crate) const KAPPA: usize = 128;
 
 /// Between whom, in which session; goes into every hash, so that no message means anything elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

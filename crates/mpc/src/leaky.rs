@@ -1,0 +1,306 @@
+//! Leaky AND triples `<x>, <y>, <z = x*y>`, for any number of parties, checked.
+//!
+//! Half-ANDs on correlated OT with a batched correctness check (KRRW18 section 4.1, for n parties YWZ20 section 4); a cheater passes the check only by
+//! guessing bits of x. Nobody learns anything of y, whatever it is used for besides: it may be a mask of the circuit (the protocol page has the argument).
+//!
+//! Leaky triple t, for every ordered pair (i, j), with h = H(.; t, pair) of 128 bits, of which bit 0 serves the half-AND and the high half the check. The two
+//! are disjoint parts of one output of a hash whose outputs on distinct tweaks are pseudo-random, so they are independent; no tweak is used twice.
+//!
+//! ```text
+//! P_j sends  g = bit0(h(K_j[x^i]) ^ h(K_j[x^i] ^ Delta_j)) ^ y^j
+//!            U = high(h(K_j[x^i]) ^ h(K_j[x^i] ^ Delta_j)) ^ Phi_j,  Phi_j = low(y^j*Delta_j ^ (^ over k != j of K_j[y^k] ^ M_k[y^j]))
+//! z^i = x^i*y^i ^ (^ over j of bit0(h(M_j[x^i])) ^ x^i*g  ^  bit0(h(K_i[x^j])));   d^i = z^i ^ r^i broadcast;   <z> = <r> ^ d
+//! S_i = x^i*Phi_i ^ (^ over k of high h(K_i[x^k]) ^ x^i*U ^ high h(M_k[x^i])) ^ low(z^i*Delta_i ^ (^ over k of K_i[z^k] ^ M_k[z^i]))
+//! ```
+//!
+//! The xor of all S_i is the low 64 bits of (x*y ^ z) * Delta, 0 for a right triple. It is tested on a random GF(2^64) combination of a whole batch. The
+//! coefficients are tossed after all U and d have been received, and nobody opens its sum before all have compared the broadcasts.
+//!
+//! Order: the checks of x, y and r, and that of the global keys, have passed before the first g or U is made.
+
+use crate::{
+    auth::CotLinks,
+    coin::Step,
+    error::{Check, Error, Failed},
+    kind::Kind,
+    party::Party,
+    shares::{Me, Shares, mask},
+    stats::Task,
+};
+use cotenant_core::{
+    Bits, Block, Channel, PartyId,
+    buffer::Words,
+    gf64,
+    hash::{Tmmo, TweakUse, tweak},
+    prg::Prg,
+    vector,
+};
+use zeroize::Zeroizing;
+
+/// Triples of one message.
+const PIECE: usize = 8192;
+
+/// How many pieces a party sends before it reads the first.
+const LEAD: usize = 16;
+
+/// Triples that are hashed at once, in the first level of cache.
+const TILE: usize = 256;
+
+/// The y of a layer of candidates.
+pub(crate) enum Factor<'a> {
+    /// Fresh, used for nothing else.
+    Fresh(Shares),
+    /// Shares `from ..` of a string, of which each triple takes one.
+    Given(&'a Shares, usize),
+}
+
+impl Factor<'_> {
+    fn shares(&self) -> (&Shares, usize) {
+        match self {
+            Factor::Fresh(y) => (y, 0),
+            Factor::Given(y, from) => (y, *from),
+        }
+    }
+}
+
+/// `n` candidates.
+pub(crate) struct Layer<'a> {
+    pub(crate) x: Shares,
+    pub(crate) y: Factor<'a>,
+    pub(crate) z: Shares,
+    /// `S_me` of each candidate.
+    s: Words,
+}
+
+impl Layer<'_> {
+    /// y, where it is used for nothing else.
+    ///
+    /// # Panics
+    /// In the first layer.
+    pub(crate) fn fresh_factor(&self) -> &Shares {
+        match &self.y {
+            Factor::Fresh(y) => y,
+            Factor::Given(..) => panic!("the first layer has the factor of its gates"),
+        }
+    }
+}
+
+/// `size` layers of `n` checked candidates each; the first has y from `given`, from share `from` on.
+pub(crate) async fn layers<'a, C: Channel>(
+    party: &mut Party<C>,
+    links: &mut CotLinks,
+    (given, from): (&'a Shares, usize),
+    n: usize,
+    size: usize,
+) -> Result<Vec<Layer<'a>>, Error> {
+    let mut layers = draw(party, links, (given, from), n, size).await?;
+    party.comms.stats.leaky_triples += (n * size) as u64;
+    // Three hashes of two blocks a triple and peer.
+    party.comms.stats.aes_blocks += (6 * n * size * (party.n() - 1)) as u64;
+    let z = half_ands(party, &mut layers, n).await?;
+    party.begin(Task::TripleCheck, 0);
+    shift_r_to_z(party, &mut layers, z, n).await?;
+    check(party, &mut layers).await?;
+    Ok(layers)
+}
+
+/// Random x, r, and y but for the first layer, all authenticated in one go.
+async fn draw<'a, C: Channel>(
+    party: &mut Party<C>,
+    links: &mut CotLinks,
+    (given, from): (&'a Shares, usize),
+    n: usize,
+    size: usize,
+) -> Result<Vec<Layer<'a>>, Error> {
+    let zero = |p: &Party<C>| Shares::zero(&p.me, n);
+    let layer = |k| {
+        let y = if k == 0 { Factor::Given(given, from) } else { Factor::Fresh(zero(party)) };
+        Layer { x: zero(party), y, z: zero(party), s: Words::zeroed(n) }
+    };
+    let mut layers: Vec<Layer<'a>> = (0..size).map(layer).collect();
+    let mut outs = Vec::new();
+    for layer in &mut layers {
+        outs.extend([(&mut layer.x, 0..n), (&mut layer.z, 0..n)]);
+        if let Factor::Fresh(y) = &mut layer.y {
+            outs.push((y, 0..n));
+        }
+    }
+    links.fill(party, Task::Candidates, outs).await?;
+    Ok(layers)
+}
+
+/// Some candidates of one layer, and what this party collects for them.
+struct Piece<'a> {
+    x: &'a Shares,
+    y: (&'a Shares, usize),
+    from: usize,
+    tweaks: u64,
+    s: &'a mut [u64],
+    z: &'a mut [u64],
+}
+
+/// All g and U; this party's z of each layer.
+async fn half_ands<C: Channel>(party: &mut Party<C>, layers: &mut [Layer<'_>], n: usize) -> Result<Vec<Zeroizing<Vec<u64>>>, Error> {
+    let mut tweaks = party.take_tweaks(n * layers.len());
+    let mut z: Vec<Zeroizing<Vec<u64>>> = layers.iter().map(|_| Zeroizing::new(vec![0; n.div_ceil(64)])).collect();
+    let mut pieces = Vec::new();
+    for (layer, z) in layers.iter_mut().zip(&mut z) {
+        let (y, y_from) = layer.y.shares();
+        for (k, (s, z)) in layer.s.chunks_mut(PIECE).zip(z.chunks_mut(PIECE / 64)).enumerate() {
+            pieces.push(Piece { x: &layer.x, y: (y, y_from + k * PIECE), from: k * PIECE, tweaks: tweaks + (k * PIECE) as u64, s, z });
+        }
+        tweaks += n as u64;
+    }
+    party.begin(Task::HalfAnds, pieces.iter().map(|p| p.s.len() as u64).sum());
+    let width = party.workers.threads();
+    let lead = LEAD.div_ceil(width);
+    let mut groups: Vec<&mut [Piece<'_>]> = pieces.chunks_mut(width).collect();
+    for step in 0..groups.len() + lead {
+        if let Some(group) = groups.get_mut(step) {
+            send_pieces(party, group).await?;
+        }
+        if let Some(group) = step.checked_sub(lead).and_then(|s| groups.get_mut(s)) {
+            receive_pieces(party, group).await?;
+            party.advance(group.iter().map(|p| p.s.len() as u64).sum());
+        }
+    }
+    Ok(z)
+}
+
+async fn send_pieces<C: Channel>(party: &mut Party<C>, group: &mut [Piece<'_>]) -> Result<(), Error> {
+    let (me, hash) = (&party.me, &party.hash);
+    let messages = party.workers.map(group.iter_mut().collect(), |piece| piece.start(me, hash));
+    for piece in messages {
+        for (j, message) in party.me.others().zip(piece) {
+            party.comms.send(j, message).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn receive_pieces<C: Channel>(party: &mut Party<C>, group: &mut [Piece<'_>]) -> Result<(), Error> {
+    let mut received = Vec::new();
+    for piece in group {
+        let (len, mut all) = (piece.s.len(), Vec::new());
+        for j in party.me.others() {
+            all.push(party.comms.recv_read(j, Kind::LeakyAnd, |r| Ok((r.bits(len)?, r.words(len)?))).await?);
+        }
+        received.push((piece, all));
+    }
+    party.workers.map(received, |(piece, all)| all.iter().for_each(|(g, u)| piece.finish(g, u)));
+    Ok(())
+}
+
+impl Piece<'_> {
+    /// Starts z and s with all that this party knows alone; for each other party the message with g and U.
+    fn start(&mut self, me: &Me, hash: &Tmmo) -> Vec<Vec<u8>> {
+        let len = self.s.len();
+        let mut phi = Zeroizing::new(vec![0; len]);
+        let (y, y_from) = self.y;
+        y.products(me, y_from, &mut phi);
+        let y_bits = y.bits_of(y_from..y_from + len);
+        let x_bits = &self.x.column(0)[self.from..][..len];
+        vector::low_bits(x_bits, self.z);
+        self.z.iter_mut().zip(y_bits.words()).for_each(|(z, y)| *z &= y);
+        self.s.iter_mut().zip(phi.iter()).zip(x_bits).for_each(|((s, phi), x)| *s = phi & mask(*x));
+        me.others().map(|j| self.half_and(me, hash, j, &phi, &y_bits)).collect()
+    }
+
+    /// This party's keys of `j`'s bits give g and U for `j`; those and the MACs of its own bits give what it adds to z and s.
+    fn half_and(&mut self, me: &Me, hash: &Tmmo, j: PartyId, phi: &[u64], y: &Bits) -> Vec<u8> {
+        let len = self.s.len();
+        let (g_bytes, u_bytes) = (len.div_ceil(8), 8 * len);
+        let mut message = vec![0; 1 + g_bytes + u_bytes];
+        message[0] = Kind::LeakyAnd as u8;
+        let (g_out, u_out) = message[1..].split_at_mut(g_bytes);
+        let (keys, macs) = (&self.x.column(me.key(j))[self.from..][..len], &self.x.column(me.mac(j))[self.from..][..len]);
+        let number = |k: usize| self.tweaks + (k * TILE) as u64;
+        let mut tile = Zeroizing::new([[Block::ZERO; TILE]; 3]);
+        let mut words = Zeroizing::new([0; TILE / 64]);
+        for (k, (keys, macs)) in keys.chunks(TILE).zip(macs.chunks(TILE)).enumerate() {
+            let [a, b, m] = &mut *tile;
+            let (at, n) = (k * TILE, keys.len());
+            let (a, b, m, words) = (&mut a[..n], &mut b[..n], &mut m[..n], &mut words[..n.div_ceil(64)]);
+            a.copy_from_slice(keys);
+            m.copy_from_slice(macs);
+            b.iter_mut().zip(&*a).for_each(|(b, a)| *b = *a ^ me.delta());
+            let mine = tweak(TweakUse::HalfAnd, me.id(), j, number(k));
+            hash.hash_run(a, mine);
+            hash.hash_run(b, mine);
+            hash.hash_run(m, tweak(TweakUse::HalfAnd, j, me.id(), number(k)));
+            vector::xor(b, a);
+            vector::xor(a, m);
+            // b is h(K) ^ h(K ^ Delta), a is h(K) ^ h(M).
+            vector::low_bits(b, words);
+            let y = &y.words()[at / 64..];
+            words.iter_mut().zip(y).for_each(|(w, y)| *w ^= y);
+            put_bits(&mut g_out[at / 8..], words);
+            let u = u_out[8 * at..].as_chunks_mut().0;
+            u.iter_mut().zip(b.iter().zip(&phi[at..])).for_each(|(u, (b, phi))| *u = ((b.0 >> 64) as u64 ^ phi).to_le_bytes());
+            vector::low_bits(a, words);
+            self.z[at / 64..].iter_mut().zip(&*words).for_each(|(z, w)| *z ^= w);
+            self.s[at..].iter_mut().zip(&*a).for_each(|(s, a)| *s ^= (a.0 >> 64) as u64);
+        }
+        message
+    }
+
+    /// Adds the other halves, with what one other party sent about this party's bits x.
+    fn finish(&mut self, g: &Bits, u: &[u64]) {
+        let x = &self.x.column(0)[self.from..][..self.s.len()];
+        let mut bits = Zeroizing::new(vec![0; x.len().div_ceil(64)]);
+        vector::low_bits(x, &mut bits);
+        self.z.iter_mut().zip(bits.iter().zip(g.words())).for_each(|(z, (x, g))| *z ^= x & g);
+        self.s.iter_mut().zip(u.iter().zip(x)).for_each(|(s, (u, x))| *s ^= u & mask(*x));
+    }
+}
+
+/// Packed bits; bits past the end of `out` are 0.
+fn put_bits(out: &mut [u8], words: &[u64]) {
+    for (bytes, w) in out.chunks_mut(8).zip(words) {
+        bytes.copy_from_slice(&w.to_le_bytes()[..bytes.len()]);
+    }
+}
+
+/// All broadcast d = z xor r of all layers; `<r>` becomes `<z>`.
+async fn shift_r_to_z<C: Channel>(
+    party: &mut Party<C>,
+    layers: &mut [Layer<'_>],
+    z: Vec<Zeroizing<Vec<u64>>>,
+    n: usize,
+) -> Result<(), Error> {
+    let mut d = Bits::default();
+    for (layer, z) in layers.iter().zip(z) {
+        let mut one = layer.z.bits();
+        one.xor_assign(&Bits::from_words(z.to_vec(), n));
+        d.extend(&one);
+    }
+    let all = party.comms.broadcast(Kind::LeakyShift, Kind::LeakyShift.message().bits(&d).done()).await?;
+    let me = &party.me;
+    layers.iter_mut().enumerate().for_each(|(k, layer)| layer.z.shift_own(me, 0..n, &d.slice(k * n, n)));
+    for j in me.others() {
+        let d = Bits::from_packed(&all[j.index()], n * layers.len()).ok_or_else(|| party.comms.blame(j, Failed(Check::Format)))?;
+        layers.iter_mut().enumerate().for_each(|(k, layer)| layer.z.shift_theirs(me, j, 0..n, &d.slice(k * n, n)));
+    }
+    Ok(())
+}
+
+/// The xor over all parties of the random combination of S must be 0.
+async fn check<C: Channel>(party: &mut Party<C>, layers: &mut [Layer<'_>]) -> Result<(), Error> {
+    let seed = party.toss(Step::TripleCheck).await?;
+    let mut prg = Prg::new(seed);
+    let mut chi = [Block::ZERO; 512];
+    let mut z = Zeroizing::new([0; 1024]);
+    let mut sum = 0;
+    for layer in layers {
+        for (k, s) in layer.s.chunks_mut(z.len()).enumerate() {
+            let z = &mut z[..s.len()];
+            layer.z.products(&party.me, k * 1024, z);
+            s.iter_mut().zip(&*z).for_each(|(s, z)| *s ^= z);
+            prg.fill(&mut chi);
+            sum ^= gf64::inner_product(s, &bytemuck::cast_slice::<Block, u64>(&chi)[..s.len()]);
+        }
+    }
+    let all = party.exchange(Step::TripleSum, &sum.to_le_bytes(), true).await?;
+    let total = all.iter().fold(0, |a, v| a ^ u64::from_le_bytes(v[..].try_into().expect("exchange returns values of the same length")));
+    if total == 0 { Ok(()) } else { Err(party.comms.blame_any(Check::Triple)) }
+}
