@@ -1,9 +1,9 @@
-//! Runs: their rules on random circuits of every shape, how full they are, and what that costs in slots.
+//! Runs: their rules, and the kinds of their ANDs, on random circuits of every shape, how full they are, and what that costs in slots.
 
 use std::collections::HashSet;
 
 use cotenant_circuit::library::library;
-use cotenant_circuit::{Builder, Circuit, Gate, Lit, Output, RUN};
+use cotenant_circuit::{AndKind, Builder, Circuit, Gate, Lit, Output, RUN};
 use proptest::prelude::*;
 
 /// How a random circuit is drawn.
@@ -72,6 +72,7 @@ proptest! {
     fn runs_keep_their_rules(shape in shapes()) {
         let (circuit, inputs, expected) = draw(shape);
         assert_rules(&circuit);
+        assert_kinds(&circuit);
         prop_assert_eq!(&circuit.eval64(&inputs), &expected);
         prop_assert_eq!(&walk_backwards(&circuit, &inputs), &expected);
     }
@@ -95,6 +96,22 @@ fn assert_rules(circuit: &Circuit) {
         let written: HashSet<usize> = run.ands.iter().map(|g| g.out()).collect();
         assert_eq!(written.len(), run.ands.len(), "every AND writes a slot of its own");
         assert!(read.is_disjoint(&written), "no AND writes what one of its run reads");
+    }
+}
+
+/// Kinds follow what is public, and the secret operand of a half-public AND is the first.
+fn assert_kinds(circuit: &Circuit) {
+    let mut public = vec![false; circuit.slots()];
+    (0..circuit.inputs()).for_each(|i| public[i] = circuit.input_is_public(i));
+    for gate in circuit.gates() {
+        let operands = (public[gate.a()], public[gate.b()]);
+        public[gate.out()] = operands == (true, true);
+        match gate.and_kind() {
+            None => (),
+            Some(AndKind::Full) => assert_eq!(operands, (false, false)),
+            Some(AndKind::HalfPublic) => assert_eq!(operands, (false, true)),
+            Some(AndKind::Public) => assert_eq!(operands, (true, true)),
+        }
     }
 }
 
