@@ -36,6 +36,10 @@ counts:
 bench-engine *ARGS:
     cargo run --release --locked -p cotenant-bench -- {{ if ARGS == "" { "table" } else { "engine " + ARGS } }}
 
+# time, bytes and memory against gates and parties, drawn; takes some minutes and an idle machine
+bench-curve *ARGS:
+    cargo run --release --locked -p cotenant-bench -- curve --out docs/plots {{ ARGS }}
+
 # one HTTPS call, e.g. `just bench-call --parties 2 --request-bytes 1000 --response-bytes 1000`
 bench-call *ARGS="--parties 2 --request-bytes 1000 --response-bytes 1000":
     cargo run --release --locked -p cotenant-bench -- call {{ ARGS }}

@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::{
-    alone, call, cot, engine,
+    alone, call, cot, curve, engine,
     error::Error,
     line::Line,
     processes::{self, Place, print},
@@ -42,6 +42,9 @@ enum What {
     /// What the engine is to reach and what it does reach, all from this run
     #[command(after_help = "Example:\n  cotenant-bench table --repeat 9")]
     Table(TableArgs),
+    /// Time, bytes and memory against the number of gates and of parties, with plots
+    #[command(after_help = "Example:\n  cotenant-bench curve --out docs/plots")]
+    Curve(CurveArgs),
     /// The work of each party by itself, with the messages of the others at hand
     #[command(after_help = "Example:\n  cotenant-bench alone --parties 2 --ands 1000000")]
     Alone(AloneArgs),
@@ -122,6 +125,28 @@ struct TableArgs {
     /// How often each figure is measured
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), default_value = "5")]
     repeat: u32,
+    /// One JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct CurveArgs {
+    /// An existing directory, for curve.json and the plots
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The most AND gates of two parties
+    #[arg(long, value_name = "M", value_parser = parse_ands, default_value = "10000000")]
+    two: usize,
+    /// The most AND gates of three, four and five parties
+    #[arg(long, value_name = "M", value_parser = parse_ands, default_value = "1000000")]
+    more: usize,
+    /// How often each point is measured; the fastest counts
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), default_value = "3")]
+    repeat: u32,
+    /// Measure nothing; draw the plots of the curve.json that is there
+    #[arg(long)]
+    redraw: bool,
     /// One JSON object instead of a table
     #[arg(long)]
     json: bool,
@@ -223,6 +248,11 @@ async fn run(what: What) -> Result<(), Error> {
         What::Table(args) => {
             let report = targets::run(targets::Options { ands: args.ands, repeat: args.repeat as usize }).await?;
             show(args.json, &report, targets::Report::text)
+        }
+        What::Curve(args) => {
+            let options = curve::Options { out: args.out, two: args.two, more: args.more, repeat: args.repeat as usize };
+            let report = if args.redraw { curve::redraw(&options)? } else { curve::run(options).await? };
+            show(args.json, &report, curve::Report::text)
         }
         What::Alone(args) => {
             let report = alone::run(args.job.parties, args.job.job()?).await?;

@@ -9,6 +9,7 @@
 //! | `engine`, `session`, `workload`, `steps` | many AND gates |
 //! | `alone`, `replay` | each party of such a session by itself |
 //! | `targets` | what the engine is to reach, beside what it does reach |
+//! | `curve`, `plot` | many runs of different sizes, drawn |
 //! | `cot` | correlated oblivious transfer, one direction |
 //! | `call`, `service`, `tally` | one HTTPS call, the server that it goes to, and which part of it evaluates which gates |
 //! | `table` | figures for people |
@@ -21,9 +22,11 @@ pub mod calibrate;
 pub mod call;
 pub mod command;
 pub mod cot;
+pub mod curve;
 pub mod engine;
 pub mod error;
 pub mod line;
+pub mod plot;
 pub mod processes;
 pub mod replay;
 pub mod service;

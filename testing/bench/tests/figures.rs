@@ -107,6 +107,24 @@ fn the_table_of_what_is_to_be_reached() {
     }
 }
 
+/// Two sizes of two parties, one of each other number; four plots, which the points alone give again.
+#[test]
+fn curves_are_kept_and_drawn() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().display();
+    let f = figures(&format!("curve --out {out} --two 31623 --more 10000 --repeat 1"));
+    let points = f["points"].as_array().unwrap();
+    let sizes: Vec<_> = points.iter().map(|p| (p["parties"].as_u64().unwrap(), p["ands"].as_u64().unwrap())).collect();
+    assert_eq!(sizes, [(2, 12_800), (2, 32_000), (3, 12_800), (4, 12_800), (5, 12_800)]);
+    let plots =
+        || ["seconds.svg", "bytes.svg", "memory.svg", "parties.svg"].map(|name| std::fs::read_to_string(dir.path().join(name)).unwrap());
+    let drawn = plots();
+    assert!(drawn[..3].iter().all(|svg| svg.matches("<polyline").count() == 4) && drawn[3].contains("12 800 of them"), "{drawn:?}");
+    std::fs::remove_file(dir.path().join("seconds.svg")).unwrap();
+    assert_eq!(figures(&format!("curve --out {out} --redraw"))["points"].as_array().unwrap().len(), points.len());
+    assert_eq!(plots(), drawn);
+}
+
 #[test]
 fn engine_on_compressions_of_sha_256() {
     let f = figures("engine --ands 1 --circuit sha256");
@@ -178,7 +196,7 @@ fn what_is_not_built_or_makes_no_sense_is_refused() {
 
 #[test]
 fn help_has_examples() {
-    for what in ["--help", "engine --help", "table --help", "alone --help", "cot --help", "call --help"] {
+    for what in ["--help", "engine --help", "table --help", "curve --help", "alone --help", "cot --help", "call --help"] {
         let text = String::from_utf8(run(what).stdout).unwrap();
         assert!(text.contains("Example") && text.contains("cotenant-bench"), "{what}: {text}");
     }
