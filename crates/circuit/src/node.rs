@@ -91,12 +91,13 @@ impl Node {
 
     /// For a table of gates: spreads well, but gates made one after another are near each other in the table and so in cache.
     ///
-    /// The lower bits, which choose the place, are the newer operand and 12 bits of noise; the upper ones, which tell neighbours apart, are noise.
+    /// The lower bits, which choose the place, are the sum of the operands' indices and 12 bits of noise, so gates that share an operand spread as the
+    /// other ones do. The upper bits, which tell neighbours apart, are noise.
     pub(crate) fn hash(self) -> u64 {
         const PLACE: u32 = 57;
         let noise = ((self.0.0 as u64) << 32 | self.1.0 as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let newer = self.0.max(self.1).node() as u64;
-        (newer + (noise >> 32 & 0xfff)) | (noise >> PLACE << PLACE)
+        let sum = self.0.node() as u64 + self.1.node() as u64;
+        (sum + (noise >> 32 & 0xfff)) | (noise >> PLACE << PLACE)
     }
 
     pub(crate) fn op(self) -> Op {
