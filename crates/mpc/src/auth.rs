@@ -212,6 +212,7 @@ impl CotLinks {
         let width = party.workers.threads();
         let lead = LEAD.div_ceil(width);
         let link = &mut self.peers[0];
+        party.comms.stream();
         let mut groups: Vec<&mut [Job<'_>]> = jobs.chunks_mut(width).collect();
         for step in 0..groups.len() + lead {
             if let Some(jobs) = groups.get_mut(step) {
@@ -225,6 +226,7 @@ impl CotLinks {
                 party.advance(jobs.iter().map(|j| j.rows as u64).sum());
             }
         }
+        party.comms.stream_ends();
         Ok(())
     }
 

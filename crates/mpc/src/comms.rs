@@ -34,6 +34,7 @@ pub(crate) struct Comms<C> {
     echo: Hasher,
     dead: bool,
     sent_since_received: bool,
+    streaming: bool,
     pub(crate) stats: Stats,
 }
 
@@ -41,7 +42,7 @@ impl<C: Channel> Comms<C> {
     pub(crate) fn new(channel: C) -> Self {
         let (me, n) = (channel.me(), channel.parties());
         let echo = Domain::Echo.hasher();
-        Comms { channel, me, n, phase: Phase::Setup, echo, dead: false, sent_since_received: false, stats: Stats::default() }
+        Comms { channel, me, n, phase: Phase::Setup, echo, dead: false, sent_since_received: false, streaming: false, stats: Stats::default() }
     }
 
     pub(crate) fn me(&self) -> PartyId {
@@ -66,6 +67,16 @@ impl<C: Channel> Comms<C> {
         self.phase = phase;
     }
 
+    /// A stream begins: all send many messages and read what comes meanwhile, which together is one round.
+    pub(crate) fn stream(&mut self) {
+        (self.sent_since_received, self.streaming) = (true, true);
+    }
+
+    /// The stream is over.
+    pub(crate) fn stream_ends(&mut self) {
+        self.streaming = false;
+    }
+
     pub(crate) fn phase(&self) -> Phase {
         self.phase
     }
@@ -82,7 +93,7 @@ impl<C: Channel> Comms<C> {
 
     pub(crate) async fn send(&mut self, to: PartyId, message: Vec<u8>) -> Result<(), Error> {
         self.stats.sent(self.phase, message.len());
-        self.sent_since_received = true;
+        self.sent_since_received |= !self.streaming;
         let phase = self.phase;
         self.channel.send(to, message).await.map_err(|source| Error::Channel { source, phase })
     }

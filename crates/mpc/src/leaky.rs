@@ -35,6 +35,7 @@ use cotenant_core::{
     prg::Prg,
     vector,
 };
+use std::ops::Range;
 use zeroize::Zeroizing;
 
 /// Triples of one message.
@@ -63,11 +64,16 @@ impl Factor<'_> {
     }
 }
 
-/// `n` candidates.
+/// `n` candidates. `<z>` is `<r>` with every party's bits shifted by its public d.
 pub(crate) struct Layer<'a> {
     pub(crate) x: Shares,
     pub(crate) y: Factor<'a>,
-    pub(crate) z: Shares,
+    /// None in the first layer, where it has been added to what the products are for.
+    pub(crate) r: Option<Shares>,
+    /// d of every party.
+    pub(crate) d: Vec<Bits>,
+    /// This party's bits r, then z.
+    z: Zeroizing<Vec<u64>>,
     /// `S_me` of each candidate.
     s: Words,
 }
@@ -85,53 +91,73 @@ impl Layer<'_> {
     }
 }
 
-/// `size` layers of `n` checked candidates each; the first has y from `given`, from share `from` on.
+/// `size` layers of checked candidates, `range.len()` each. The first has y from `given`, shares `range`, and its `<r>` is added to those of `sum`.
 pub(crate) async fn layers<'a, C: Channel>(
     party: &mut Party<C>,
     links: &mut CotLinks,
-    (given, from): (&'a Shares, usize),
-    n: usize,
+    (given, sum): (&'a Shares, &mut Shares),
+    range: Range<usize>,
     size: usize,
 ) -> Result<Vec<Layer<'a>>, Error> {
-    let mut layers = draw(party, links, (given, from), n, size).await?;
+    let n = range.len();
+    let mut layers = draw(party, links, (given, sum), range, size).await?;
     party.comms.stats.leaky_triples += (n * size) as u64;
     // Three hashes of two blocks a triple and peer.
     party.comms.stats.aes_blocks += (6 * n * size * (party.n() - 1)) as u64;
-    let z = half_ands(party, &mut layers, n).await?;
+    half_ands(party, &mut layers).await?;
     party.begin(Task::TripleCheck, 0);
-    shift_r_to_z(party, &mut layers, z, n).await?;
+    broadcast_d(party, &mut layers, n).await?;
     check(party, &mut layers).await?;
     Ok(layers)
 }
 
-/// Random x, r, and y but for the first layer, all authenticated in one go.
+/// Random r, x, and y but for the first layer, all authenticated before any is used. The first r is not kept, but for what z and S take of it.
 async fn draw<'a, C: Channel>(
     party: &mut Party<C>,
     links: &mut CotLinks,
-    (given, from): (&'a Shares, usize),
-    n: usize,
+    (given, sum): (&'a Shares, &mut Shares),
+    range: Range<usize>,
     size: usize,
 ) -> Result<Vec<Layer<'a>>, Error> {
+    let n = range.len();
     let zero = |p: &Party<C>| Shares::zero(&p.me, n);
-    let layer = |k| {
-        let y = if k == 0 { Factor::Given(given, from) } else { Factor::Fresh(zero(party)) };
-        Layer { x: zero(party), y, z: zero(party), s: Words::zeroed(n) }
-    };
-    let mut layers: Vec<Layer<'a>> = (0..size).map(layer).collect();
+    let mut r = zero(party);
+    links.fill(party, Task::Candidates, vec![(&mut r, 0..n)]).await?;
+    let (mut z, mut s) = (Zeroizing::new(vec![0; n.div_ceil(64)]), Words::zeroed(n));
+    take(party, &r, &mut z, &mut s);
+    sum.add_range(range.clone(), &r, 0);
+    drop(r);
+    let mut layers = vec![Layer { x: zero(party), y: Factor::Given(given, range.start), r: None, d: Vec::new(), z, s }];
+    for _ in 1..size {
+        let (z, s) = (Zeroizing::new(vec![0; n.div_ceil(64)]), Words::zeroed(n));
+        layers.push(Layer { x: zero(party), y: Factor::Fresh(zero(party)), r: Some(zero(party)), d: Vec::new(), z, s });
+    }
     let mut outs = Vec::new();
     for layer in &mut layers {
-        outs.extend([(&mut layer.x, 0..n), (&mut layer.z, 0..n)]);
+        outs.push((&mut layer.x, 0..n));
+        outs.extend(layer.r.as_mut().map(|r| (r, 0..n)));
         if let Factor::Fresh(y) = &mut layer.y {
             outs.push((y, 0..n));
         }
     }
     links.fill(party, Task::Candidates, outs).await?;
+    for Layer { r, z, s, .. } in &mut layers {
+        r.iter().for_each(|r| take(party, r, z, s));
+    }
     Ok(layers)
+}
+
+/// What z and S take of `<r>`: its bits, and the low part of its product with Delta.
+fn take<C>(party: &Party<C>, r: &Shares, z: &mut [u64], s: &mut [u64]) {
+    vector::low_bits(r.column(0), z);
+    r.products(&party.me, 0, s);
 }
 
 /// Some candidates of one layer, and what this party collects for them.
 struct Piece<'a> {
     x: &'a Shares,
+    /// This party's bits x, from when its messages are made.
+    x_bits: Zeroizing<Vec<u64>>,
     y: (&'a Shares, usize),
     from: usize,
     tweaks: u64,
@@ -139,19 +165,22 @@ struct Piece<'a> {
     z: &'a mut [u64],
 }
 
-/// All g and U; this party's z of each layer.
-async fn half_ands<C: Channel>(party: &mut Party<C>, layers: &mut [Layer<'_>], n: usize) -> Result<Vec<Zeroizing<Vec<u64>>>, Error> {
-    let mut tweaks = party.take_tweaks(n * layers.len());
-    let mut z: Vec<Zeroizing<Vec<u64>>> = layers.iter().map(|_| Zeroizing::new(vec![0; n.div_ceil(64)])).collect();
+/// All g and U. Afterwards z and s lack only what d changes.
+async fn half_ands<C: Channel>(party: &mut Party<C>, layers: &mut [Layer<'_>]) -> Result<(), Error> {
+    let total: usize = layers.iter().map(|l| l.s.len()).sum();
+    let mut tweaks = party.take_tweaks(total);
     let mut pieces = Vec::new();
-    for (layer, z) in layers.iter_mut().zip(&mut z) {
+    for layer in layers {
+        let n = layer.s.len() as u64;
         let (y, y_from) = layer.y.shares();
-        for (k, (s, z)) in layer.s.chunks_mut(PIECE).zip(z.chunks_mut(PIECE / 64)).enumerate() {
-            pieces.push(Piece { x: &layer.x, y: (y, y_from + k * PIECE), from: k * PIECE, tweaks: tweaks + (k * PIECE) as u64, s, z });
+        for (k, (s, z)) in layer.s.chunks_mut(PIECE).zip(layer.z.chunks_mut(PIECE / 64)).enumerate() {
+            let (from, tweaks, x_bits) = (k * PIECE, tweaks + (k * PIECE) as u64, Zeroizing::default());
+            pieces.push(Piece { x: &layer.x, x_bits, y: (y, y_from + from), from, tweaks, s, z });
         }
-        tweaks += n as u64;
+        tweaks += n;
     }
-    party.begin(Task::HalfAnds, pieces.iter().map(|p| p.s.len() as u64).sum());
+    party.begin(Task::HalfAnds, total as u64);
+    party.comms.stream();
     let width = party.workers.threads();
     let lead = LEAD.div_ceil(width);
     let mut groups: Vec<&mut [Piece<'_>]> = pieces.chunks_mut(width).collect();
@@ -164,7 +193,8 @@ async fn half_ands<C: Channel>(party: &mut Party<C>, layers: &mut [Layer<'_>], n
             party.advance(group.iter().map(|p| p.s.len() as u64).sum());
         }
     }
-    Ok(z)
+    party.comms.stream_ends();
+    Ok(())
 }
 
 async fn send_pieces<C: Channel>(party: &mut Party<C>, group: &mut [Piece<'_>]) -> Result<(), Error> {
@@ -192,17 +222,18 @@ async fn receive_pieces<C: Channel>(party: &mut Party<C>, group: &mut [Piece<'_>
 }
 
 impl Piece<'_> {
-    /// Starts z and s with all that this party knows alone; for each other party the message with g and U.
+    /// Adds to z and s what this party knows alone; for each other party the message with g and U.
     fn start(&mut self, me: &Me, hash: &Tmmo) -> Vec<Vec<u8>> {
         let len = self.s.len();
         let mut phi = Zeroizing::new(vec![0; len]);
         let (y, y_from) = self.y;
         y.products(me, y_from, &mut phi);
         let y_bits = y.bits_of(y_from..y_from + len);
-        let x_bits = &self.x.column(0)[self.from..][..len];
-        vector::low_bits(x_bits, self.z);
-        self.z.iter_mut().zip(y_bits.words()).for_each(|(z, y)| *z &= y);
-        self.s.iter_mut().zip(phi.iter()).zip(x_bits).for_each(|((s, phi), x)| *s = phi & mask(*x));
+        let x = &self.x.column(0)[self.from..][..len];
+        self.x_bits.resize(len.div_ceil(64), 0);
+        vector::low_bits(x, &mut self.x_bits);
+        self.z.iter_mut().zip(self.x_bits.iter().zip(y_bits.words())).for_each(|(z, (x, y))| *z ^= x & y);
+        self.s.iter_mut().zip(phi.iter()).zip(x).for_each(|((s, phi), x)| *s ^= phi & mask(*x));
         me.others().map(|j| self.half_and(me, hash, j, &phi, &y_bits)).collect()
     }
 
@@ -246,11 +277,10 @@ impl Piece<'_> {
 
     /// Adds the other halves, with what one other party sent about this party's bits x.
     fn finish(&mut self, g: &Bits, u: &[u64]) {
-        let x = &self.x.column(0)[self.from..][..self.s.len()];
-        let mut bits = Zeroizing::new(vec![0; x.len().div_ceil(64)]);
-        vector::low_bits(x, &mut bits);
-        self.z.iter_mut().zip(bits.iter().zip(g.words())).for_each(|(z, (x, g))| *z ^= x & g);
-        self.s.iter_mut().zip(u.iter().zip(x)).for_each(|(s, (u, x))| *s ^= u & mask(*x));
+        self.z.iter_mut().zip(self.x_bits.iter().zip(g.words())).for_each(|(z, (x, g))| *z ^= x & g);
+        for ((s, u), x) in self.s.chunks_mut(64).zip(u.chunks(64)).zip(self.x_bits.iter()) {
+            s.iter_mut().zip(u).enumerate().for_each(|(i, (s, u))| *s ^= u & (x >> i & 1).wrapping_neg());
+        }
     }
 }
 
@@ -261,41 +291,33 @@ fn put_bits(out: &mut [u8], words: &[u64]) {
     }
 }
 
-/// All broadcast d = z xor r of all layers; `<r>` becomes `<z>`.
-async fn shift_r_to_z<C: Channel>(
-    party: &mut Party<C>,
-    layers: &mut [Layer<'_>],
-    z: Vec<Zeroizing<Vec<u64>>>,
-    n: usize,
-) -> Result<(), Error> {
-    let mut d = Bits::default();
-    for (layer, z) in layers.iter().zip(z) {
-        let mut one = layer.z.bits();
-        one.xor_assign(&Bits::from_words(z.to_vec(), n));
-        d.extend(&one);
+/// All broadcast d = z xor r of all layers.
+async fn broadcast_d<C: Channel>(party: &mut Party<C>, layers: &mut [Layer<'_>], n: usize) -> Result<(), Error> {
+    let mut mine = Bits::default();
+    for layer in layers.iter_mut() {
+        // So far z is that of the text xor r.
+        mine.extend(&Bits::from_words(std::mem::take(&mut *layer.z), n));
     }
-    let all = party.comms.broadcast(Kind::LeakyShift, Kind::LeakyShift.message().bits(&d).done()).await?;
-    let me = &party.me;
-    layers.iter_mut().enumerate().for_each(|(k, layer)| layer.z.shift_own(me, 0..n, &d.slice(k * n, n)));
-    for j in me.others() {
-        let d = Bits::from_packed(&all[j.index()], n * layers.len()).ok_or_else(|| party.comms.blame(j, Failed(Check::Format)))?;
-        layers.iter_mut().enumerate().for_each(|(k, layer)| layer.z.shift_theirs(me, j, 0..n, &d.slice(k * n, n)));
+    let all = party.comms.broadcast(Kind::LeakyShift, Kind::LeakyShift.message().bits(&mine).done()).await?;
+    for (j, body) in PartyId::all(party.n()).zip(&all) {
+        let d = Bits::from_packed(body, n * layers.len()).ok_or_else(|| party.comms.blame(j, Failed(Check::Format)))?;
+        layers.iter_mut().enumerate().for_each(|(k, layer)| layer.d.push(d.slice(k * n, n)));
     }
     Ok(())
 }
 
 /// The xor over all parties of the random combination of S must be 0.
 async fn check<C: Channel>(party: &mut Party<C>, layers: &mut [Layer<'_>]) -> Result<(), Error> {
+    const RUN: usize = 1024;
     let seed = party.toss(Step::TripleCheck).await?;
     let mut prg = Prg::new(seed);
-    let mut chi = [Block::ZERO; 512];
-    let mut z = Zeroizing::new([0; 1024]);
+    let mut chi = [Block::ZERO; RUN / 2];
     let mut sum = 0;
     for layer in layers {
-        for (k, s) in layer.s.chunks_mut(z.len()).enumerate() {
-            let z = &mut z[..s.len()];
-            layer.z.products(&party.me, k * 1024, z);
-            s.iter_mut().zip(&*z).for_each(|(s, z)| *s ^= z);
+        for (k, s) in layer.s.chunks_mut(RUN).enumerate() {
+            for (j, d) in PartyId::all(party.n()).zip(&layer.d) {
+                add_words_where(s, &d.words()[k * RUN / 64..], party.me.product_shift(j).low());
+            }
             prg.fill(&mut chi);
             sum ^= gf64::inner_product(s, &bytemuck::cast_slice::<Block, u64>(&chi)[..s.len()]);
         }
@@ -303,4 +325,11 @@ async fn check<C: Channel>(party: &mut Party<C>, layers: &mut [Layer<'_>]) -> Re
     let all = party.exchange(Step::TripleSum, &sum.to_le_bytes(), true).await?;
     let total = all.iter().fold(0, |a, v| a ^ u64::from_le_bytes(v[..].try_into().expect("exchange returns values of the same length")));
     if total == 0 { Ok(()) } else { Err(party.comms.blame_any(Check::Triple)) }
+}
+
+/// Adds `c` where a bit is set.
+fn add_words_where(out: &mut [u64], bits: &[u64], c: u64) {
+    for (out, w) in out.chunks_mut(64).zip(bits) {
+        out.iter_mut().enumerate().for_each(|(i, o)| *o ^= c & (w >> i & 1).wrapping_neg());
+    }
 }

@@ -9,19 +9,40 @@ use crate::{
     party::Party,
     shares::Shares,
 };
-use cotenant_core::{Bits, Block, Channel, Domain, PartyId, block, buffer::Buffer, domain::Hasher, vector};
+use cotenant_core::{Bits, Block, Channel, Domain, PartyId, block, buffer::Buffer, codec::Reader, domain::Hasher, vector};
+use std::ops::Range;
 use subtle::ConstantTimeEq;
 
-/// MACs that are computed at once: 64 KiB, as BLAKE3 hashes many of its 1 KiB chunks side by side.
+/// Shares that are looked at at once: 64 KiB of a column, as BLAKE3 hashes many of its 1 KiB chunks side by side.
 const RUN: usize = 4096;
 
-/// Opens some strings of shares to everyone: the strings of opened bits. One round, one message and one hash for all strings.
-pub(crate) async fn open<C: Channel>(party: &mut Party<C>, strings: &[&Shares]) -> Result<Vec<Bits>, Error> {
-    let number = party.commitments.next();
-    for j in party.me.others() {
-        send(party, strings, j, number).await?;
+/// A string of shares that can be computed piece by piece, so that what is only opened is never stored.
+pub(crate) trait Linear {
+    /// How many shares.
+    fn len(&self) -> usize;
+
+    /// Writes a part of one column, numbered as in [`Shares`].
+    fn part(&self, column: usize, range: Range<usize>, out: &mut [Block]);
+}
+
+impl Linear for Shares {
+    fn len(&self) -> usize {
+        Shares::len(self)
     }
-    add_theirs(party, strings, number).await
+
+    fn part(&self, column: usize, range: Range<usize>, out: &mut [Block]) {
+        out.copy_from_slice(&self.column(column)[range]);
+    }
+}
+
+/// Opens some strings of shares to everyone: the strings of opened bits. One round, one message and one hash for all strings.
+pub(crate) async fn open<C: Channel>(party: &mut Party<C>, strings: &[&(dyn Linear + Sync)]) -> Result<Vec<Bits>, Error> {
+    let number = party.commitments.next();
+    let mut sums = Vec::new();
+    for j in party.me.others() {
+        sums = send(party, strings, j, number).await?;
+    }
+    add_theirs(party, strings, number, sums).await
 }
 
 /// Opens `shares` to `to` alone, who gets the bits; the others get `None`. One message from each other party.
@@ -31,12 +52,17 @@ pub(crate) async fn open_to<C: Channel>(party: &mut Party<C>, shares: &Shares, t
         send(party, &[shares], to, number).await?;
         return Ok(None);
     }
-    Ok(add_theirs(party, &[shares], number).await?.pop())
+    let mine = vec![shares.bits()];
+    Ok(add_theirs(party, &[shares], number, mine).await?.pop())
 }
 
 /// The sums of this party's bits and those that the others send.
-async fn add_theirs<C: Channel>(party: &mut Party<C>, strings: &[&Shares], number: u64) -> Result<Vec<Bits>, Error> {
-    let mut sums: Vec<Bits> = strings.iter().map(|s| s.bits()).collect();
+async fn add_theirs<C: Channel>(
+    party: &mut Party<C>,
+    strings: &[&(dyn Linear + Sync)],
+    number: u64,
+    mut sums: Vec<Bits>,
+) -> Result<Vec<Bits>, Error> {
     for j in party.me.others() {
         let theirs = receive(party, strings, j, number).await?;
         sums.iter_mut().zip(&theirs).for_each(|(sum, bits)| sum.xor_assign(bits));
@@ -44,38 +70,58 @@ async fn add_theirs<C: Channel>(party: &mut Party<C>, strings: &[&Shares], numbe
     Ok(sums)
 }
 
-async fn send<C: Channel>(party: &mut Party<C>, strings: &[&Shares], to: PartyId, number: u64) -> Result<(), Error> {
+/// Sends this party's bits to one other, with the hash of their MACs. The bits.
+async fn send<C: Channel>(party: &mut Party<C>, strings: &[&(dyn Linear + Sync)], to: PartyId, number: u64) -> Result<Vec<Bits>, Error> {
     let mut macs = Domain::OpenMacs.hasher();
     let mut message = Kind::Opened.message();
-    for shares in strings {
-        macs.raw(block::as_bytes(shares.column(party.me.mac(to))));
-        message = message.bits(&shares.bits());
+    let mut all = Vec::new();
+    for string in strings {
+        let mut words = Vec::with_capacity(string.len().div_ceil(64));
+        each_run(*string, party.me.mac(to), |_, run| {
+            macs.raw(block::as_bytes(run));
+            let from = words.len();
+            words.resize(from + run.len().div_ceil(64), 0);
+            vector::low_bits(run, &mut words[from..]);
+        });
+        let bits = Bits::from_words(words, string.len());
+        message = message.bits(&bits);
+        all.push(bits);
     }
-    party.comms.send(to, message.bytes(&digest(party, macs, (party.id(), to), number)).done()).await
+    party.comms.send(to, message.bytes(&digest(party, macs, (party.id(), to), number)).done()).await?;
+    Ok(all)
 }
 
-async fn receive<C: Channel>(party: &mut Party<C>, strings: &[&Shares], from: PartyId, number: u64) -> Result<Vec<Bits>, Error> {
-    let read = |r: &mut cotenant_core::codec::Reader<'_>| {
+async fn receive<C: Channel>(
+    party: &mut Party<C>,
+    strings: &[&(dyn Linear + Sync)],
+    from: PartyId,
+    number: u64,
+) -> Result<Vec<Bits>, Error> {
+    let read = |r: &mut Reader<'_>| {
         let bits = strings.iter().map(|s| r.bits(s.len())).collect::<Result<Vec<Bits>, _>>()?;
         Ok((bits, r.array::<32>()?))
     };
     let (all, macs) = party.comms.recv_read(from, Kind::Opened, read).await?;
     let mut expected = Domain::OpenMacs.hasher();
-    for (shares, bits) in strings.iter().zip(&all) {
-        expect(shares.column(party.me.key(from)), bits, party.me.delta(), &mut expected);
+    for (string, bits) in strings.iter().zip(&all) {
+        // The MACs that the bits have under this party's keys.
+        each_run(*string, party.me.key(from), |at, run| {
+            vector::add_where(run, &bits.words()[at / 64..][..run.len().div_ceil(64)], party.me.delta());
+            expected.raw(block::as_bytes(run));
+        });
     }
     let fits = digest(party, expected, (from, party.id()), number).ct_eq(&macs);
     if bool::from(fits) { Ok(all) } else { Err(party.comms.blame(from, Failed(Check::OpenedMac))) }
 }
 
-/// Hashes the MACs that `bits` have under `keys`.
-fn expect(keys: &[Block], bits: &Bits, delta: Block, hasher: &mut Hasher) {
-    let mut run = Buffer::zeroed(RUN.min(keys.len()));
-    for (keys, words) in keys.chunks(RUN).zip(bits.words().chunks(RUN / 64)) {
-        let macs = &mut run[..keys.len()];
-        macs.copy_from_slice(keys);
-        vector::add_where(macs, words, delta);
-        hasher.raw(block::as_bytes(macs));
+/// Calls `f` with the place and the values of each stretch of a column.
+fn each_run(string: &(dyn Linear + Sync), column: usize, mut f: impl FnMut(usize, &mut [Block])) {
+    let len = string.len();
+    let mut memory = Buffer::zeroed(RUN.min(len));
+    for at in (0..len).step_by(RUN) {
+        let run = &mut memory[..RUN.min(len - at)];
+        string.part(column, at..at + run.len(), run);
+        f(at, run);
     }
 }
 

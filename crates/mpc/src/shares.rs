@@ -51,6 +51,12 @@ impl Me {
         Block(self.delta.0 & !1)
     }
 
+    /// What [`Shares::product`] changes by when `j`'s bit does: this party's own bit is in its MACs and times its Delta, another's is in a key.
+    pub(crate) fn product_shift(&self, j: PartyId) -> Block {
+        let own = Block(self.delta.0 ^ ((self.n - 1) & 1) as u128);
+        if j == self.id { own } else { self.key_shift() }
+    }
+
     /// Columns of a string of shares: MACs and keys for each other party.
     pub(crate) fn columns(&self) -> usize {
         2 * (self.n - 1)
@@ -164,14 +170,12 @@ impl Shares {
         }
     }
 
-    /// Gives this party's bits of shares `range` the values that they differ from by `d`: `d` was broadcast, and every party shifts its own bits so.
-    pub(crate) fn shift_own(&mut self, me: &Me, range: Range<usize>, d: &Bits) {
-        me.others().for_each(|j| vector::add_where(&mut self.column_mut(me.mac(j))[range.clone()], d.words(), Block(1)));
-    }
-
-    /// The same for `j`'s bits.
-    pub(crate) fn shift_theirs(&mut self, me: &Me, j: PartyId, range: Range<usize>, d: &Bits) {
-        vector::add_where(&mut self.column_mut(me.key(j))[range], d.words(), me.key_shift());
+    /// Changes the bits of shares `range` by what every party, in order, has made public.
+    pub(crate) fn shift(&mut self, me: &Me, range: Range<usize>, by: &[Bits]) {
+        for j in me.others() {
+            vector::add_where(&mut self.column_mut(me.mac(j))[range.clone()], by[me.id.index()].words(), Block(1));
+            vector::add_where(&mut self.column_mut(me.key(j))[range.clone()], by[j.index()].words(), me.key_shift());
+        }
     }
 
     /// The exclusive or of all MACs and keys of share `i` and its bit times Delta: this party's summand of `x * Delta`, Delta the xor of all global keys.

@@ -9,13 +9,13 @@ use crate::{
     coin::Step,
     error::Error,
     garble::Masks,
-    leaky::{self, Factor, Layer},
-    open::open,
+    leaky::{self, Layer},
+    open::{Linear, open},
     party::Party,
     shares::Shares,
     stats::Task,
 };
-use cotenant_core::{Channel, prg::Prg};
+use cotenant_core::{Bits, Block, Channel, prg::Prg, vector};
 use std::ops::Range;
 
 /// Statistical security of bucketing: 2^-40.
@@ -73,36 +73,106 @@ pub(crate) async fn multiply<C: Channel>(
     let n = range.len();
     let size = bucket_size(n, count);
     let Masks { left, right, star } = masks;
-    let mut layers = leaky::layers(party, links, (right, range.start), n, size).await?;
+    let mut layers = leaky::layers(party, links, (right, star), range.clone(), size).await?;
     party.begin(Task::Buckets, 0);
     let shifts = shifts(party, n, size).await?;
-    let mut first = layers.remove(0);
-    for tile in tiles(n) {
-        first.x.add_range(tile.clone(), left, range.start + tile.start);
-        for (layer, &shift) in layers.iter_mut().zip(&shifts) {
-            let Factor::Fresh(y) = &mut layer.y else { unreachable!("only the first layer has a given factor") };
-            for (buckets, from) in shifted(&tile, shift, n) {
-                first.x.add_range(buckets.clone(), &layer.x, from);
-                y.add_range(from..from + buckets.len(), right, range.start + buckets.start);
-            }
-        }
-    }
-    let strings: Vec<&Shares> = layers.iter().map(Layer::fresh_factor).chain([&first.x]).collect();
+    let first = layers.remove(0);
+    let rest: Vec<Shifted<'_>> = layers.iter().zip(shifts).map(|(layer, shift)| Shifted { layer, shift }).collect();
+    let (left, right) = (Gates { masks: left, from: range.start }, Gates { masks: right, from: range.start });
+    let ds: Vec<Difference<'_>> = rest.iter().map(|layer| Difference { layer, right }).collect();
+    let s = Sum { left, first: &first, rest: &rest };
+    let strings: Vec<&(dyn Linear + Sync)> = ds.iter().map(|d| d as _).chain([&s as _]).collect();
     let mut opened = open(party, &strings).await?;
     let s = opened.pop().expect("one string of bits for each of shares");
     for tile in tiles(n) {
         let gates = range.start + tile.start..range.start + tile.end;
-        star.add_range(gates.clone(), &first.z, tile.start);
-        star.add_range_where(gates.clone(), &s.slice(tile.start, tile.len()), right, gates.start);
-        for ((layer, d), &shift) in layers.iter().zip(&opened).zip(&shifts) {
-            for (buckets, from) in shifted(&tile, shift, n) {
+        let mut d: Vec<Bits> = first.d.iter().map(|d| d.slice(tile.start, tile.len())).collect();
+        star.add_range_where(gates, &s.slice(tile.start, tile.len()), right.masks, range.start + tile.start);
+        for (Shifted { layer, shift }, open) in rest.iter().zip(&opened) {
+            let r = layer.r.as_ref().expect("all layers but the first keep r");
+            for (buckets, from) in shifted(&tile, *shift, n) {
                 let gates = range.start + buckets.start..range.start + buckets.end;
-                star.add_range(gates.clone(), &layer.z, from);
-                star.add_range_where(gates.clone(), &d.slice(from, gates.len()), &layer.x, from);
+                star.add_range(gates.clone(), r, from);
+                star.add_range_where(gates, &open.slice(buckets.start, buckets.len()), &layer.x, from);
             }
+            d.iter_mut().zip(&layer.d).for_each(|(sum, d)| sum.xor_assign(&rotated(d, &tile, *shift, n)));
         }
+        star.shift(&party.me, range.start + tile.start..range.start + tile.end, &d);
     }
     Ok(())
+}
+
+/// The masks of a batch's gates.
+#[derive(Clone, Copy)]
+struct Gates<'a> {
+    masks: &'a Shares,
+    from: usize,
+}
+
+impl Gates<'_> {
+    fn column(&self, column: usize, range: &Range<usize>) -> &[Block] {
+        &self.masks.column(column)[self.from + range.start..self.from + range.end]
+    }
+}
+
+/// A layer whose candidates are shifted.
+struct Shifted<'a> {
+    layer: &'a Layer<'a>,
+    shift: usize,
+}
+
+impl Shifted<'_> {
+    /// Adds what the candidates of some buckets have in a column of `shares`.
+    fn add(&self, shares: &Shares, column: usize, buckets: &Range<usize>, out: &mut [Block]) {
+        let mut out = out;
+        for (buckets, from) in shifted(buckets, self.shift, shares.len()) {
+            let (part, rest) = out.split_at_mut(buckets.len());
+            vector::xor(part, &shares.column(column)[from..][..part.len()]);
+            out = rest;
+        }
+    }
+}
+
+/// d of one layer, by bucket.
+struct Difference<'a> {
+    layer: &'a Shifted<'a>,
+    right: Gates<'a>,
+}
+
+impl Linear for Difference<'_> {
+    fn len(&self) -> usize {
+        self.layer.layer.x.len()
+    }
+
+    fn part(&self, column: usize, range: Range<usize>, out: &mut [Block]) {
+        out.copy_from_slice(self.right.column(column, &range));
+        self.layer.add(self.layer.layer.fresh_factor(), column, &range, out);
+    }
+}
+
+/// s, by bucket.
+struct Sum<'a> {
+    left: Gates<'a>,
+    first: &'a Layer<'a>,
+    rest: &'a [Shifted<'a>],
+}
+
+impl Linear for Sum<'_> {
+    fn len(&self) -> usize {
+        self.first.x.len()
+    }
+
+    fn part(&self, column: usize, range: Range<usize>, out: &mut [Block]) {
+        vector::xor3(out, self.left.column(column, &range), &self.first.x.column(column)[range.clone()]);
+        self.rest.iter().for_each(|l| l.add(&l.layer.x, column, &range, out));
+    }
+}
+
+/// The bits of some buckets' candidates.
+fn rotated(bits: &Bits, buckets: &Range<usize>, shift: usize, n: usize) -> Bits {
+    let mut out = Bits::default();
+    shifted(buckets, shift, n).for_each(|(buckets, from)| out.extend(&bits.slice(from, buckets.len())));
+    out
 }
 
 /// Buckets that are worked on at once, while their masks are in cache.
