@@ -95,9 +95,10 @@ impl<O: Online> Online for Tallied<O> {
         self.inner.input(given).await
     }
 
-    async fn evaluate(&mut self, segment: Segment) -> Result<O::Verified, Error> {
-        let ands = segment.wires().next().and_then(|first| self.ands.get(&first)).copied().unwrap_or(0);
-        let verified = self.inner.evaluate(segment).await?;
+    async fn evaluate_all(&mut self, segments: Vec<Segment>) -> Result<Vec<O::Verified>, Error> {
+        let ands = |s: &Segment| s.wires().next().and_then(|first| self.ands.get(&first)).copied().unwrap_or(0);
+        let ands: u64 = segments.iter().map(ands).sum();
+        let verified = self.inner.evaluate_all(segments).await?;
         self.evaluated += ands;
         Ok(verified)
     }

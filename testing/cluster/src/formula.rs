@@ -41,13 +41,12 @@ pub fn session_of(n: usize, messages: &[Message]) -> Digest {
     session_id(&PartyId::all(n).map(nonce).collect::<Vec<[u8; 32]>>())
 }
 
-/// The global key of a party in a run with seed `seed`: its generator gives a nonce first. The lowest bit of P2's is 1.
+/// The global key of a party in a run with seed `seed`: its generator gives a nonce first. The lowest bit is 1.
 pub fn delta(seed: u64, party: PartyId) -> Block {
     use rand_core::Rng;
     let mut rng = session_rng(seed, party);
     rng.fill_bytes(&mut [0; 32]);
-    let delta = Block::random(&mut rng);
-    Block(delta.0 | u128::from(party == PartyId::new(1)))
+    Block(Block::random(&mut rng).0 | 1)
 }
 
 /// The commitment of `who`, number `counter` of the session, to `value`.
@@ -65,10 +64,11 @@ pub fn coin(session: &Digest, step: Step, counter: u64, opened: &[[u8; 16]]) -> 
     Block(u128::from_le_bytes(seed))
 }
 
-/// The zero test's coefficient of the first AND of segment `index`, from the masked values of its inputs and ANDs.
+/// The zero test's coefficient of the first AND of segment `index`, evaluated alone, from the masked values of its inputs and ANDs.
 pub fn first_coefficient(session: &Digest, index: u64, inputs: &Bits, ands: &Bits) -> Block {
     let mut h = Domain::Lambda.hasher();
-    h.field(&session.0).number(index).field(&inputs.to_packed()).field(&ands.to_packed());
+    h.field(&session.0).number(1).number(index);
+    [inputs, ands].iter().for_each(|bits| _ = h.number(bits.len() as u64).field(&bits.to_packed()));
     Prg::new(Block(u128::from_le_bytes(h.digest().0[..16].try_into().expect("16 of 32 bytes")))).block()
 }
 

@@ -8,7 +8,7 @@ use crate::{
 };
 use cotenant_circuit::Builder;
 use cotenant_core::{Bits, Block, Channel, PartyId, gf128};
-use cotenant_mpc::{Engine, Error, Given, Kind, Online, Session, Source};
+use cotenant_mpc::{Engine, Error, Given, Kind, Online, Options, Session, Source};
 use std::sync::Arc;
 
 /// The inputs of P1 and of P2.
@@ -24,7 +24,7 @@ pub async fn one_gate(link: Local, seed: u64) -> Result<bool, Error> {
     let out = b.and(w[0], w[1]);
     b.output(&[out]);
     let circuit = Arc::new(b.finish());
-    let mut s = Session::start(link, AGREED, session_rng(seed, me), None).await?;
+    let mut s = Session::start(link, AGREED, session_rng(seed, me), Options::default()).await?;
     let inputs = [0, 1].map(|p| s.declare(Source::Private(PartyId::new(p)), 1));
     let wires: Vec<_> = inputs.iter().flat_map(|i| i.wires()).collect();
     let segment = s.segment(&circuit, &wires)?;

@@ -9,21 +9,20 @@ use crate::{
     scenario::AGREED,
 };
 use chacha20::ChaCha20Rng;
-use cotenant_core::{Bits, Block, Channel, Digest, Domain, PartyId, block, codec::Writer, domain::Hasher};
+use cotenant_core::{Bits, Block, Channel, Digest, Domain, PartyId, block, codec::Writer, domain::Hasher, prg::Prg};
 use cotenant_mpc::{
     Kind,
-    ot::{Choices, CotReceiver, CotSender, Pair, ReceiverSetup, SenderSetup},
+    ot::{Checked, Choices, Chunk, CotReceiver, CotSender, K, Pair, ReceiverSetup, SenderSetup},
 };
 use rand_core::{Rng, SeedableRng};
 
-/// Test bits of the global-key check, and how many the extension makes.
+/// Test bits of the global-key check.
 const TESTS: usize = 48;
-const MADE: usize = 128;
 
 /// How the party lies. Each lie is told towards the first of the other parties; the others see an honest party.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Lies {
-    /// Uses a global key that differs in this.
+    /// Uses a global key that differs in this. The lowest bit of a key is public and never transferred: it cannot differ.
     pub delta: u128,
     /// Has a random bit of the check authenticated flipped.
     pub bit: bool,
@@ -73,7 +72,7 @@ impl Rogue {
         let (me, n) = (link.me(), link.parties());
         let mut nonces = vec![[0; 32]; n];
         rng.fill_bytes(&mut nonces[me.index()]);
-        let delta = Block::random(&mut rng);
+        let delta = Block(Block::random(&mut rng).0 | 1);
         for j in me.others(n) {
             let hello = message(Kind::Hello).bytes(&nonces[me.index()]).bytes(&AGREED.0);
             link.send(j, hello.done()).await.ok()?;
@@ -110,38 +109,42 @@ impl Rogue {
     }
 
     async fn random_bits(&mut self) -> Option<Tests> {
-        let bits = Bits::random(MADE, &mut self.rng);
+        let bits = Bits::random(TESTS, &mut self.rng);
         let mask = self.rng.next_u64();
-        let mut pending = Vec::new();
-        for k in 0..self.peers.len() {
+        let choices = |bits: &Bits| Choices::new(bits, &mut ChaCha20Rng::seed_from_u64(mask));
+        let chunks: Vec<[Chunk; 2]> = self.peers.iter_mut().map(|p| [p.receiver.take(TESTS), p.sender.take(TESTS)]).collect();
+        let mut planes: Vec<[Vec<Block>; 2]> = chunks.iter().map(|c| c.map(|c| vec![Block::ZERO; c.planes()])).collect();
+        let (mut received, mut sent) = (Vec::new(), Vec::new());
+        for (k, (chunks, [macs, keys])) in chunks.iter().zip(&mut planes).enumerate() {
             let mut theirs = bits.clone();
             theirs.set(0, bits.get(0) ^ (self.lies.bit && k == 0));
-            let choices = Choices::new(&theirs, &mut ChaCha20Rng::seed_from_u64(mask));
-            let (received, correction) = self.peers[k].receiver.extend(&choices);
-            self.send(self.peers[k].id, message(Kind::CotCorrection).bytes(&correction)).await?;
-            pending.push((choices, received));
+            let theirs = choices(&theirs);
+            let mut correction = vec![0; chunks[0].correction_bytes(K)];
+            let columns = self.peers[k].receiver.extend(chunks[0], &theirs, macs, &mut correction);
+            received.push((theirs, columns));
+            sent.push((chunks[1], keys));
+            send(&mut self.link, self.peers[k].id, message(Kind::CotCorrection).bytes(&correction)).await?;
         }
-        let mut sent = Vec::new();
-        for peer in &mut self.peers {
+        let mut pending = Vec::new();
+        for (peer, (chunk, keys)) in self.peers.iter().zip(sent) {
             let correction = recv(&mut self.link, peer.id, Kind::CotCorrection).await?;
-            sent.push(peer.sender.extend(MADE, &correction).ok()?);
+            pending.push(peer.sender.extend(chunk, &correction, keys).ok()?);
         }
-        let seed = self.toss().await?;
-        let answer = Choices::new(&bits, &mut ChaCha20Rng::seed_from_u64(mask)).answer(seed);
-        let mut macs = Vec::new();
-        for (k, (choices, received)) in pending.into_iter().enumerate() {
-            let theirs = if self.lies.same_answer { answer } else { choices.answer(seed) };
-            let (m, digest) = received.check(seed);
-            macs.push(m.to_vec());
+        let seed = Prg::new(self.toss().await?).block();
+        let answer = choices(&bits).answer(seed);
+        let mut rows = Vec::new();
+        for (k, (theirs, columns)) in received.into_iter().enumerate() {
+            let theirs = if self.lies.same_answer { answer } else { theirs.answer(seed) };
+            let (macs, digest) = columns.prove(seed);
+            rows.push((first_rows(macs), Vec::new()));
             self.send(self.peers[k].id, message(Kind::CotProof).blocks(&[theirs]).bytes(&digest.0)).await?;
         }
         let mut answers = vec![answer; self.link.parties()];
-        let mut rows = Vec::new();
-        for ((k, s), m) in sent.into_iter().enumerate().zip(macs) {
+        for (k, columns) in pending.into_iter().enumerate() {
             let proof = recv(&mut self.link, self.peers[k].id, Kind::CotProof).await?;
             let (theirs, digest) = (Block(u128::from_le_bytes(proof[..16].try_into().ok()?)), Digest(proof[16..].try_into().ok()?));
             answers[self.peers[k].id.index()] = theirs;
-            rows.push((m, s.verify(seed, theirs, &digest).ok()?.to_vec()));
+            rows[k].1 = first_rows(columns.verify(seed, theirs, &digest).ok()?);
         }
         answers.iter().enumerate().for_each(|(p, a)| self.absorb(p, &a.0.to_le_bytes()));
         self.compare_echo().await?;
@@ -240,12 +243,22 @@ impl Rogue {
     }
 
     async fn send(&mut self, to: PartyId, message: Writer) -> Option<()> {
-        self.link.send(to, message.done()).await.ok()
+        send(&mut self.link, to, message).await
     }
+}
+
+fn first_rows(columns: Checked<'_>) -> Vec<Block> {
+    let mut rows = vec![Block::ZERO; TESTS];
+    columns.rows(&mut rows);
+    rows
 }
 
 fn message(kind: Kind) -> Writer {
     Writer::new().bytes(&[kind as u8])
+}
+
+async fn send(link: &mut Local, to: PartyId, message: Writer) -> Option<()> {
+    link.send(to, message.done()).await.ok()
 }
 
 async fn recv(link: &mut Local, from: PartyId, kind: Kind) -> Option<Vec<u8>> {

@@ -3,7 +3,7 @@
 use crate::{link::Local, run::session_rng};
 use cotenant_circuit::{Builder, Circuit, Lit};
 use cotenant_core::{Bits, Channel, Digest, PartyId};
-use cotenant_mpc::{Engine, Error, Given, Input, Online, Session, Source, VerifiedWires};
+use cotenant_mpc::{Engine, Error, Given, Input, Online, Options, Session, Source, VerifiedWires};
 use std::sync::Arc;
 
 /// What the parties of a scenario agree on.
@@ -43,7 +43,7 @@ pub fn inputs(n: usize, seed: u64) -> Vec<bool> {
 pub async fn everything(link: Local, seed: u64) -> Result<Seen, Error> {
     let (me, n) = (link.me(), link.parties());
     let values: Bits = inputs(n, seed).into_iter().collect();
-    let mut s = Session::start(link, AGREED, session_rng(seed, me), None).await?;
+    let mut s = Session::start(link, AGREED, session_rng(seed, me), Options::default()).await?;
 
     let early: Vec<Input> = PartyId::all(n).map(|p| s.declare(Source::Private(p), EACH)).collect();
     let public = s.declare(Source::Public, PUBLIC);

@@ -238,26 +238,28 @@ fn buckets_are_as_large_as_the_exact_bound_demands() {
     }
 }
 
-/// What excludes attacks on faster variants that this protocol does not use. Masks in place of y would open one bit for each AND of two secrets: here it is two,
-/// and y is always fresh. Buckets authenticated as one would need 2 bits for each leaky triple and one for each bucket: here it is 3 for each leaky triple,
-/// each of which is checked before the shifts are drawn. MACs of x that are cut could be searched: here each has all 128 columns.
+/// What excludes attacks on faster variants that this protocol does not use. Buckets authenticated as one would need 2 random bits for each leaky triple and
+/// one for each bucket: here each has an x and an r, and a y too but for the first of a bucket, which has the gate's mask; each is checked before the shifts
+/// are drawn. For a bucket as many bits are opened as it has triples, and no mask of a gate is opened without an x or a y of its own. MACs of x that are cut
+/// could be searched: here each has all 128 columns.
 #[test]
-fn the_preparation_is_the_plain_one() {
+fn the_preparation_makes_and_opens_what_its_formulas_say() {
     let messages = honest_messages(2, 5);
     let from_p2: Vec<&Message> = messages.iter().filter(|m| m.from == p(2)).collect();
     let of = |kind| from_p2.iter().enumerate().filter(move |(_, m)| Kind::of(&m.body) == Some(kind));
-    let ands_of_two_secrets = 3 + 10_usize;
-    let tables = of(Kind::Tables).next().expect("P2 garbles").0;
-    let differences = of(Kind::Opened).rfind(|(at, _)| *at < tables).expect("the differences are opened before").1;
-    assert_eq!(differences.body.len(), 1 + (2 * ands_of_two_secrets).div_ceil(8) + 32);
+    let (bucket, n) = (bucket_size(512, 1), 512);
+    let first_triple = of(Kind::LeakyAnd).next().expect("P2 makes triples").0;
+    let bits: Vec<usize> = of(Kind::CotCorrection).take_while(|(at, _)| *at < first_triple).map(|(_, m)| m.body.len()).collect();
+    let chunk = 1 + 16 * (n / 128 + 1) * 128 / cotenant_mpc::ot::K;
+    assert_eq!(bits[bits.len() - (3 * bucket - 1)..], vec![chunk; 3 * bucket - 1], "x and r of every triple, y of all but the first");
+    assert_eq!(of(Kind::CotCorrection).count(), bits.len(), "no other bits are made for products");
+    assert_eq!(of(Kind::LeakyAnd).map(|(_, m)| m.body.len()).collect::<Vec<_>>(), vec![1 + n / 8 + 8 * n; bucket]);
 
-    let leaky = 512 * bucket_size(512, 1);
-    assert_eq!(of(Kind::LeakyAnd).map(|(_, m)| m.body.len()).collect::<Vec<_>>(), [1 + leaky / 8 + 8 * leaky]);
-    let groups = 3 * leaky / 128 + 1;
-    assert_eq!(of(Kind::CotCorrection).next().expect("the bits of the triples").1.body.len(), 1 + 16 * groups * 128 / cotenant_mpc::ot::K);
-    // commitments: the correlation check's coin, the triple check's coin, its sums; then the shifts
-    let spent = of(Kind::LeakyShift).next().expect("the shifts d").0;
-    let next: Vec<_> = from_p2[spent + 1..].iter().map(|m| Kind::of(&m.body).expect("a kind")).take(7).collect();
-    use Kind::{Commit, Opened, Opening};
-    assert_eq!(next, [Commit, Opening, Commit, Opening, Commit, Opening, Opened]);
+    // commitments: the triple check's coin, its sums, the shifts; there are no other openings before the tables
+    let shift = of(Kind::LeakyShift).next().expect("the shifts d");
+    assert_eq!(shift.1.body.len(), 1 + (bucket * n).div_ceil(8));
+    let next: Vec<_> = from_p2[shift.0 + 1..].iter().map(|m| Kind::of(&m.body).expect("a kind")).take(8).collect();
+    use Kind::{Commit, Opened, Opening, Tables};
+    assert_eq!(next, [Commit, Opening, Commit, Opening, Commit, Opening, Opened, Tables]);
+    assert_eq!(from_p2[shift.0 + 7].body.len(), 1 + bucket * n / 8 + 32);
 }

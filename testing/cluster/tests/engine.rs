@@ -3,7 +3,7 @@
 use chacha20::ChaCha20Rng;
 use cotenant_cluster::{Honest, Local, random_circuit, run, session_rng};
 use cotenant_core::{Bits, Digest, PartyId};
-use cotenant_mpc::{Engine, Error, Given, Online, Session, Source, Stats, VerifiedWires};
+use cotenant_mpc::{Engine, Error, Given, Online, Options, Session, PhaseStats, Phase, Source, Stats, VerifiedWires};
 use proptest::prelude::*;
 use rand_core::SeedableRng;
 
@@ -32,7 +32,7 @@ async fn two_circuits(link: Local, seed: u64) -> Result<Seen, Error> {
     let second = random_circuit(12 + 4 + 3, 0, 60, 9, &mut shape);
     let values = Bits::random(5 * n + 6, &mut shape);
 
-    let mut s = Session::start(link, AGREED, rng, None).await?;
+    let mut s = Session::start(link, AGREED, rng, Options::default()).await?;
     let me = s.me();
     let private: Vec<_> = PartyId::all(n).map(|p| s.declare(Source::Private(p), 5)).collect();
     let public = s.declare(Source::Public, 6);
@@ -101,6 +101,45 @@ fn agrees(n: usize, seed: u64) {
     }
     for (p, s) in seen.iter().enumerate() {
         assert_eq!(s.to_one, (p == n - 1).then(|| seen[0].open[2..7].to_vec()), "opened to the last party alone");
+    }
+}
+
+/// A chain of `count` circuits, each on the outputs of the one before, in one call: the outputs of the last, and what the call took.
+async fn chain(link: Local, count: usize) -> Result<(Vec<bool>, PhaseStats, PhaseStats), Error> {
+    let (me, n) = (cotenant_core::Channel::me(&link), cotenant_core::Channel::parties(&link));
+    let circuit = random_circuit(10, 0, 50, 10, &mut ChaCha20Rng::seed_from_u64(3)).circuit;
+    let mut s = Session::start(link, AGREED, session_rng(count as u64, me), Options::default()).await?;
+    let input = s.declare(Source::Private(PartyId::new(n - 1)), 10);
+    let mut wires: Vec<_> = input.wires().collect();
+    let mut segments = Vec::new();
+    for _ in 0..count {
+        segments.push(s.segment(&circuit, &wires)?);
+        wires = segments.last().expect("one was pushed").wires().collect();
+    }
+    let mut s = s.seal().await?;
+    let value = Bits::from_bytes(&[0xa5, 1]).slice(0, 10);
+    let mut plain = bools(&value);
+    (0..count).for_each(|_| plain = circuit.eval(&plain));
+    s.input(vec![if me == PartyId::new(n - 1) { Given::Mine(input, value) } else { Given::Theirs(input) }]).await?;
+    let before = s.stats().phase(Phase::Online);
+    let results = s.evaluate_all(segments).await?;
+    let after = s.stats().phase(Phase::Online);
+    let out = bools(&s.open(results.last().expect("there is a segment")).await?);
+    assert_eq!(out, plain);
+    Ok((out, before, after))
+}
+
+#[test]
+fn ten_segments_in_one_call_take_the_rounds_and_messages_of_one() {
+    for n in [2, 3] {
+        let took = |count: usize| -> Vec<(u64, u64)> {
+            let seen = run(n, Honest, |l| chain(l, count)).into_iter().map(|r| r.expect("honest parties end well"));
+            seen.map(|(_, before, after)| (after.rounds - before.rounds, after.sent_bytes - before.sent_bytes)).collect()
+        };
+        let (one, ten) = (took(1), took(10));
+        assert!(one.iter().zip(&ten).all(|(a, b)| a.0 == b.0), "rounds, {one:?} and {ten:?}");
+        // beyond the masked values a garbler sends the same, whatever the number of segments
+        assert!(one[1..] == ten[1..], "bytes, {one:?} and {ten:?}");
     }
 }
 

@@ -8,7 +8,7 @@ use cotenant_cluster::{
     tamper::{Change, Tamper, Transcript, Verdict, honest_messages, judge, of_kind},
 };
 use cotenant_core::{Channel, ChannelFault, Digest, PartyId};
-use cotenant_mpc::{Engine, Error, Given, Kind, Misuse, Online, Phase, Reason, Session, Source, VerifiedWires};
+use cotenant_mpc::{Engine, Error, Given, Kind, Misuse, Online, Options, Phase, Reason, Session, Source, VerifiedWires};
 use std::sync::Arc;
 
 /// The phase in which the first message of a kind is sent in [`everything`].
@@ -94,7 +94,7 @@ fn conjunction() -> Arc<Circuit> {
 /// Opens one segment; if that fails makes every other call there is. Returns the error and what the calls said.
 async fn goes_on_after_an_error(link: Local) -> Result<Option<(Error, Vec<Error>)>, Error> {
     let me = link.me();
-    let mut s = Session::start(link, AGREED, session_rng(5, me), None).await?;
+    let mut s = Session::start(link, AGREED, session_rng(5, me), Options::default()).await?;
     let used = s.declare(Source::Joint, 2);
     let unused = s.declare(Source::Joint, 1);
     let soldered = s.declare(Source::Soldered, 1);

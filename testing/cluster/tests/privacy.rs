@@ -4,7 +4,7 @@
 use cotenant_circuit::{Builder, Circuit};
 use cotenant_cluster::{Hands, Honest, Local, Meddler, Message, run, session_rng};
 use cotenant_core::{Bits, Channel, Digest, PartyId};
-use cotenant_mpc::{Check, Engine, Error, Given, Input, Kind, Misuse, Online, Reason, Sealed, Segment, Session, Source, VerifiedWires};
+use cotenant_mpc::{Check, Engine, Error, Given, Input, Kind, Misuse, Online, Options, Reason, Sealed, Segment, Session, Source, VerifiedWires};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
@@ -25,7 +25,7 @@ fn sum() -> Arc<Circuit> {
 /// A sealed session of three with an input each of P2 and P3, and their sum as a segment.
 async fn sealed(link: Local, seed: u64) -> Result<(Sealed<Local>, [Input; 2], Segment), Error> {
     let rng = session_rng(seed, link.me());
-    let mut s = Session::start(link, AGREED, rng, None).await?;
+    let mut s = Session::start(link, AGREED, rng, Options::default()).await?;
     let inputs = [1, 2].map(|p| s.declare(Source::Private(PartyId::new(p)), WIDTH));
     let wires: Vec<_> = inputs.iter().flat_map(|i| i.wires()).collect();
     let segment = s.segment(&sum(), &wires)?;

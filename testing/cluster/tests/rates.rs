@@ -43,21 +43,36 @@ fn expect(count: usize, runs: usize, probability: f64) {
     assert!(off <= 5.0 * variance.sqrt(), "{count} of {runs}, expected {mean} with variance {variance}");
 }
 
+/// Flips a bit of one tree's correction in a message.
+fn spoil_tree(tree: usize, seed: u64) -> impl Fn(&mut [u8]) + Send + 'static {
+    move |b: &mut [u8]| {
+        let tree_bytes = (b.len() - 1) / 32;
+        b[1 + tree * tree_bytes + seed as usize] ^= 1 << seed;
+    }
+}
+
 /// A correction that is wrong in one tree shifts the sender's columns of that tree where its Delta has a 1: not noticed, and of no effect, if Delta is 0 in
-/// all four; that is 1 of 16.
+/// all four; that is 1 of 16. Column 0 is not transferred. With three parties the coefficients are a coin, which the correction does not change.
 #[test]
 fn a_false_correction_is_noticed_by_a_receiver_whose_key_is_not_0_there() {
     for seed in 0..6 {
-        let delta = formula::delta(seed, p(1)).0;
-        let zero = (0..32).find(|t| delta >> (4 * t) & 15 == 0);
-        let other = (0..32).find(|t| delta >> (4 * t) & 15 != 0);
+        let used = formula::delta(seed, p(1)).0 - 1;
+        let zero = (0..32).find(|t| used >> (4 * t) & 15 == 0);
+        let other = (0..32).find(|t| used >> (4 * t) & 15 != 0);
         for tree in [zero, other].into_iter().flatten() {
-            let place = move |b: &mut [u8]| {
-                let tree_bytes = (b.len() - 1) / 32;
-                b[1 + tree * tree_bytes + seed as usize] ^= 1 << seed;
-            };
-            let verdict = end(2, seed, Kind::CotCorrection, p(2), p(1), place);
+            let verdict = end(3, seed, Kind::CotCorrection, p(2), p(1), spoil_tree(tree, seed));
             assert_eq!(verdict, if Some(tree) == zero { Verdict::Correct } else { Verdict::Caught(Check::CorrelatedOt) });
+        }
+    }
+}
+
+/// With two parties the coefficients are a hash of the correction: a proof for another correction does not fit, whatever Delta is.
+#[test]
+fn a_correction_that_is_not_the_proved_one_is_always_noticed_by_two_parties() {
+    for seed in 0..6 {
+        for tree in 0..8 {
+            let verdict = end(2, seed, Kind::CotCorrection, p(2), p(1), spoil_tree(4 * tree, seed));
+            assert_eq!(verdict, Verdict::Caught(Check::CorrelatedOt));
         }
     }
 }
@@ -82,7 +97,7 @@ fn a_false_half_and_is_noticed_by_a_receiver_whose_x_is_1() {
     const RUNS: usize = 64;
     let mut caught = 0;
     for seed in 0..RUNS as u64 {
-        let triple = 37 * seed as usize;
+        let triple = 37 * seed as usize % 512;
         let g = end(2, seed, Kind::LeakyAnd, p(2), p(1), move |b| b[1 + triple / 8] ^= 1 << (triple % 8));
         let u = end(2, seed, Kind::LeakyAnd, p(2), p(1), move |b| {
             let bits = (b.len() - 1) / 65;

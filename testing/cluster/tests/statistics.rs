@@ -11,7 +11,7 @@ use cotenant_cluster::{
     tamper::{Transcript, honest_messages, of_kind},
 };
 use cotenant_core::{Channel, PartyId};
-use cotenant_mpc::{Engine, Error, Given, Kind, Online, Session, Source};
+use cotenant_mpc::{Engine, Error, Given, Kind, Online, Options, Session, Source};
 use std::{collections::HashSet, sync::Arc};
 
 /// The counts are those of a uniform distribution.
@@ -80,7 +80,7 @@ async fn same_gate(link: Local, seeds: [u64; 3], gates: usize) -> Result<(), Err
     let out = b.and(w[0], w[1]);
     b.output(&[out]);
     let circuit = Arc::new(b.finish());
-    let mut s = Session::start(link, AGREED, session_rng(seeds[me.index()], me), None).await?;
+    let mut s = Session::start(link, AGREED, session_rng(seeds[me.index()], me), Options::default()).await?;
     let input = s.declare(Source::Joint, 2);
     let wires: Vec<_> = input.wires().collect();
     let segments = (0..gates).map(|_| s.segment(&circuit, &wires)).collect::<Result<Vec<_>, _>>()?;

@@ -10,7 +10,8 @@ pub(crate) enum Call {
     Start(Digest),
     Seal(Vec<Item>),
     Input(Vec<Giving>),
-    Evaluate(usize, Arc<Planned>),
+    /// Segments with their numbers, in order.
+    Evaluate(Vec<(usize, Arc<Planned>)>),
     Solder(Range<u32>, Vec<u32>),
     Open(Vec<u32>),
     OpenTo(Vec<u32>, PartyId),
@@ -80,7 +81,7 @@ impl Call {
             (Start(a), Start(b)) | (Compare(a), Compare(b)) => (a == b, Check::PublicValue),
             (Seal(a), Seal(b)) => (a == b, Check::Plan),
             (Input(a), Input(b)) => return inputs_disagree(a, b),
-            (Evaluate(a, _), Evaluate(b, _)) => (a == b, Check::Order),
+            (Evaluate(a), Evaluate(b)) => (a.iter().map(|s| s.0).eq(b.iter().map(|s| s.0)), Check::Order),
             (Solder(a, x), Solder(b, y)) => (a == b && x == y, Check::Order),
             (Open(a), Open(b)) => (a == b, Check::Order),
             (OpenTo(a, p), OpenTo(b, q)) => (a == b && p == q, Check::Order),

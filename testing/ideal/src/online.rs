@@ -70,6 +70,23 @@ impl Ideal {
         if wires.tag == self.tag { Ok(wires.wires.to_vec()) } else { Err(Misuse::Foreign) }
     }
 
+    /// Takes segments out of the plan, with their numbers, once all of them can be evaluated in this order.
+    fn take(&mut self, segments: Vec<Segment>) -> Result<Vec<(usize, Arc<Planned>)>, Misuse> {
+        let mut taken: Vec<(usize, Arc<Planned>)> = Vec::new();
+        for segment in segments {
+            let index = segment.index(self.tag)?;
+            let planned = self.segments.get(index).and_then(Option::as_ref).filter(|_| taken.iter().all(|(i, _)| *i != index));
+            let planned = planned.ok_or(Misuse::Foreign)?;
+            let has_value = |&w: &u32| self.seat.is_known(w) || taken.iter().any(|(_, p)| p.outputs.contains(&w));
+            if !planned.inputs.iter().all(has_value) {
+                return Err(Misuse::NotEvaluated);
+            }
+            taken.push((index, planned.clone()));
+        }
+        taken.iter().for_each(|(index, _)| self.segments[*index] = None);
+        Ok(taken)
+    }
+
     fn giving(&self, given: Given) -> Result<Giving, Misuse> {
         let (Given::Public(i, _) | Given::Mine(i, _) | Given::Theirs(i) | Given::Joint(i)) = &given;
         let (source, len, wires) = (i.source(), i.len(), i.numbers(self.tag)?);
@@ -100,17 +117,15 @@ impl Online for Ideal {
         self.meet(Call::Input(givings)).await.map(drop)
     }
 
-    async fn evaluate(&mut self, segment: Segment) -> Result<Verified, Error> {
+    async fn evaluate_all(&mut self, segments: Vec<Segment>) -> Result<Vec<Verified>, Error> {
         self.alive()?;
-        let index = segment.index(self.tag)?;
-        let slot = self.segments.get_mut(index).ok_or(Misuse::Foreign)?;
-        if slot.as_ref().is_some_and(|p| !p.inputs.iter().all(|&w| self.seat.is_known(w))) {
-            return Err(Misuse::NotEvaluated.into());
+        let planned = self.take(segments)?;
+        if planned.is_empty() {
+            return Ok(Vec::new());
         }
-        let planned = slot.take().ok_or(Misuse::Foreign)?;
-        let outputs = planned.outputs.clone();
-        self.meet(Call::Evaluate(index, planned)).await?;
-        Ok(Verified { tag: self.tag, wires: outputs.collect() })
+        let verified = planned.iter().map(|(_, p)| Verified { tag: self.tag, wires: p.outputs.clone().collect() }).collect();
+        self.meet(Call::Evaluate(planned)).await?;
+        Ok(verified)
     }
 
     async fn solder(&mut self, input: Input, to: &Verified) -> Result<(), Error> {

@@ -31,8 +31,8 @@ impl Trusted {
                 (0..mine.len()).for_each(|k| self.give(calls, k));
                 everyone(Reply::Done)
             }
-            Call::Evaluate(_, planned) => {
-                self.evaluate(planned);
+            Call::Evaluate(segments) => {
+                segments.iter().for_each(|(_, planned)| self.evaluate(planned));
                 everyone(Reply::Done)
             }
             Call::Solder(wires, to) => {

@@ -4,7 +4,7 @@ use cotenant_circuit::{Builder, Circuit};
 use cotenant_cluster::{Honest, run, session_rng};
 use cotenant_core::{Channel, Digest, PartyId};
 use cotenant_ideal::{IdealSession, Seat, seats};
-use cotenant_mpc::{Engine, Error, Given, Input, Online, Segment, Session, Source};
+use cotenant_mpc::{Engine, Error, Given, Input, Online, Options, Segment, Session, Source};
 use futures::{executor::block_on, future::join_all};
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub(crate) trait Body<T> {
 pub(crate) fn real<T>(n: usize, seed: u64, body: &impl Body<T>) -> Outcome<T> {
     run(n, Honest, async |link| {
         let me = link.me();
-        body.party(Session::start(link, body.agreed(me), session_rng(seed, me), None).await?).await
+        body.party(Session::start(link, body.agreed(me), session_rng(seed, me), Options::default()).await?).await
     })
 }
 

@@ -38,6 +38,8 @@ impl Body<Vec<Misuse>> for Mistakes {
         let (spare, short) = (s.declare(Source::Public, 3), s.declare(Source::Soldered, 2));
         let one = s.segment(&and(), &wires)?;
         let never = s.segment(&identity(3), &soldered.wires().collect::<Vec<_>>())?;
+        let first = [s.segment(&and(), &wires)?, s.segment(&and(), &wires)?];
+        let second = s.segment(&identity(1), &first[0].wires().collect::<Vec<_>>())?;
         let mut s = s.seal().await?;
         let [a, b, c] = wrong;
         found.extend([
@@ -53,6 +55,13 @@ impl Body<Vec<Misuse>> for Mistakes {
             misuse(s.input(vec![Given::Joint(foreign(Source::Joint, 2))]).await),
         ]);
         s.input(vec![Given::Joint(joint)]).await?;
+        let (before, [first, other]) = (s.stats(), first);
+        found.extend([
+            misuse(s.evaluate_all(vec![second, first]).await),
+            misuse(s.evaluate_all(vec![other, Segment::new(Tag::fresh(), 0, 0..0)]).await),
+        ]);
+        assert!(s.evaluate_all(Vec::new()).await?.is_empty());
+        assert_eq!(s.stats(), before, "nothing was sent");
         let one = s.evaluate(one).await?;
         found.extend([
             misuse(s.solder(foreign(Source::Soldered, 1), &one).await),
@@ -69,7 +78,7 @@ impl Body<Vec<Misuse>> for Mistakes {
 fn both_engines_find_the_same_mistakes() {
     use Misuse::*;
     let plan = [Count, Foreign, NotPublic];
-    let online = [NotEvaluated, Foreign, Foreign, Foreign, WrongInput, Count, Count];
+    let online = [NotEvaluated, Foreign, Foreign, NotEvaluated, Foreign, Foreign, WrongInput, Count, Count];
     let wanted: Vec<Misuse> = plan.into_iter().chain([WrongInput; 7]).chain(online).collect();
     for outcome in [real(2, 1, &Mistakes), ideal(2, 1, &Mistakes)] {
         for found in texts(outcome) {

@@ -77,6 +77,32 @@ impl Body<Seen> for TwoCircuits {
     }
 }
 
+/// A chain of two circuits in one call, and beside it a circuit that takes nothing of them.
+struct Chain(u64);
+
+impl Body<Vec<Vec<bool>>> for Chain {
+    async fn party<E: Engine>(&self, mut s: E) -> Result<Vec<Vec<bool>>, Error> {
+        let me = s.me();
+        let mut shape = ChaCha20Rng::seed_from_u64(self.0);
+        let circuits = [(8, 120, 12), (12, 60, 9), (8, 30, 5)].map(|(inputs, gates, outputs)| random_circuit(inputs, 0, gates, outputs, &mut shape).circuit);
+        let value = Bits::random(8, &mut shape);
+        let input = s.declare(Source::Private(PartyId::new(1)), 8);
+        let wires: Vec<_> = input.wires().collect();
+        let first = s.segment(&circuits[0], &wires)?;
+        let second = s.segment(&circuits[1], &first.wires().collect::<Vec<_>>())?;
+        let aside = s.segment(&circuits[2], &wires)?;
+        let mut s = s.seal().await?;
+        let plain = [circuits[0].eval(&bools(&value)), circuits[2].eval(&bools(&value))];
+        s.input(vec![if me == PartyId::new(1) { Given::Mine(input, value) } else { Given::Theirs(input) }]).await?;
+        let mut opened = Vec::new();
+        for wires in s.evaluate_all(vec![first, second, aside]).await? {
+            opened.push(bools(&s.open(&wires).await?));
+        }
+        assert_eq!(opened, [plain[0].clone(), circuits[1].eval(&plain[0]), plain[1].clone()]);
+        Ok(opened)
+    }
+}
+
 fn bools(b: &Bits) -> Vec<bool> {
     b.iter().collect()
 }
@@ -100,6 +126,15 @@ fn both_engines_give_every_party_the_same() {
             assert_eq!((&seen.joint, seen.coin), (&ideal[0].joint, ideal[0].coin), "what is joint is the same at all");
             assert_eq!(seen.exchanged, (0..n as u8).map(|q| vec![q, 9]).collect::<Vec<_>>());
         }
+    }
+}
+
+#[test]
+fn both_engines_evaluate_a_chain_in_one_call() {
+    for (n, seed) in [(2, 1), (2, 2), (3, 3), (4, 4)] {
+        let (real, ideal) = (well(real(n, seed, &Chain(seed))), well(ideal(n, seed, &Chain(seed))));
+        assert_eq!(real, ideal);
+        assert!(ideal.iter().all(|seen| *seen == ideal[0]));
     }
 }
 
