@@ -14,8 +14,6 @@ pub enum Domain {
     Coin,
     /// Running digests of broadcast messages, compared by all.
     Echo,
-    /// Hash over the MACs of opened bits.
-    OpenMacs,
     /// Keys from a base OT.
     BaseOt,
     /// Hashing a base OT's choice to the group.
@@ -50,7 +48,6 @@ impl Domain {
             Domain::Commit => "cotenant 2026-11 commitment",
             Domain::Coin => "cotenant 2026-11 coin",
             Domain::Echo => "cotenant 2026-11 echo",
-            Domain::OpenMacs => "cotenant 2026-11 opened macs",
             Domain::BaseOt => "cotenant 2026-11 base ot key",
             Domain::BaseOtGroup => "cotenant 2026-11 base ot hash to group",
             Domain::PprfCheck => "cotenant 2026-11 punctured prf check",

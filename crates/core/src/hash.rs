@@ -41,6 +41,8 @@ pub enum TweakUse {
     GateLeft = 3,
     /// Second half gate, keyed by the right input.
     GateRight = 4,
+    /// MACs of opened bits.
+    OpenedMac = 5,
 }
 
 /// The one place where tweaks are made: use, two parties, and a number that the session never uses twice for that use and pair.

@@ -36,7 +36,7 @@ pub enum Kind {
     LeakyAnd = 13,
     /// Leaky triples: the bits d.
     LeakyShift = 14,
-    /// Bits opened to a party, and the hash over their MACs (32).
+    /// Bits opened to a party, and the sum of the hashes of their MACs (16).
     Opened = 15,
     /// Digest of the plan (32).
     Plan = 16,

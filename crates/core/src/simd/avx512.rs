@@ -79,11 +79,12 @@ pub(super) fn planes_to_rows(planes: &[Block], rows: &mut [[Block; 128]]) {
             let x = interleave_16(interleave_16(interleave_16(interleave_16(get_all(x)))));
             for (q, x) in x.as_chunks().0.iter().enumerate() {
                 for (rows, x) in rows.iter_mut().zip(transpose_lanes(*x)) {
-                    put(rows, 16 * j + 4 * q, x);
+                    put_past_cache(rows, 16 * j + 4 * q, x);
                 }
             }
         }
     }
+    _mm_sfence();
 }
 
 /// The bytes of the first half of some vectors between those of the second, pair by pair and lane by lane. With the bytes of a lane numbered
@@ -217,6 +218,22 @@ fn words(x: &[u64]) -> V {
         None if x.is_empty() => zero(),
         // SAFETY: reads the words that the mask names, which are those of the slice.
         None => unsafe { _mm512_maskz_loadu_epi64((1 << x.len()) - 1, x.as_ptr().cast()) },
+    }
+}
+
+/// Stores at block `at` without reading the line of memory first, if it begins there: whole lines are written, and not looked at for a while. A fence must
+/// follow before another thread may read them.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn put_past_cache(x: &mut [Block; 128], at: usize, v: V) {
+    let x: &mut [Block; LANES] = x[at..].first_chunk_mut().expect("four rows");
+    let to = x.as_mut_ptr();
+    if to.addr().is_multiple_of(64) {
+        // SAFETY: the array is as long as a vector and lies at a multiple of its length.
+        unsafe { _mm512_stream_si512(to.cast(), v) }
+    } else {
+        // SAFETY: the array is as long as a vector, and the store needs no alignment.
+        unsafe { _mm512_storeu_si512(to.cast(), v) }
     }
 }
 
