@@ -9,7 +9,13 @@ use crate::{
     scenario::AGREED,
 };
 use chacha20::ChaCha20Rng;
-use cotenant_core::{Bits, Block, Channel, Digest, Domain, PartyId, block, codec::Writer, domain::Hasher, prg::Prg};
+use cotenant_core::{
+    Bits, Block, Channel, Digest, Domain, PartyId,
+    codec::Writer,
+    domain::Hasher,
+    hash::{Tmmo, TweakUse, tweak},
+    prg::Prg,
+};
 use cotenant_mpc::{
     Kind,
     ot::{Checked, Choices, Chunk, CotReceiver, CotSender, K, Pair, ReceiverSetup, SenderSetup},
@@ -178,7 +184,9 @@ impl Rogue {
 
     /// Opens the test bits, with the lie; the sum.
     async fn open(&mut self, tests: &Tests) -> Option<Bits> {
-        self.counter += 1;
+        let mut key = [0; 16];
+        Domain::HashKey.hasher().field(&self.session.0).expand(&mut key);
+        let hash = Tmmo::new(Block(u128::from_le_bytes(key)));
         let mut sum = tests.bits.slice(0, TESTS);
         for k in 0..self.peers.len() {
             let (mut bits, mut macs) = (tests.bits.slice(0, TESTS), tests.rows[k].0[..TESTS].to_vec());
@@ -189,10 +197,10 @@ impl Rogue {
                 macs[0] ^= Block(shift);
             }
             bits.set(0, bits.get(0) ^ other);
-            let mut h = Domain::OpenMacs.hasher();
-            h.field(&self.session.0).number(self.link.me().index() as u64).number(self.peers[k].id.index() as u64).number(self.counter);
-            h.raw(block::as_bytes(&macs));
-            self.send(self.peers[k].id, message(Kind::Opened).bits(&bits).bytes(&h.digest().0)).await?;
+            // The first tweaks of the session.
+            hash.hash_run(&mut macs, tweak(TweakUse::OpenedMac, self.link.me(), self.peers[k].id, 0));
+            let tag = macs.iter().fold(Block::ZERO, |s, &m| s ^ m);
+            self.send(self.peers[k].id, message(Kind::Opened).bits(&bits).blocks(&[tag])).await?;
         }
         for k in 0..self.peers.len() {
             let theirs = recv(&mut self.link, self.peers[k].id, Kind::Opened).await?;

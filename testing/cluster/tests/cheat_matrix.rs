@@ -87,7 +87,7 @@ fn table(kind: Kind, n: usize, from: PartyId, len: usize) -> Line {
             line(vec![when_used(1..1 + bits, &[Triple]), when_used(1 + bits..len, &[Triple])])
         }
         Kind::LeakyShift => line(vec![always(1..len, if echoed { &[Echo] } else { &[Triple] })]),
-        Kind::Opened => line(vec![always(1..len - 32, &[OpenedMac, Format]), always(len - 32..len, &[OpenedMac])]),
+        Kind::Opened => line(vec![always(1..len - 16, &[OpenedMac, Format]), always(len - 16..len, &[OpenedMac])]),
         Kind::Plan => line(vec![always(1..33, &[Plan])]),
         Kind::Tables => {
             let rows = table_rows(n, len - 1);

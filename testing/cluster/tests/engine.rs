@@ -3,7 +3,7 @@
 use chacha20::ChaCha20Rng;
 use cotenant_cluster::{Honest, Local, random_circuit, run, session_rng};
 use cotenant_core::{Bits, Digest, PartyId};
-use cotenant_mpc::{Engine, Error, Given, Online, Options, Session, PhaseStats, Phase, Source, Stats, VerifiedWires};
+use cotenant_mpc::{Engine, Error, Given, Online, Options, Phase, PhaseStats, Session, Source, Stats, VerifiedWires};
 use proptest::prelude::*;
 use rand_core::SeedableRng;
 

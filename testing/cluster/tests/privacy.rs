@@ -4,7 +4,9 @@
 use cotenant_circuit::{Builder, Circuit};
 use cotenant_cluster::{Hands, Honest, Local, Meddler, Message, run, session_rng};
 use cotenant_core::{Bits, Channel, Digest, PartyId};
-use cotenant_mpc::{Check, Engine, Error, Given, Input, Kind, Misuse, Online, Options, Reason, Sealed, Segment, Session, Source, VerifiedWires};
+use cotenant_mpc::{
+    Check, Engine, Error, Given, Input, Kind, Misuse, Online, Options, Reason, Sealed, Segment, Session, Source, VerifiedWires,
+};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
