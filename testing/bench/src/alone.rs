@@ -21,7 +21,7 @@ use cotenant_cluster::{
 };
 use cotenant_core::{Channel, PartyId};
 use serde::Serialize;
-use std::sync::Arc;
+use std::{num::NonZeroUsize, sync::Arc};
 
 /// Of every party's randomness.
 const SEED: u64 = 1;
@@ -32,7 +32,7 @@ pub struct Report {
     /// Number of parties.
     pub parties: usize,
     /// Threads that the party computed on.
-    pub threads: usize,
+    pub threads: NonZeroUsize,
     /// AND gates garbled and evaluated.
     pub ands: u64,
     /// Seconds of each party alone, all phases.
@@ -50,7 +50,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Runs the session of a job with all parties in this process.
+    /// Runs the session of a job with all parties in this process, on one thread.
     ///
     /// # Errors
     /// [`Error::WrongResult`], or the session's.
@@ -59,7 +59,7 @@ impl Session {
         let recordings: Vec<Recording> = (0..parties).map(|_| Recording::default()).collect();
         let ran = run_in_process(parties, Honest, |link| {
             let me = link.me();
-            session::measure(recordings[me.index()].of(link), session_rng(SEED, me), &workload, 1, |_| {})
+            session::measure(recordings[me.index()].of(link), session_rng(SEED, me), &workload, NonZeroUsize::MIN, |_| {})
         });
         let measured = ran.into_iter().collect::<Result<Vec<_>, _>>()?;
         if !measured.iter().all(|one| workload.gives(&one.outputs)) {
@@ -73,15 +73,14 @@ impl Session {
         self.workload.ands() as u64
     }
 
-    /// The same once more for one party, with the others' messages at hand.
+    /// The same once more for one party, with the others' messages at hand. Waits for nothing: everything is done when it is first polled.
     ///
     /// # Errors
     /// [`Error::WrongResult`] if it was not the same, or the session's.
-    pub async fn replay(&self, party: usize, threads: usize) -> Result<Measured, Error> {
+    pub async fn replay(&self, party: usize, threads: NonZeroUsize) -> Result<Measured, Error> {
         let (recording, recorded) = &self.parties[party];
         let me = PartyId::new(party);
-        let (links, workload) = (recording.replay(me), self.workload.clone());
-        let again = on_own_thread(async move { session::measure(links, session_rng(SEED, me), &workload, threads, |_| {}).await }).await?;
+        let again = session::measure(recording.replay(me), session_rng(SEED, me), &self.workload, threads, |_| {}).await?;
         let same = again.outputs.words() == recorded.outputs.words() && again.stats.total() == recorded.stats.total();
         if same { Ok(again) } else { Err(Error::WrongResult("a party that runs again")) }
     }
@@ -92,13 +91,19 @@ impl Session {
 /// # Errors
 /// What failed first.
 pub async fn run(parties: usize, job: Job) -> Result<Report, Error> {
+    // On a thread of its own, as it could not be interrupted otherwise.
+    on_own_thread(measure(parties, job)).await
+}
+
+async fn measure(parties: usize, job: Job) -> Result<Report, Error> {
     let session = Session::record(parties, &job)?;
     let calibration = calibrate()?;
-    let mut steps = Vec::new();
+    let (mut total_s, mut steps) = (Vec::new(), Vec::new());
     for party in 0..parties {
-        steps.push(session.replay(party, job.threads).await?.steps);
+        let measured = session.replay(party, job.threads).await?;
+        total_s.push(measured.total_s());
+        steps.push(measured.steps);
     }
-    let total_s = steps.iter().map(|steps| steps.iter().map(|step| step.seconds).sum()).collect();
     Ok(Report { parties, threads: job.threads, ands: session.ands(), total_s, steps, calibration })
 }
 
@@ -130,15 +135,18 @@ mod tests {
     use super::*;
     use crate::workload::{SEGMENT, Unit};
 
+    /// On any number of threads: what a party sends does not depend on it.
     #[tokio::test]
     async fn a_party_runs_alone_with_the_messages_of_the_others() {
-        let job = Job { unit: Unit::Aes, ands: 1, segment: SEGMENT, threads: 1 };
+        let job = Job { unit: Unit::Aes, ands: 1, segment: SEGMENT, threads: NonZeroUsize::MIN };
         let mut session = Session::record(3, &job).unwrap();
         for party in 0..3 {
-            assert_eq!(session.replay(party, 1).await.unwrap().stats.ands, 6400);
+            for threads in [1, 2].map(|threads| NonZeroUsize::new(threads).unwrap()) {
+                assert_eq!(session.replay(party, threads).await.unwrap().stats.ands, 6400);
+            }
         }
         // With another's messages it fails and gives no figures.
         session.parties.swap(0, 1);
-        assert!(session.replay(0, 1).await.is_err());
+        assert!(session.replay(0, NonZeroUsize::MIN).await.is_err());
     }
 }

@@ -20,7 +20,7 @@ use cotenant_agent::{
     relay::Relay,
 };
 use cotenant_core::{Domain, PartyId};
-use cotenant_mpc::Session;
+use cotenant_mpc::{Options, Session};
 use cotenant_tls::{
     AnswerLimits, Config, Target, TrustRoots,
     pki_types::{ServerName, UnixTime},
@@ -189,7 +189,7 @@ pub async fn attend(party: &Party, job: Job) -> Result<Figures, Error> {
     };
     let measured = on_own_thread(async move {
         let progress: cotenant_mpc::Observer = Box::new(move |progress| watcher.progress(progress));
-        let session = Session::start(lane, agreed, rng, Some(progress)).await?;
+        let session = Session::start(lane, agreed, rng, Options { observer: Some(progress), ..Options::default() }).await?;
         record(Event::Finished(Stage::Setup, session.stats()));
         let session = Tally::new(session);
         let planned = session.planned();

@@ -5,7 +5,6 @@ use crate::{
     error::Error,
     line::Line,
     processes::{self, Place, print},
-    session::MOST_THREADS,
     table::{self, Rows},
     targets,
     workload::{SEGMENT, Unit},
@@ -13,7 +12,7 @@ use crate::{
 use clap::{Args, Parser, Subcommand};
 use cotenant::children::ERROR_PREFIX;
 use serde::Serialize;
-use std::{io::Write, path::PathBuf, process::ExitCode, time::Duration};
+use std::{io::Write, num::NonZeroUsize, path::PathBuf, process::ExitCode, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
 
 const EXAMPLES: &str = "Examples:
@@ -103,17 +102,14 @@ struct JobArgs {
     /// About so many AND gates in one circuit, which is evaluated as often as needed
     #[arg(long, value_name = "M", value_parser = parse_ands, default_value_t = SEGMENT)]
     segment: usize,
-    /// Threads of each party; 1 is all there is yet
-    #[arg(long, value_name = "T", default_value = "1")]
-    threads: usize,
+    /// Threads that each party computes on
+    #[arg(long, value_name = "T", value_parser = parse_threads, default_value = "1")]
+    threads: NonZeroUsize,
 }
 
 impl JobArgs {
-    fn job(&self) -> Result<engine::Job, Error> {
-        if !(1..=MOST_THREADS).contains(&self.threads) {
-            return Err(Error::NotBuilt { option: "--threads", missing: "the engine computes on one thread of each party so far" });
-        }
-        Ok(engine::Job { unit: self.circuit, ands: self.ands, segment: self.segment, threads: self.threads })
+    fn job(&self) -> engine::Job {
+        engine::Job { unit: self.circuit, ands: self.ands, segment: self.segment, threads: self.threads }
     }
 }
 
@@ -242,7 +238,7 @@ async fn run(what: What) -> Result<(), Error> {
     match what {
         What::Engine(args) => {
             let place = Place { line: args.line.line()?, cores: args.cores };
-            let report = engine::run(args.job.parties, args.job.job()?, place, args.profile).await?;
+            let report = engine::run(args.job.parties, args.job.job(), place, args.profile).await?;
             show(args.json, &report, |report| with(engine::Report::rows(report), report.profile()))
         }
         What::Table(args) => {
@@ -255,7 +251,7 @@ async fn run(what: What) -> Result<(), Error> {
             show(args.json, &report, curve::Report::text)
         }
         What::Alone(args) => {
-            let report = alone::run(args.job.parties, args.job.job()?).await?;
+            let report = alone::run(args.job.parties, args.job.job()).await?;
             show(args.json, &report, |report| with(report.rows(), Some(report.profile())))
         }
         What::Cot(args) => {
@@ -312,4 +308,10 @@ fn parse_ands(text: &str) -> Result<usize, String> {
     let most = 1 << 27;
     let ands = text.parse().ok().filter(|ands| (1..=most).contains(ands));
     ands.ok_or_else(|| format!("not a number from 1 to {most}"))
+}
+
+fn parse_threads(text: &str) -> Result<NonZeroUsize, String> {
+    let most = 64;
+    let threads = text.parse().ok().filter(|threads: &NonZeroUsize| threads.get() <= most);
+    threads.ok_or_else(|| format!("not a number from 1 to {most}"))
 }

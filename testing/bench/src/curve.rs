@@ -10,7 +10,7 @@ use crate::{
     workload::{SEGMENT, Unit},
 };
 use serde::{Deserialize, Serialize};
-use std::{fs, io::Write, path::PathBuf};
+use std::{fs, io::Write, num::NonZeroUsize, path::PathBuf};
 
 /// The smallest number of gates.
 const FEWEST: usize = 10_000;
@@ -91,7 +91,7 @@ fn sizes(most: usize) -> impl Iterator<Item = usize> {
 }
 
 async fn measure(parties: usize, ands: usize, repeat: usize) -> Result<Point, Error> {
-    let job = Job { unit: Unit::Aes, ands, segment: SEGMENT, threads: 1 };
+    let job = Job { unit: Unit::Aes, ands, segment: SEGMENT, threads: NonZeroUsize::MIN };
     let mut fastest: Option<engine::Report> = None;
     for _ in 0..repeat {
         let report = engine::run(parties, job, Place::default(), false).await?;

@@ -4,7 +4,7 @@ use crate::{
     calibrate::{Calibration, calibrate},
     error::Error,
     processes::{self, Party, Place, peak_mb},
-    session::{self, Measured, ONLINE, SETUP},
+    session::{self, Measured},
     steps::Step,
     table::{self, Rows},
     workload::{Unit, Workload},
@@ -17,7 +17,7 @@ use cotenant::{
 use cotenant_core::PartyId;
 use cotenant_mpc::Phase;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{num::NonZeroUsize, sync::Arc};
 
 /// What each party's process does.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub struct Job {
     /// About so many in one circuit, which is evaluated as often as needed.
     pub segment: usize,
     /// Threads that a party computes on.
-    pub threads: usize,
+    pub threads: NonZeroUsize,
 }
 
 impl Job {
@@ -43,7 +43,11 @@ impl Job {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Figures {
     ands: u64,
+    setup_s: f64,
+    prepare_s: f64,
+    online_s: f64,
     sent_bytes: u64,
+    aes_blocks: u64,
     rounds_online: u64,
     peak_mb: f64,
     steps: Vec<Step>,
@@ -70,6 +74,8 @@ pub struct Report {
     pub and_per_s_online: f64,
     /// Message bytes sent in all phases, to all other parties together.
     pub bytes_per_and: Vec<f64>,
+    /// AES blocks of all phases.
+    pub aes_blocks_per_and: Vec<f64>,
     /// Highest resident memory of each process, in MB of 10^6 bytes.
     pub peak_mb: Vec<f64>,
     /// The most that a party waited for an answer.
@@ -90,6 +96,8 @@ pub struct OfMachine {
     pub and_per_aes_block: f64,
     /// The same online.
     pub and_per_aes_block_online: f64,
+    /// AES blocks of the busiest party over those that one core makes in the time.
+    pub of_aes: f64,
     /// Bytes that the busiest party sent over what one TCP connection, or the emulated link to each other party, carries in the time.
     pub of_link: f64,
     /// Resident memory of the largest process over what one core copies in the time.
@@ -106,25 +114,27 @@ pub async fn run(parties: usize, job: Job, place: Place, profile: bool) -> Resul
     let all: Vec<Figures> = processes::run(parties, place, &processes::Job::Engine(job)).await?;
     let slowest = all.iter().max_by(|a, b| a.total_s().total_cmp(&b.total_s())).expect("there are parties");
     let (ands, total_s) = (slowest.ands, slowest.total_s());
-    let [setup_s, online_s] = [slowest.seconds(&[SETUP]), slowest.seconds(&ONLINE)];
-    let [and_per_s, and_per_s_online] = [total_s, online_s].map(|seconds| ands as f64 / seconds);
+    let [and_per_s, and_per_s_online] = [total_s, slowest.online_s].map(|seconds| ands as f64 / seconds);
+    let an_and = |of: fn(&Figures) -> u64| all.iter().map(|party| of(party) as f64 / ands as f64).collect();
     let most = |of: fn(&Figures) -> f64| all.iter().map(of).fold(0.0, f64::max);
     let of_machine = OfMachine {
         and_per_aes_block: and_per_s / calibration.aes_blocks_per_s,
         and_per_aes_block_online: and_per_s_online / calibration.aes_blocks_per_s,
+        of_aes: most(|party| party.aes_blocks as f64) / total_s / calibration.aes_blocks_per_s,
         of_link: most(|party| party.sent_bytes as f64) * 8e-9 / total_s / link_gbit,
         of_copying: most(|party| party.peak_mb) / 1e3 / total_s / calibration.copy_gb_per_s,
     };
     Ok(Report {
         parties,
         ands,
-        setup_s,
-        prepare_s: total_s - setup_s - online_s,
-        online_s,
+        setup_s: slowest.setup_s,
+        prepare_s: slowest.prepare_s,
+        online_s: slowest.online_s,
         total_s,
         and_per_s,
         and_per_s_online,
-        bytes_per_and: all.iter().map(|party| party.sent_bytes as f64 / ands as f64).collect(),
+        bytes_per_and: an_and(|party| party.sent_bytes),
+        aes_blocks_per_and: an_and(|party| party.aes_blocks),
         peak_mb: all.iter().map(|party| party.peak_mb).collect(),
         rounds_online: all.iter().map(|party| party.rounds_online).max().expect("there are parties"),
         calibration,
@@ -135,12 +145,7 @@ pub async fn run(parties: usize, job: Job, place: Place, profile: bool) -> Resul
 
 impl Figures {
     fn total_s(&self) -> f64 {
-        self.steps.iter().map(|step| step.seconds).sum()
-    }
-
-    /// All steps of these names.
-    fn seconds(&self, names: &[&str]) -> f64 {
-        self.steps.iter().filter(|step| names.contains(&step.name.as_str())).map(|step| step.seconds).sum()
+        self.setup_s + self.prepare_s + self.online_s
     }
 }
 
@@ -158,13 +163,15 @@ impl Report {
             ("AND/s in all", table::millions(self.and_per_s)),
             ("AND/s online", table::millions(self.and_per_s_online)),
             ("bytes sent an AND", table::list(&self.bytes_per_and, 1)),
+            ("AES blocks an AND", table::list(&self.aes_blocks_per_and, 1)),
             ("peak memory, MB", table::list(&self.peak_mb, 0)),
             ("rounds online", self.rounds_online.to_string()),
         ];
         rows.extend(table::calibration(&self.calibration));
         let blocks = [of.and_per_aes_block, of.and_per_aes_block_online].map(|ands| format!("{:.1}", 1.0 / ands));
         rows.push(("an AND as AES blocks of one core", format!("{} in all, {} online", blocks[0], blocks[1])));
-        rows.push(("of the link's rate", table::percent(of.of_link)));
+        rows.push(("AES blocks made, of what one core can", table::percent(of.of_aes)));
+        rows.push(("bytes sent, of what the link can", table::percent(of.of_link)));
         rows
     }
 
@@ -179,12 +186,19 @@ pub fn profile(parties: &[Vec<Step>], ands: u64) -> Vec<Vec<String>> {
     let head = ["step", "party", "ns an AND", "computing", "other threads", "bytes an AND", "pages touched"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     let an_and = |figure: f64| format!("{:.1}", figure / ands as f64);
-    for step in 0..parties.iter().map(Vec::len).min().unwrap_or(0) {
+    // In the order of the first party; another need not take the same steps.
+    let mut names: Vec<&str> = Vec::new();
+    parties.iter().flatten().for_each(|step| {
+        if !names.contains(&step.name.as_str()) {
+            names.push(&step.name);
+        }
+    });
+    for name in names {
         for (i, party) in parties.iter().enumerate() {
-            let Step { name, seconds, computing_s, others_s, sent_bytes, faults } = &party[step];
-            let mut row = vec![name.clone(), format!("P{}", i + 1)];
-            row.extend([seconds, computing_s, others_s].map(|seconds| an_and(seconds * 1e9)));
-            row.extend([an_and(*sent_bytes as f64), table::count(*faults)]);
+            let Some(step) = party.iter().find(|step| step.name == name) else { continue };
+            let mut row = vec![name.to_owned(), format!("P{}", i + 1)];
+            row.extend([step.seconds, step.computing_s, step.others_s].map(|seconds| an_and(seconds * 1e9)));
+            row.extend([an_and(step.sent_bytes as f64), table::count(step.faults)]);
             rows.push(row);
         }
     }
@@ -203,11 +217,20 @@ pub async fn attend(party: &Party, job: Job) -> Result<Figures, Error> {
     party.meet().await?;
     let shared = workload.clone();
     let measured = on_own_thread(async move { session::measure(lane, rng, &shared, job.threads, observer).await });
-    let Measured { outputs, stats, steps } = measured.await?;
+    let Measured { outputs, stats, setup_s, prepare_s, online_s, steps } = measured.await?;
     let peak_mb = peak_mb()?;
     if !workload.gives(&outputs) {
         return Err(Error::WrongResult("the joint result"));
     }
-    let (sent_bytes, rounds_online) = (stats.total().sent_bytes, stats.phase(Phase::Online).rounds);
-    Ok(Figures { ands: stats.ands, sent_bytes, rounds_online, peak_mb, steps })
+    Ok(Figures {
+        ands: stats.ands,
+        setup_s,
+        prepare_s,
+        online_s,
+        sent_bytes: stats.total().sent_bytes,
+        aes_blocks: stats.aes_blocks,
+        rounds_online: stats.phase(Phase::Online).rounds,
+        peak_mb,
+        steps,
+    })
 }

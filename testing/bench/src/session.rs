@@ -6,10 +6,8 @@ use crate::{
 };
 use chacha20::ChaCha20Rng;
 use cotenant_core::{Bits, Channel, Domain, PartyId};
-use cotenant_mpc::{Engine, Given, Input, Observer, Online, Progress, Segment, Session, Source, Stats, VerifiedWires};
-
-/// The largest number of threads that a party can compute on.
-pub const MOST_THREADS: usize = 1;
+use cotenant_mpc::{Engine, Given, Input, Observer, Online, Options, Progress, Segment, Session, Source, Stats, VerifiedWires};
+use std::{num::NonZeroUsize, time::Instant};
 
 /// What a session made and cost.
 pub struct Measured {
@@ -17,32 +15,34 @@ pub struct Measured {
     pub outputs: Bits,
     /// The engine's own counts.
     pub stats: Stats,
-    /// Its steps, in order: those of [`SETUP`], those of the preparation, those of [`ONLINE`].
+    /// Session id, base OTs, check of global keys.
+    pub setup_s: f64,
+    /// Authenticated bits, triples and tables.
+    pub prepare_s: f64,
+    /// Inputs, evaluation with its checks, opening of all outputs.
+    pub online_s: f64,
+    /// The set-up, the plan, the steps as the engine names them, inputs, evaluation and openings.
     pub steps: Vec<Step>,
 }
 
-/// Session id, base OTs, check of global keys.
-pub const SETUP: &str = "set-up";
-/// Plan and preparation, up to the first step that the engine names.
-const PREPARE: &str = "preparation";
-/// Inputs, evaluation with its checks, opening of all outputs.
-pub const ONLINE: [&str; 3] = ["inputs", "evaluation", "opening"];
+impl Measured {
+    /// All phases.
+    pub fn total_s(&self) -> f64 {
+        self.setup_s + self.prepare_s + self.online_s
+    }
+}
 
-/// Runs a party of a session on `threads` threads, of which there are at most [`MOST_THREADS`].
+/// Runs a party of a session.
 ///
 /// # Errors
 /// The session's.
-///
-/// # Panics
-/// For another number of threads.
 pub async fn measure<C: Channel>(
     lane: C,
     rng: ChaCha20Rng,
     workload: &Workload,
-    threads: usize,
+    threads: NonZeroUsize,
     mut observer: impl FnMut(Progress) + Send + 'static,
 ) -> Result<Measured, cotenant_mpc::Error> {
-    assert!((1..=MOST_THREADS).contains(&threads), "a party computes on 1 to {MOST_THREADS} threads");
     let values: Vec<[Bits; 2]> = (0..workload.segments).map(|segment| workload.values(segment)).collect();
     let agreed = Domain::Session.hasher().field(b"benchmark").number(workload.ands() as u64).digest();
     let steps = Steps::default();
@@ -51,23 +51,30 @@ pub async fn measure<C: Channel>(
         observed.progress(progress);
         observer(progress);
     });
-    steps.enter(SETUP, 0);
-    let mut session = Session::start(lane, agreed, rng, Some(watch)).await?;
-    steps.enter(PREPARE, session.stats().total().sent_bytes);
+    let started = Instant::now();
+    steps.enter("set-up", 0);
+    let mut session = Session::start(lane, agreed, rng, Options { observer: Some(watch), threads }).await?;
+    let set_up = Instant::now();
+    steps.enter("plan", session.stats().total().sent_bytes);
     let (inputs, segments) = declare(&mut session, workload)?;
     let mut online = session.seal().await?;
-    steps.enter(ONLINE[0], online.stats().total().sent_bytes);
+    let prepared = Instant::now();
+    steps.enter("inputs", online.stats().total().sent_bytes);
     give(&mut online, inputs, values).await?;
-    steps.enter(ONLINE[1], online.stats().total().sent_bytes);
-    let mut verified = Vec::new();
-    for segment in segments {
-        verified.push(online.evaluate(segment).await?);
-    }
-    steps.enter(ONLINE[2], online.stats().total().sent_bytes);
+    steps.enter("evaluation", online.stats().total().sent_bytes);
+    let verified = online.evaluate_all(segments).await?;
+    steps.enter("openings", online.stats().total().sent_bytes);
     let outputs = online.open(&join(verified)).await?;
+    let over = Instant::now();
     let stats = online.stats();
-    let steps = steps.finish(stats.total().sent_bytes);
-    Ok(Measured { outputs, stats, steps })
+    Ok(Measured {
+        outputs,
+        setup_s: (set_up - started).as_secs_f64(),
+        prepare_s: (prepared - set_up).as_secs_f64(),
+        online_s: (over - prepared).as_secs_f64(),
+        steps: steps.finish(stats.total().sent_bytes),
+        stats,
+    })
 }
 
 type Plan = (Vec<[Input; 2]>, Vec<Segment>);

@@ -1,6 +1,6 @@
 //! What the steps of a session cost one party, by the clocks of the machine.
 
-use cotenant_mpc::Progress;
+use cotenant_mpc::{Progress, Task};
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -47,12 +47,13 @@ impl Steps {
         }
     }
 
-    /// The phases of a session start as steps with the first progress that is told of them.
+    /// The engine tells when it begins a step.
     pub fn progress(&self, progress: Progress) {
-        self.enter(&progress.phase.to_string(), progress.sent_bytes);
+        let (_, name) = Task::ALL.iter().find(|(task, _)| *task == progress.task).expect("all tasks are listed");
+        self.enter(name, progress.sent_bytes);
     }
 
-    /// Ends the last step; all of them, in order.
+    /// Ends the last step; all of them, in order. What came several times is there once, with the sum.
     pub fn finish(&self, sent_bytes: u64) -> Vec<Step> {
         let mut state = self.0.lock().expect("no holder panics");
         state.close(&Mark::new(sent_bytes));
@@ -64,7 +65,7 @@ impl State {
     fn close(&mut self, end: &Mark) {
         if let Some((name, start)) = self.open.take() {
             let computing_s = end.thread_s - start.thread_s;
-            self.done.push(Step {
+            let step = Step {
                 name,
                 seconds: (end.at - start.at).as_secs_f64(),
                 computing_s,
@@ -72,8 +73,22 @@ impl State {
                 others_s: (end.process_s - start.process_s - computing_s).max(0.0),
                 sent_bytes: end.sent_bytes - start.sent_bytes,
                 faults: end.faults - start.faults,
-            });
+            };
+            match self.done.iter_mut().find(|before| before.name == step.name) {
+                Some(before) => before.add(&step),
+                None => self.done.push(step),
+            }
         }
+    }
+}
+
+impl Step {
+    fn add(&mut self, more: &Step) {
+        self.seconds += more.seconds;
+        self.computing_s += more.computing_s;
+        self.others_s += more.others_s;
+        self.sent_bytes += more.sent_bytes;
+        self.faults += more.faults;
     }
 }
 
@@ -113,9 +128,10 @@ mod tests {
         steps.clone().enter("one", 5);
         steps.enter("two", 7);
         black_box(vec![1u8; 64 << 20]);
-        let done = steps.finish(10);
-        assert_eq!(done.iter().map(|step| (step.name.as_str(), step.sent_bytes)).collect::<Vec<_>>(), [("one", 7), ("two", 3)]);
+        steps.enter("one", 10);
+        let done = steps.finish(11);
+        assert_eq!(done.iter().map(|step| (step.name.as_str(), step.sent_bytes)).collect::<Vec<_>>(), [("one", 8), ("two", 3)]);
         assert!(done[1].faults > done[0].faults && done[1].computing_s > 0.0, "64 MiB were touched in the second: {done:?}");
-        assert!(steps.finish(10).is_empty());
+        assert!(steps.finish(11).is_empty());
     }
 }
