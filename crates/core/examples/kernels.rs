@@ -60,7 +60,6 @@ fn measure() -> Vec<(&'static str, f64)> {
     row("xor_where", time(1024, || vector::xor_where(black_box(&mut a[..1024]), &bits[..16], &b[..1024])));
     row("add_where", time(1024, || vector::add_where(black_box(&mut a[..1024]), &bits[..16], Block(u128::MAX / 7))));
     row("low_bits", time(1024, || vector::low_bits(black_box(&a[..1024]), black_box(&mut low[..16]))));
-    row("set_low_bits", time(1024, || vector::set_low_bits(black_box(&mut a[..1024]), &bits[..16])));
     row("sum_low", time(1024, || vector::sum_low(black_box(&mut words[..1024]), &a[..1024])));
     let long = cotenant_core::Bits::from_words(words.to_vec(), 64 * ROWS);
     row("slice of 500 000 bits, a word", time(ROWS, || drop(black_box(long.slice(7, 64 * ROWS - 100)))));

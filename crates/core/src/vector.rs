@@ -35,16 +35,40 @@ pub fn low_bits(a: &[Block], bits: &mut [u64]) {
     simd::low_bits(simd::level(), a, bits);
 }
 
-/// The lowest bit of `a[i]` becomes bit `i`.
-pub fn set_low_bits(a: &mut [Block], bits: &[u64]) {
-    assert_eq!(bits.len(), a.len().div_ceil(64));
-    simd::set_low_bits(simd::level(), a, bits);
-}
-
 /// `out[i] ^= ` the low 64 bits of `a[i]`.
 pub fn sum_low(out: &mut [u64], a: &[Block]) {
     assert_eq!(out.len(), a.len());
     simd::sum_low(simd::level(), out, a);
+}
+
+/// `out[i] ^= ` the high 64 bits of `a[i]`.
+pub fn sum_high(out: &mut [u64], a: &[Block]) {
+    assert_eq!(out.len(), a.len());
+    simd::sum_high(simd::level(), out, a);
+}
+
+/// `out[i] = a[i] ^ c`.
+pub fn shift(out: &mut [Block], a: &[Block], c: Block) {
+    assert_eq!(out.len(), a.len());
+    simd::shift(simd::level(), out, a, c);
+}
+
+/// `out[i] ^= c` where the lowest bit of `a[i]` is set.
+pub fn add_where_low(out: &mut [u64], a: &[Block], c: u64) {
+    assert_eq!(out.len(), a.len());
+    simd::add_where_low(simd::level(), out, a, c);
+}
+
+/// `out[i] ^= a[i]` where bit `i` is set.
+pub fn words_where(out: &mut [u64], bits: &[u64], a: &[u64]) {
+    assert!(out.len() == a.len() && bits.len() == out.len().div_ceil(64));
+    simd::words_where(simd::level(), out, bits, a);
+}
+
+/// `out[i] ^= c` where bit `i` is set.
+pub fn add_words_where(out: &mut [u64], bits: &[u64], c: u64) {
+    assert_eq!(bits.len(), out.len().div_ceil(64));
+    simd::add_words_where(simd::level(), out, bits, c);
 }
 
 #[cfg(test)]
@@ -74,14 +98,22 @@ mod tests {
             pass(&|o| xor3(o, &a, &b), &|i| a[i] ^ b[i]);
             pass(&|o| xor_where(o, &bits, &a), &|i| b[i] ^ a[i].when(bit(i) == 1));
             pass(&|o| add_where(o, &bits, Block(3 << 64 | 5)), &|i| b[i] ^ Block(3 << 64 | 5).when(bit(i) == 1));
-            pass(&|o| set_low_bits(o, &bits), &|i| Block(b[i].0 & !1 | bit(i) as u128));
+            pass(&|o| shift(o, &a, Block(9)), &|i| a[i] ^ Block(9));
             let mut low = vec![u64::MAX; len.div_ceil(64)];
             low_bits(&a, &mut low);
             assert!((0..len).all(|i| low[i / 64] >> (i % 64) & 1 == a[i].low() & 1));
             assert!(len.is_multiple_of(64) || low[len / 64] >> (len % 64) == 0);
-            let mut sums: Vec<u64> = b.iter().map(|b| b.low()).collect();
-            sum_low(&mut sums, &a);
-            assert!((0..len).all(|i| sums[i] == b[i].low() ^ a[i].low()));
+            let lows: Vec<u64> = b.iter().map(|b| b.low()).collect();
+            let words = |f: &dyn Fn(&mut [u64]), added: &dyn Fn(usize) -> u64| {
+                let mut out = lows.clone();
+                f(&mut out);
+                assert!((0..len).all(|i| out[i] == lows[i] ^ added(i)));
+            };
+            words(&|o| sum_low(o, &a), &|i| a[i].low());
+            words(&|o| sum_high(o, &a), &|i| (a[i].0 >> 64) as u64);
+            words(&|o| add_where_low(o, &a, 77), &|i| 77 * (a[i].low() & 1));
+            words(&|o| words_where(o, &bits, &lows), &|i| lows[i] * bit(i));
+            words(&|o| add_words_where(o, &bits, 78), &|i| 78 * bit(i));
         }
     }
 }

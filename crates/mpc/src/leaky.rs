@@ -24,7 +24,7 @@ use crate::{
     error::{Check, Error, Failed},
     kind::Kind,
     party::Party,
-    shares::{Me, Shares, mask},
+    shares::{Me, Shares},
     stats::Task,
 };
 use cotenant_core::{
@@ -233,7 +233,7 @@ impl Piece<'_> {
         self.x_bits.resize(len.div_ceil(64), 0);
         vector::low_bits(x, &mut self.x_bits);
         self.z.iter_mut().zip(self.x_bits.iter().zip(y_bits.words())).for_each(|(z, (x, y))| *z ^= x & y);
-        self.s.iter_mut().zip(phi.iter()).zip(x).for_each(|((s, phi), x)| *s ^= phi & mask(*x));
+        vector::words_where(self.s, &self.x_bits, &phi);
         me.others().map(|j| self.half_and(me, hash, j, &phi, &y_bits)).collect()
     }
 
@@ -247,14 +247,15 @@ impl Piece<'_> {
         let (keys, macs) = (&self.x.column(me.key(j))[self.from..][..len], &self.x.column(me.mac(j))[self.from..][..len]);
         let number = |k: usize| self.tweaks + (k * TILE) as u64;
         let mut tile = Zeroizing::new([[Block::ZERO; TILE]; 3]);
-        let mut words = Zeroizing::new([0; TILE / 64]);
+        let (mut words, mut u) = (Zeroizing::new([0; TILE / 64]), Zeroizing::new([0; TILE]));
         for (k, (keys, macs)) in keys.chunks(TILE).zip(macs.chunks(TILE)).enumerate() {
             let [a, b, m] = &mut *tile;
             let (at, n) = (k * TILE, keys.len());
-            let (a, b, m, words) = (&mut a[..n], &mut b[..n], &mut m[..n], &mut words[..n.div_ceil(64)]);
+            let (a, b, m) = (&mut a[..n], &mut b[..n], &mut m[..n]);
+            let (u, words) = (&mut u[..n], &mut words[..n.div_ceil(64)]);
             a.copy_from_slice(keys);
             m.copy_from_slice(macs);
-            b.iter_mut().zip(&*a).for_each(|(b, a)| *b = *a ^ me.delta());
+            vector::shift(b, a, me.delta());
             let mine = tweak(TweakUse::HalfAnd, me.id(), j, number(k));
             hash.hash_run(a, mine);
             hash.hash_run(b, mine);
@@ -266,11 +267,12 @@ impl Piece<'_> {
             let y = &y.words()[at / 64..];
             words.iter_mut().zip(y).for_each(|(w, y)| *w ^= y);
             put_bits(&mut g_out[at / 8..], words);
-            let u = u_out[8 * at..].as_chunks_mut().0;
-            u.iter_mut().zip(b.iter().zip(&phi[at..])).for_each(|(u, (b, phi))| *u = ((b.0 >> 64) as u64 ^ phi).to_le_bytes());
+            u.copy_from_slice(&phi[at..at + n]);
+            vector::sum_high(u, b);
+            u_out[8 * at..][..8 * n].copy_from_slice(bytemuck::cast_slice(u));
             vector::low_bits(a, words);
             self.z[at / 64..].iter_mut().zip(&*words).for_each(|(z, w)| *z ^= w);
-            self.s[at..].iter_mut().zip(&*a).for_each(|(s, a)| *s ^= (a.0 >> 64) as u64);
+            vector::sum_high(&mut self.s[at..at + n], a);
         }
         message
     }
@@ -278,9 +280,7 @@ impl Piece<'_> {
     /// Adds the other halves, with what one other party sent about this party's bits x.
     fn finish(&mut self, g: &Bits, u: &[u64]) {
         self.z.iter_mut().zip(self.x_bits.iter().zip(g.words())).for_each(|(z, (x, g))| *z ^= x & g);
-        for ((s, u), x) in self.s.chunks_mut(64).zip(u.chunks(64)).zip(self.x_bits.iter()) {
-            s.iter_mut().zip(u).enumerate().for_each(|(i, (s, u))| *s ^= u & (x >> i & 1).wrapping_neg());
-        }
+        vector::words_where(self.s, &self.x_bits, u);
     }
 }
 
@@ -316,7 +316,7 @@ async fn check<C: Channel>(party: &mut Party<C>, layers: &mut [Layer<'_>]) -> Re
     for layer in layers {
         for (k, s) in layer.s.chunks_mut(RUN).enumerate() {
             for (j, d) in PartyId::all(party.n()).zip(&layer.d) {
-                add_words_where(s, &d.words()[k * RUN / 64..], party.me.product_shift(j).low());
+                vector::add_words_where(s, &d.words()[k * RUN / 64..][..s.len().div_ceil(64)], party.me.product_shift(j).low());
             }
             prg.fill(&mut chi);
             sum ^= gf64::inner_product(s, &bytemuck::cast_slice::<Block, u64>(&chi)[..s.len()]);
@@ -325,11 +325,4 @@ async fn check<C: Channel>(party: &mut Party<C>, layers: &mut [Layer<'_>]) -> Re
     let all = party.exchange(Step::TripleSum, &sum.to_le_bytes(), true).await?;
     let total = all.iter().fold(0, |a, v| a ^ u64::from_le_bytes(v[..].try_into().expect("exchange returns values of the same length")));
     if total == 0 { Ok(()) } else { Err(party.comms.blame_any(Check::Triple)) }
-}
-
-/// Adds `c` where a bit is set.
-fn add_words_where(out: &mut [u64], bits: &[u64], c: u64) {
-    for (out, w) in out.chunks_mut(64).zip(bits) {
-        out.iter_mut().enumerate().for_each(|(i, o)| *o ^= c & (w >> i & 1).wrapping_neg());
-    }
 }

@@ -97,7 +97,7 @@ async fn send<C: Channel>(party: &mut Party<C>, strings: &[&(dyn Linear + Sync)]
         message = message.bits(&bits);
         all.push(bits);
     }
-    party.comms.send(to, message.blocks(&[tag.sum]).done()).await?;
+    party.comms.send(to, message.blocks(&[tag.sum()]).done()).await?;
     Ok(all)
 }
 
@@ -121,7 +121,7 @@ async fn receive<C: Channel>(
             expected.add(party, run);
         });
     }
-    if bool::from(expected.sum.ct_eq(&claimed)) { Ok(all) } else { Err(party.comms.blame(from, Failed(Check::OpenedMac))) }
+    if bool::from(expected.sum().ct_eq(&claimed)) { Ok(all) } else { Err(party.comms.blame(from, Failed(Check::OpenedMac))) }
 }
 
 /// Calls `f` with the place and the values of each stretch of a column.
@@ -137,22 +137,27 @@ fn each_run(string: &(dyn Linear + Sync), column: usize, mut f: impl FnMut(usize
 
 /// The sum of hashes of MACs.
 struct Tag {
-    sum: Block,
+    /// Sums of the hashes that stand in one place of their runs.
+    sums: Buffer,
     /// For the next MAC.
     tweak: Block,
 }
 
 impl Tag {
     fn new((from, to): (PartyId, PartyId), number: u64) -> Tag {
-        Tag { sum: Block::ZERO, tweak: tweak(TweakUse::OpenedMac, from, to, number) }
+        Tag { sums: Buffer::zeroed(RUN), tweak: tweak(TweakUse::OpenedMac, from, to, number) }
     }
 
     /// Adds some MACs, which are lost.
     fn add<C>(&mut self, party: &mut Party<C>, macs: &mut [Block]) {
         party.comms.stats.aes_blocks += 2 * macs.len() as u64;
         party.hash.hash_run(macs, self.tweak);
-        self.sum ^= macs.iter().fold(Block::ZERO, |s, &m| s ^ m);
+        vector::xor(&mut self.sums[..macs.len()], macs);
         self.tweak.0 += macs.len() as u128;
+    }
+
+    fn sum(&self) -> Block {
+        self.sums.iter().fold(Block::ZERO, |s, &h| s ^ h)
     }
 }
 

@@ -185,14 +185,8 @@ impl Shares {
 
     /// The low 64 bits of [`Shares::product`] of shares `from ..`.
     pub(crate) fn products(&self, me: &Me, from: usize, out: &mut [u64]) {
-        let delta = me.delta().low();
-        let bits = &self.column(0)[from..][..out.len()];
-        out.iter_mut().zip(bits).for_each(|(o, m)| *o = delta & mask(*m));
+        out.fill(0);
+        vector::add_where_low(out, &self.column(0)[from..][..out.len()], me.delta().low());
         self.columns().for_each(|c| vector::sum_low(out, &c[from..][..out.len()]));
     }
-}
-
-/// All ones if the lowest bit is 1, else 0.
-pub(crate) fn mask(b: Block) -> u64 {
-    (b.low() & 1).wrapping_neg()
 }

@@ -132,12 +132,28 @@ kernel!(
     low_bits(a: &[Block], bits: &mut [u64])
 );
 kernel!(
-    /// See [`crate::vector::set_low_bits`].
-    set_low_bits(a: &mut [Block], bits: &[u64])
-);
-kernel!(
     /// See [`crate::vector::sum_low`].
     sum_low(out: &mut [u64], a: &[Block])
+);
+kernel!(
+    /// See [`crate::vector::sum_high`].
+    sum_high(out: &mut [u64], a: &[Block])
+);
+kernel!(
+    /// See [`crate::vector::shift`].
+    shift(out: &mut [Block], a: &[Block], c: Block)
+);
+kernel!(
+    /// See [`crate::vector::add_where_low`].
+    add_where_low(out: &mut [u64], a: &[Block], c: u64)
+);
+kernel!(
+    /// See [`crate::vector::words_where`].
+    words_where(out: &mut [u64], bits: &[u64], a: &[u64])
+);
+kernel!(
+    /// See [`crate::vector::add_words_where`].
+    add_words_where(out: &mut [u64], bits: &[u64], c: u64)
 );
 
 /// The round keys of an AES-128 key. They exist only where the CPU has [`Level::Avx2`] at least; otherwise `crate::cipher` uses the crate `aes`.

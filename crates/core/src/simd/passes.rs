@@ -11,8 +11,12 @@ macro_rules! passes {
             xor_where(out: &mut [Block], bits: &[u64], a: &[Block]);
             add_where(out: &mut [Block], bits: &[u64], c: Block);
             low_bits(a: &[Block], bits: &mut [u64]);
-            set_low_bits(a: &mut [Block], bits: &[u64]);
             sum_low(out: &mut [u64], a: &[Block]);
+            sum_high(out: &mut [u64], a: &[Block]);
+            shift(out: &mut [Block], a: &[Block], c: Block);
+            add_where_low(out: &mut [u64], a: &[Block], c: u64);
+            words_where(out: &mut [u64], bits: &[u64], a: &[u64]);
+            add_words_where(out: &mut [u64], bits: &[u64], c: u64);
         }
     };
     (#[$attribute:meta] $($name:ident($($arg:ident: $type:ty),*);)*) => { $(
@@ -59,20 +63,38 @@ pub(super) fn low_bits(a: &[Block], bits: &mut [u64]) {
 }
 
 #[inline(always)]
-pub(super) fn set_low_bits(a: &mut [Block], bits: &[u64]) {
-    // Were the masks known, the compiler would pick every other word out of the vectors, which takes longer than to leave it as it is.
-    let (keep, set) = std::hint::black_box(([!1, !0], [1, 0]));
-    for (a, w) in a.chunks_mut(64).zip(bits) {
-        words_mut(a).iter_mut().enumerate().for_each(|(i, a)| {
-            let bit = mask(w, i);
-            *a = [a[0] & keep[0] | bit & set[0], a[1] & keep[1] | bit & set[1]];
-        });
+pub(super) fn sum_low(out: &mut [u64], a: &[Block]) {
+    out.iter_mut().zip(words(a)).for_each(|(o, a)| *o ^= a[0]);
+}
+
+#[inline(always)]
+pub(super) fn sum_high(out: &mut [u64], a: &[Block]) {
+    out.iter_mut().zip(words(a)).for_each(|(o, a)| *o ^= a[1]);
+}
+
+#[inline(always)]
+pub(super) fn shift(out: &mut [Block], a: &[Block], c: Block) {
+    let c = [c.0 as u64, (c.0 >> 64) as u64];
+    words_mut(out).iter_mut().zip(words(a)).for_each(|(o, a)| *o = [a[0] ^ c[0], a[1] ^ c[1]]);
+}
+
+#[inline(always)]
+pub(super) fn add_where_low(out: &mut [u64], a: &[Block], c: u64) {
+    out.iter_mut().zip(words(a)).for_each(|(o, a)| *o ^= c & (a[0] & 1).wrapping_neg());
+}
+
+#[inline(always)]
+pub(super) fn words_where(out: &mut [u64], bits: &[u64], a: &[u64]) {
+    for ((out, a), w) in out.chunks_mut(64).zip(a.chunks(64)).zip(bits) {
+        out.iter_mut().zip(a).enumerate().for_each(|(i, (o, a))| *o ^= a & mask(w, i));
     }
 }
 
 #[inline(always)]
-pub(super) fn sum_low(out: &mut [u64], a: &[Block]) {
-    out.iter_mut().zip(words(a)).for_each(|(o, a)| *o ^= a[0]);
+pub(super) fn add_words_where(out: &mut [u64], bits: &[u64], c: u64) {
+    for (out, w) in out.chunks_mut(64).zip(bits) {
+        out.iter_mut().enumerate().for_each(|(i, o)| *o ^= c & mask(w, i));
+    }
 }
 
 /// Bit `i` of `w`, in all bits of a word.

@@ -63,7 +63,7 @@ fn passes_agree() {
     writes("xor3", |n| n, |level, n, out| xor3(level, out, &random(1, n), &random(2, n)));
     writes("xor_where", |n| n, |level, n, out| xor_where(level, out, &bits(n), &random(1, n)));
     writes("add_where", |n| n, |level, n, out| add_where(level, out, &bits(n), Block(u128::MAX / 5)));
-    writes("set_low_bits", |n| n, |level, n, out| set_low_bits(level, out, &bits(n)));
+    writes("shift", |n| n, |level, n, out| shift(level, out, &random(1, n), Block(77)));
     agrees("low_bits", |level, n| {
         let mut out = vec![u64::MAX; n.div_ceil(64)];
         low_bits(level, &random(1, n), &mut out);
@@ -72,6 +72,26 @@ fn passes_agree() {
     agrees("sum_low", |level, n| {
         let mut out = low(&random(3, n));
         sum_low(level, &mut out, &random(1, n));
+        out
+    });
+    agrees("sum_high", |level, n| {
+        let mut out = low(&random(3, n));
+        sum_high(level, &mut out, &random(1, n));
+        out
+    });
+    agrees("add_where_low", |level, n| {
+        let mut out = low(&random(3, n));
+        add_where_low(level, &mut out, &random(1, n), 77);
+        out
+    });
+    agrees("words_where", |level, n| {
+        let mut out = low(&random(3, n));
+        words_where(level, &mut out, &bits(n), &vec![0x1234_5678; n]);
+        out
+    });
+    agrees("add_words_where", |level, n| {
+        let mut out = low(&random(3, n));
+        add_words_where(level, &mut out, &bits(n), 78);
         out
     });
 }
