@@ -10,7 +10,8 @@ use crate::{
     error::{HelloFault, NetError, PeerError, PeerFault, Phase, Stranger},
     frame::{HELLO, Hello},
     mesh::MeshConfig,
-    tls::{self, Stream},
+    stream::Stream,
+    tls,
 };
 use cotenant_core::party::PartyId;
 use std::{

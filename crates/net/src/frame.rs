@@ -10,19 +10,17 @@
 //!   5 goodbye  the last frame of a link that is closed in good order
 //! hello: version u16 | parties u8 | sender u8 | receiver u8 | session 32 bytes
 //! ```
-//! Pings, pongs and goodbyes belong to lane 0. Messages are cut so that no frame is longer than 64 KiB, and lanes take turns by frame.
+//! Pings, pongs and goodbyes belong to lane 0. Messages are cut so that no frame is longer than 256 KiB, and lanes take turns by frame.
 
 use crate::error::HelloFault;
+use bytes::Bytes;
 use cotenant_core::party::PartyId;
 
 /// Bytes before a frame's payload.
 pub(crate) const HEADER: usize = 6;
 
-/// The most bytes of a frame, header included: four TLS records (RFC 8446 section 5.1).
-pub(crate) const FRAME: usize = 4 << 14;
-
-/// The most payload of a frame.
-pub(crate) const PAYLOAD: usize = FRAME - HEADER;
+/// The most payload of a frame: 16 TLS records (RFC 8446 section 5.1). What the engine sends at a time should fit into one.
+pub(crate) const PAYLOAD: usize = 16 << 14;
 
 /// What a queued message costs beyond its bytes, so that many empty messages are not free.
 pub(crate) const MESSAGE_OVERHEAD: usize = 64;
@@ -31,7 +29,7 @@ pub(crate) const MESSAGE_OVERHEAD: usize = 64;
 pub const MAX_MESSAGE: usize = (1 << 30) - MESSAGE_OVERHEAD;
 
 /// The version of hello and frames; it is also in the protocol name agreed in TLS.
-pub(crate) const VERSION: u16 = 1;
+pub(crate) const VERSION: u16 = 2;
 
 /// What a frame is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +70,24 @@ impl Header {
             _ => return None,
         };
         (lengths.contains(&length) && (has_lane || lane == 0)).then_some(Header { kind, lane, length })
+    }
+}
+
+/// A frame to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    pub(crate) header: [u8; HEADER],
+    pub(crate) payload: Bytes,
+}
+
+impl Frame {
+    pub(crate) fn new(kind: Kind, lane: u8, payload: Bytes) -> Self {
+        Frame { header: Header { kind, lane, length: payload.len() }.encode(), payload }
+    }
+
+    /// A ping or pong of this number.
+    pub(crate) fn number(kind: Kind, number: u64) -> Self {
+        Self::new(kind, 0, Bytes::copy_from_slice(&number.to_be_bytes()))
     }
 }
 
@@ -156,8 +172,8 @@ mod tests {
     fn headers_out_of_the_format_are_refused() {
         for (bytes, why) in [
             ([0, 0, 0, 0, 0, 0], "an empty part"),
-            ([0, 0, 0, 0, 0xff, 0xfb], "a part one byte too long"),
-            ([1, 0, 0, 0, 0xff, 0xfb], "an end one byte too long"),
+            ([0, 0, 0, 4, 0, 1], "a part one byte too long"),
+            ([1, 0, 0, 4, 0, 1], "an end one byte too long"),
             ([1, 0, 0xff, 0xff, 0xff, 0xff], "a length near 4 GiB"),
             ([2, 0, 0, 0, 0, 1], "an abandon with a payload"),
             ([3, 0, 0, 0, 0, 7], "a short ping"),
@@ -183,7 +199,7 @@ mod tests {
             change(&mut theirs);
             ours.check(&Hello::decode(&theirs.encode()))
         };
-        assert_eq!(changed(|h| h.version = 513), Err(HelloFault::Version { ours: 1, theirs: 513 }));
+        assert_eq!(changed(|h| h.version = 513), Err(HelloFault::Version { ours: 2, theirs: 513 }));
         assert_eq!(changed(|h| h.parties = 2), Err(HelloFault::Parties { ours: 3, theirs: 2 }));
         assert_eq!(changed(|h| h.sender = 2), Err(HelloFault::TheirPlace { ours: 1, theirs: 2 }));
         assert_eq!(changed(|h| h.receiver = 2), Err(HelloFault::OurPlace { ours: 0, theirs: 2 }));

@@ -8,6 +8,7 @@
 //! must go on running; a lane can be used from any thread and under any executor.
 #![forbid(unsafe_code)]
 
+mod buffer;
 mod connect;
 mod error;
 mod frame;
@@ -16,6 +17,7 @@ mod keyfile;
 mod link;
 mod mesh;
 mod queue;
+mod stream;
 mod tls;
 
 pub use error::{ConfigFault, HelloFault, NetError, PeerError, PeerFault, Phase, Stranger};

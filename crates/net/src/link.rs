@@ -5,16 +5,16 @@
 //! ping now and then and notices when nothing comes from the other side, or nothing is taken by it, for the set time.
 
 use crate::{
-    frame::{FRAME, HEADER, Header, Kind},
+    frame::{Frame, HEADER, Header, Kind},
     mesh::Limits,
-    queue::{BATCH, Fill, Inbox, Outbox},
-    tls::Stream,
+    queue::{Fill, Inbox, Outbox},
+    stream::Stream,
 };
 use cotenant_core::channel::ChannelFault;
 use std::{
     collections::BTreeMap,
     future::pending,
-    io,
+    io::{self, IoSlice},
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -93,7 +93,7 @@ impl Link {
         if !self.inbox.admit(header) {
             return Err(ChannelFault::Flooded);
         }
-        message.reserve(header.length);
+        message.reserve_exact(header.length);
         let mut rest = stream.take(header.length as u64);
         while rest.limit() > 0 {
             match rest.read_buf(message).await {
@@ -127,37 +127,42 @@ impl Link {
     }
 
     async fn write_frames(&self, stream: &mut WriteHalf<Stream>) -> ChannelFault {
-        let mut batch = Vec::with_capacity(BATCH + FRAME);
+        let mut batch = Vec::new();
+        self.health.writing(true);
         loop {
-            match self.outbox.fill(&mut batch) {
-                Fill::Some => {
-                    if self.write(stream, &batch).await.is_err() {
-                        // What the other side sent before may still be unread, its goodbye among it.
-                        sleep(LAST_WORD).await;
-                        return ChannelFault::Broken;
-                    }
-                }
-                Fill::Nothing => self.outbox.news().await,
+            let written = match self.outbox.fill(&mut batch) {
+                Fill::Some => self.write(stream, &batch).await,
+                Fill::Nothing => stream.flush().await,
                 Fill::Over => {
-                    self.health.writing(true);
                     let _ = stream.shutdown().await;
                     self.health.writing(false);
                     // The reader sees the other side's end of the connection.
                     return pending().await;
                 }
+            };
+            if written.is_err() {
+                // What the other side sent before may still be unread, its goodbye among it.
+                sleep(LAST_WORD).await;
+                return ChannelFault::Broken;
+            }
+            if batch.is_empty() {
+                self.health.writing(false);
+                self.outbox.news().await;
+                self.health.writing(true);
             }
         }
     }
 
-    async fn write(&self, stream: &mut WriteHalf<Stream>, mut batch: &[u8]) -> io::Result<()> {
-        self.health.writing(true);
-        while !batch.is_empty() {
-            let written = stream.write(batch).await?;
+    /// Hands the frames to TLS; the last of them may still have to be flushed.
+    async fn write(&self, stream: &mut WriteHalf<Stream>, batch: &[Frame]) -> io::Result<()> {
+        let pieces = batch.iter().flat_map(|frame| [&frame.header[..], &frame.payload]);
+        let mut pieces: Vec<IoSlice<'_>> = pieces.filter(|piece| !piece.is_empty()).map(IoSlice::new).collect();
+        let mut rest = &mut pieces[..];
+        while !rest.is_empty() {
+            let written = stream.write_vectored(rest).await?;
             self.health.taken();
-            batch = &batch[written..];
+            IoSlice::advance_slices(&mut rest, written);
         }
-        stream.flush().await?;
-        self.health.writing(false);
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use crate::{
     identity::{Identity, PublicIdentity},
     link::Link,
     queue::LaneCounters,
-    tls::Stream,
+    stream::Stream,
 };
 use cotenant_core::{
     channel::{Channel, ChannelError, ChannelFault},
@@ -62,7 +62,7 @@ pub struct Limits {
     pub dead_after: Duration,
     /// How long [`Mesh::close`] waits for the other sides. Default 5 s.
     pub close: Duration,
-    /// How many bytes may wait in one lane to one peer before `send` waits. Default 64 MiB.
+    /// How many bytes may wait in one lane to one peer before `send` waits. More than the caches hold costs time and wins none. Default 2 MiB.
     pub send_ahead: usize,
     /// How many bytes a peer may send ahead of what this party reads, over all lanes; beyond that the link fails. No message can be
     /// longer. Memory in use can reach twice that for a message that is being received. Default 1 GiB.
@@ -76,7 +76,7 @@ impl Default for Limits {
             handshake: Duration::from_secs(10),
             dead_after: Duration::from_secs(10),
             close: Duration::from_secs(5),
-            send_ahead: 64 << 20,
+            send_ahead: 2 << 20,
             read_ahead: 1 << 30,
         }
     }

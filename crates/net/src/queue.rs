@@ -2,7 +2,8 @@
 //!
 //! They know neither sockets nor clocks, and wake whoever waits through the standard [`Waker`], so a lane works under any executor.
 
-use crate::frame::{FRAME, Header, Kind, MESSAGE_OVERHEAD, PAYLOAD};
+use crate::frame::{Frame, HEADER, Header, Kind, MESSAGE_OVERHEAD, PAYLOAD};
+use bytes::Bytes;
 use cotenant_core::channel::ChannelFault;
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -12,8 +13,8 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// Bytes of frames handed to TLS at once.
-pub(crate) const BATCH: usize = 4 * FRAME;
+/// Frames are handed to TLS together as long as their payloads are shorter than this.
+const BATCH: usize = 1 << 16;
 
 /// What passed through one lane of one link, without the cost of frames and TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,9 +59,10 @@ enum Closing {
 
 #[derive(Default)]
 struct OutLane {
-    messages: VecDeque<Vec<u8>>,
-    /// Bytes of the first message that are in frames already.
-    started: usize,
+    /// Without what is in frames already.
+    messages: VecDeque<Bytes>,
+    /// The first message is in frames in part.
+    begun: bool,
     /// Bytes of the messages that are in no frame yet.
     waiting: usize,
     /// The other side holds parts of a message that will not be finished.
@@ -104,7 +106,7 @@ impl Outbox {
         lane.waiting += message.len();
         lane.bytes_sent += message.len() as u64;
         lane.messages_sent += 1;
-        lane.messages.push_back(std::mem::take(message));
+        lane.messages.push_back(std::mem::take(message).into());
         drop(state);
         self.news.notify_one();
         Poll::Ready(Ok(()))
@@ -116,8 +118,7 @@ impl Outbox {
         let Some(lane) = state.lanes.get_mut(&lane) else { return };
         lane.messages_sent -= lane.messages.len() as u64;
         lane.bytes_sent -= lane.waiting as u64;
-        lane.abandon |= lane.started > 0;
-        lane.started = 0;
+        lane.abandon |= std::mem::take(&mut lane.begun);
         lane.waiting = 0;
         let dropped = std::mem::take(&mut lane.messages);
         let sender = lane.sender.take();
@@ -157,30 +158,28 @@ impl Outbox {
     }
 
     /// Puts the next frames in `batch`, which is emptied first: answers, pings, then the lanes in turn, one frame each.
-    pub(crate) fn fill(&self, batch: &mut Vec<u8>) -> Fill {
+    pub(crate) fn fill(&self, batch: &mut Vec<Frame>) -> Fill {
         batch.clear();
         let mut state = self.lock();
         if state.closing == Closing::Said {
             return Fill::Over;
         }
-        for (kind, number) in [(Kind::Pong, state.pong.take()), (Kind::Ping, state.ping.take())] {
-            if let Some(number) = number {
-                batch.extend(Header { kind, lane: 0, length: 8 }.encode());
-                batch.extend(number.to_be_bytes());
-            }
-        }
-        let mut freed = Vec::new();
-        while batch.len() + FRAME <= BATCH {
+        batch.extend(state.pong.take().map(|number| Frame::number(Kind::Pong, number)));
+        batch.extend(state.ping.take().map(|number| Frame::number(Kind::Ping, number)));
+        let (mut size, mut freed) = (0, Vec::new());
+        while size < BATCH {
             let Some(lane) = state.next_lane() else {
                 if state.closing == Closing::Asked {
-                    batch.extend(Header { kind: Kind::Goodbye, lane: 0, length: 0 }.encode());
+                    batch.push(Frame::new(Kind::Goodbye, 0, Bytes::new()));
                     state.closing = Closing::Said;
                 }
                 break;
             };
             state.turn = lane;
             let queue = state.lanes.get_mut(&lane).expect("just found");
-            queue.cut(lane, batch);
+            let frame = queue.cut(lane);
+            size += HEADER + frame.payload.len();
+            batch.push(frame);
             if queue.waiting < self.budget {
                 freed.extend(queue.sender.take());
             }
@@ -220,23 +219,20 @@ impl Outgoing {
 }
 
 impl OutLane {
-    /// Moves one frame of what waits into `batch`.
-    fn cut(&mut self, lane: u8, batch: &mut Vec<u8>) {
+    /// The next frame of what waits.
+    fn cut(&mut self, lane: u8) -> Frame {
         if std::mem::take(&mut self.abandon) {
-            batch.extend(Header { kind: Kind::Abandon, lane, length: 0 }.encode());
-            return;
+            return Frame::new(Kind::Abandon, lane, Bytes::new());
         }
-        let message = &self.messages[0][self.started..];
-        let length = message.len().min(PAYLOAD);
-        let kind = if length == message.len() { Kind::End } else { Kind::Part };
-        batch.extend(Header { kind, lane, length }.encode());
-        batch.extend_from_slice(&message[..length]);
-        self.waiting -= length;
-        self.started += length;
-        if kind == Kind::End {
-            self.messages.pop_front();
-            self.started = 0;
+        let message = &mut self.messages[0];
+        let payload = message.split_to(message.len().min(PAYLOAD));
+        self.waiting -= payload.len();
+        self.begun = !message.is_empty();
+        if self.begun {
+            return Frame::new(Kind::Part, lane, payload);
         }
+        self.messages.pop_front();
+        Frame::new(Kind::End, lane, payload)
     }
 }
 
@@ -335,7 +331,6 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::HEADER;
 
     fn send(outbox: &Outbox, lane: u8, mut message: Vec<u8>) -> Poll<Result<(), ChannelFault>> {
         outbox.poll_send(&mut Context::from_waker(Waker::noop()), lane, &mut message)
@@ -343,15 +338,14 @@ mod tests {
 
     /// The frames of one batch: kind, lane, length of payload.
     fn frames(outbox: &Outbox) -> Vec<(Kind, u8, usize)> {
-        let (mut batch, mut found) = (Vec::new(), Vec::new());
+        let mut batch = Vec::new();
         outbox.fill(&mut batch);
-        let mut rest = &batch[..];
-        while let Some((head, tail)) = rest.split_first_chunk::<HEADER>() {
-            let header = Header::decode(*head).unwrap();
-            found.push((header.kind, header.lane, header.length));
-            rest = &tail[header.length..];
-        }
-        found
+        let told = |frame: &Frame| {
+            let Header { kind, lane, length } = Header::decode(frame.header).unwrap();
+            assert_eq!(length, frame.payload.len());
+            (kind, lane, length)
+        };
+        batch.iter().map(told).collect()
     }
 
     #[test]
@@ -363,13 +357,19 @@ mod tests {
         assert!(send(&outbox, 2, vec![]).is_ready());
         outbox.ping(7);
         let (part, end) = (Kind::Part, Kind::End);
-        let first = frames(&outbox);
-        assert_eq!(first, [(Kind::Ping, 0, 8), (part, 1, PAYLOAD), (end, 2, 5), (part, 9, PAYLOAD), (part, 1, PAYLOAD)][..first.len()]);
-        let mut all = first;
-        for _ in 0..3 {
-            all.extend(frames(&outbox));
-        }
+        let all: Vec<_> = (0..4).flat_map(|_| frames(&outbox)).collect();
+        let first_turn = [(Kind::Ping, 0, 8), (part, 1, PAYLOAD), (end, 2, 5), (part, 9, PAYLOAD)];
+        assert_eq!(all[..4], first_turn);
         assert_eq!(all[4..], [(part, 1, PAYLOAD), (end, 2, 0), (end, 9, 1), (end, 1, 1)]);
+    }
+
+    #[test]
+    fn small_frames_go_together() {
+        let outbox = Outbox::new(1 << 20);
+        for _ in 0..100 {
+            assert!(send(&outbox, 1, vec![1; 1000]).is_ready());
+        }
+        assert_eq!(frames(&outbox).len(), BATCH.div_ceil(1000 + HEADER));
     }
 
     #[test]
@@ -387,10 +387,10 @@ mod tests {
     fn dropping_abandons_a_message_that_was_begun() {
         let outbox = Outbox::new(1 << 30);
         for _ in 0..2 {
-            assert!(send(&outbox, 1, vec![1; BATCH]).is_ready());
+            assert!(send(&outbox, 1, vec![1; 3 * PAYLOAD]).is_ready());
         }
         assert!(send(&outbox, 2, vec![2; 3]).is_ready());
-        let begun = frames(&outbox);
+        let begun = [frames(&outbox), frames(&outbox)].concat();
         assert!(begun.contains(&(Kind::End, 2, 3)) && !begun.contains(&(Kind::End, 1, PAYLOAD)), "{begun:?}");
         let in_frames: usize = begun.iter().filter(|frame| frame.1 == 1).map(|frame| frame.2).sum();
         outbox.drop_queued(1);

@@ -4,7 +4,8 @@ use crate::{
     HelloFault, Identity, Limits, Member, Mesh, MeshConfig, NetError, PeerError, PeerFault, Phase,
     frame::{HEADER, HELLO, Header, Hello, Kind, PAYLOAD},
     listen,
-    tls::{self, Stream},
+    stream::Stream,
+    tls,
 };
 use cotenant_core::{
     channel::{Channel, ChannelError, ChannelFault},
@@ -28,7 +29,7 @@ const SESSION: [u8; 32] = [3; 32];
 
 fn short() -> Limits {
     let second = Duration::from_secs(1);
-    Limits { connect: 3 * second, handshake: second, dead_after: second, close: second, ..Limits::default() }
+    Limits { connect: 3 * second, handshake: second, dead_after: second, close: second, send_ahead: 64 << 20, ..Limits::default() }
 }
 
 /// Two identities, and the members they make at `address`.
@@ -165,7 +166,7 @@ async fn an_end_without_goodbye_is_a_broken_connection() {
 
     let (mesh, mut stream) = linked(short()).await;
     let forged = [0x17, 3, 3, 0, 40].into_iter().chain([0; 40]).collect::<Vec<u8>>();
-    stream.get_mut().0.get_mut().write_all(&forged).await.unwrap();
+    stream.socket().write_all(&forged).await.unwrap();
     assert_eq!(end(&mesh).await, (0, ChannelFault::Broken), "a record that the peer did not protect");
 
     let (mesh, mut stream) = linked(short()).await;
@@ -186,6 +187,7 @@ async fn what_arrived_before_a_break_is_read() {
         // The mesh's tasks are on this thread, and run again only when all this has happened.
         let mut cx = Context::from_waker(Waker::noop());
         assert!(pin!(stream.write_all(&messages)).poll(&mut cx).is_ready());
+        assert!(pin!(stream.flush()).poll(&mut cx).is_ready());
         drop(stream);
         assert_eq!(end(&mesh).await, (5, ChannelFault::Broken));
     }
@@ -287,6 +289,7 @@ async fn parts_of_a_message_count_as_read_ahead() {
     let parts: Vec<u8> = (0..17).flat_map(|_| part.clone()).collect();
     // The mesh may hang up before all is written.
     let _ = stream.write_all(&parts).await;
+    let _ = stream.flush().await;
     assert_eq!(end(&mesh).await, (0, ChannelFault::Flooded));
 
     let (mesh, mut stream) = linked(limits).await;
@@ -301,7 +304,7 @@ async fn parts_of_a_message_count_as_read_ahead() {
 
 #[tokio::test]
 async fn a_dialler_of_another_version_is_refused() {
-    for alpn in [&[&b"cotenant/2"[..]][..], &[]] {
+    for alpn in [&[&b"cotenant/3"[..]][..], &[]] {
         let (two, mesh) = waiting(short()).await;
         // One that offers no version at all learns of its refusal by the end of the connection.
         assert!(two.dial(alpn).await.is_err_and(|fault| matches!(fault, PeerFault::Version)));
@@ -313,7 +316,7 @@ async fn a_dialler_of_another_version_is_refused() {
 
 #[tokio::test]
 async fn an_acceptor_of_another_version_is_refused() {
-    for alpn in [&[&b"cotenant/2"[..]][..], &[]] {
+    for alpn in [&[&b"cotenant/3"[..]][..], &[]] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let two = Two::new(listener.local_addr().unwrap());
         let mesh = tokio::spawn(Mesh::connect(two.config(1, short()), None));
@@ -329,10 +332,10 @@ async fn an_acceptor_of_another_version_is_refused() {
 async fn a_hello_of_another_version_is_refused() {
     let (two, mesh) = waiting(short()).await;
     let mut stream = two.dial(&[tls::ALPN]).await.unwrap();
-    exchange(&mut stream, &Hello { version: 2, ..hello() }).await;
+    exchange(&mut stream, &Hello { version: 3, ..hello() }).await;
     let error = only(mesh.await.unwrap());
     assert_eq!((error.party, error.phase), (PartyId::new(1), Phase::Hello));
-    assert!(matches!(error.cause, PeerFault::Hello(HelloFault::Version { ours: 1, theirs: 2 })), "{error}");
+    assert!(matches!(error.cause, PeerFault::Hello(HelloFault::Version { ours: 2, theirs: 3 })), "{error}");
 }
 
 #[tokio::test]

@@ -4,9 +4,11 @@
 use crate::{
     error::PeerFault,
     identity::{Identity, PublicIdentity},
+    stream::Stream,
 };
 use rustls::{
-    AlertDescription, CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureAlgorithm, SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, OtherError, ServerConfig,
+    SignatureAlgorithm, SignatureScheme,
     client::{
         AlwaysResolvesClientRawPublicKeys, Resumption,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -21,58 +23,60 @@ use rustls::{
     version::TLS13,
 };
 use std::{fmt, io, sync::Arc};
-use tokio::{io::BufReader, net::TcpStream};
-use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
+use tokio::net::TcpStream;
 
 /// The protocol name agreed in TLS; it changes with the format of hello and frames.
-pub(crate) const ALPN: &[u8] = b"cotenant/1";
+pub(crate) const ALPN: &[u8] = b"cotenant/2";
 
 /// An Ed25519 SubjectPublicKeyInfo is these bytes and the key (RFC 8410 section 4).
 const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
-/// Bytes read from a socket at once.
-const READ_BUFFER: usize = 64 << 10;
-
-/// A secured connection.
-pub(crate) type Stream = TlsStream<BufReader<TcpStream>>;
-
 /// Secures a connection that this side made; the other side must hold the key of `expected`.
 pub(crate) async fn dial(tcp: TcpStream, own: &Arc<Identity>, expected: PublicIdentity, alpn: &[&[u8]]) -> Result<Stream, PeerFault> {
-    let mut config = rustls::ClientConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[&TLS13])
-        .map_err(PeerFault::Tls)?
+    let config = client_config(own, expected, alpn).map_err(PeerFault::Tls)?;
+    finish(Stream::client(tcp, Arc::new(config), any_name()).await, own)
+}
+
+/// Secures a connection that the other side made; it must hold the key of one of `allowed`.
+pub(crate) async fn accept(tcp: TcpStream, own: &Arc<Identity>, allowed: Vec<PublicIdentity>, alpn: &[&[u8]]) -> Result<Stream, PeerFault> {
+    let config = server_config(own, allowed, alpn).map_err(PeerFault::Tls)?;
+    finish(Stream::server(tcp, Arc::new(config)).await, own).map_err(|fault| match fault {
+        PeerFault::WrongKey { seen } => PeerFault::UnknownKey { seen },
+        other => other,
+    })
+}
+
+pub(crate) fn client_config(own: &Arc<Identity>, expected: PublicIdentity, alpn: &[&[u8]]) -> Result<ClientConfig, Error> {
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Pinned(vec![expected])))
         .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(Arc::new(certified(own)))));
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     config.resumption = Resumption::disabled();
     config.enable_sni = false;
-    // Not sent, and not looked at: the key says who is there.
-    let name = ServerName::try_from("cotenant").expect("a host name");
-    let stream = TlsConnector::from(Arc::new(config)).connect(name, buffered(tcp)).await;
-    finish(stream.map(TlsStream::from), own)
+    Ok(config)
 }
 
-/// Secures a connection that the other side made; it must hold the key of one of `allowed`.
-pub(crate) async fn accept(tcp: TcpStream, own: &Arc<Identity>, allowed: Vec<PublicIdentity>, alpn: &[&[u8]]) -> Result<Stream, PeerFault> {
-    let mut config = rustls::ServerConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[&TLS13])
-        .map_err(PeerFault::Tls)?
+pub(crate) fn server_config(own: &Arc<Identity>, allowed: Vec<PublicIdentity>, alpn: &[&[u8]]) -> Result<ServerConfig, Error> {
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])?
         .with_client_cert_verifier(Arc::new(Pinned(allowed)))
         .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(Arc::new(certified(own)))));
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
-    let stream = TlsAcceptor::from(Arc::new(config)).accept(buffered(tcp)).await;
-    finish(stream.map(TlsStream::from), own).map_err(|fault| match fault {
-        PeerFault::WrongKey { seen } => PeerFault::UnknownKey { seen },
-        other => other,
-    })
+    Ok(config)
+}
+
+/// The name that a client must give. It is not sent, and not looked at: the key says who is there.
+pub(crate) fn any_name() -> ServerName<'static> {
+    ServerName::try_from("cotenant").expect("a host name")
 }
 
 /// The key that the other side proved to hold.
 pub(crate) fn peer_key(stream: &Stream) -> Option<PublicIdentity> {
-    identity_of(stream.get_ref().1.peer_certificates()?.first()?)
+    identity_of(stream.agreed().peer_certificates()?.first()?)
 }
 
 /// What an error that a secured connection gave says of the other side.
@@ -94,14 +98,10 @@ pub(crate) fn fault_of(error: io::Error, own: &Identity) -> PeerFault {
 fn finish(stream: io::Result<Stream>, own: &Identity) -> Result<Stream, PeerFault> {
     let stream = stream.map_err(|e| fault_of(e, own))?;
     // A side that offers no protocol name at all is let through by TLS.
-    if stream.get_ref().1.alpn_protocol() != Some(ALPN) {
+    if stream.agreed().alpn_protocol() != Some(ALPN) {
         return Err(PeerFault::Version);
     }
     Ok(stream)
-}
-
-fn buffered(tcp: TcpStream) -> BufReader<TcpStream> {
-    BufReader::with_capacity(READ_BUFFER, tcp)
 }
 
 fn provider() -> Arc<CryptoProvider> {
@@ -266,13 +266,14 @@ impl Signer for TlsKey {
 mod tests {
     use super::*;
     use tokio::net::TcpListener;
+    use tokio_rustls::{TlsAcceptor, TlsConnector};
 
     /// What the acceptor makes of a client set up by `configure`; the client's own key is `dialler`, which the acceptor allows.
-    async fn accepted(configure: impl FnOnce(ClientBuilder, &Arc<Identity>) -> rustls::ClientConfig) -> Result<Stream, PeerFault> {
+    async fn accepted(configure: impl FnOnce(ClientBuilder, &Arc<Identity>) -> ClientConfig) -> Result<Stream, PeerFault> {
         let [dialler, acceptor] = [0; 2].map(|_| Arc::new(Identity::generate().unwrap()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let builder = rustls::ClientConfig::builder_with_provider(provider())
+        let builder = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&TLS13])
             .unwrap()
             .dangerous()
@@ -281,7 +282,7 @@ mod tests {
         config.alpn_protocols = vec![ALPN.to_vec()];
         let client = tokio::spawn(async move {
             let tcp = TcpStream::connect(address).await.unwrap();
-            TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("cotenant").unwrap(), tcp).await
+            TlsConnector::from(Arc::new(config)).connect(any_name(), tcp).await
         });
         let (tcp, _) = listener.accept().await.unwrap();
         let result = accept(tcp, &acceptor, vec![dialler.public()], &[ALPN]).await;
@@ -290,7 +291,7 @@ mod tests {
         result
     }
 
-    type ClientBuilder = rustls::ConfigBuilder<rustls::ClientConfig, rustls::client::WantsClientCert>;
+    type ClientBuilder = rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>;
 
     fn showing(key: Vec<u8>, signer: Arc<Identity>) -> Arc<AlwaysResolvesClientRawPublicKeys> {
         let certified = CertifiedKey::new(vec![CertificateDer::from(key)], Arc::new(TlsKey(signer)));
@@ -308,7 +309,7 @@ mod tests {
     async fn a_server_that_does_not_hold_the_expected_key_is_refused() {
         let [dialler, expected, thief] = [0; 3].map(|_| Arc::new(Identity::generate().unwrap()));
         let shown = CertifiedKey::new(vec![CertificateDer::from(spki(&expected.public()))], Arc::new(TlsKey(thief)));
-        let mut config = rustls::ServerConfig::builder_with_provider(provider())
+        let mut config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&TLS13])
             .unwrap()
             .with_client_cert_verifier(Arc::new(Pinned(vec![dialler.public()])))

@@ -25,7 +25,7 @@ fn on_threads(lanes: Vec<Lane>, work: impl Fn(Lane) + Sync) {
 
 /// The `i`th message that one party sends another: lengths from nothing to many frames, contents that tell them apart.
 fn message(from: PartyId, to: PartyId, i: usize) -> Vec<u8> {
-    let length = [0, 1, 65_529, 65_530, 65_531, 3_000_000, 200_000, 1_734_179][i % 8] + i;
+    let length = [0, 1, 262_141, 262_142, 262_140, 3_000_000, 200_000, 1_734_179][i % 8] + i;
     let start = (from.index() * 64 + to.index() * 16 + i) as u8;
     (0..length).map(|k| start.wrapping_add((k >> 8) as u8)).collect()
 }
