@@ -71,6 +71,30 @@ pub fn add_words_where(out: &mut [u64], bits: &[u64], c: u64) {
     simd::add_words_where(simd::level(), out, bits, c);
 }
 
+/// Bit `i` becomes bit 64 of `a[i]`; bits past the end become 0.
+pub fn middle_bits(a: &[Block], bits: &mut [u64]) {
+    assert_eq!(bits.len(), a.len().div_ceil(64));
+    simd::middle_bits(simd::level(), a, bits);
+}
+
+/// `out[i] ^= c` where bit 64 of `a[i]` is set.
+pub fn add_where_middle(out: &mut [u64], a: &[Block], c: u64) {
+    assert_eq!(out.len(), a.len());
+    simd::add_where_middle(simd::level(), out, a, c);
+}
+
+/// Adds to the low 64 bits of `out[i]` those of `a[i]`.
+pub fn add_lows(out: &mut [Block], a: &[Block]) {
+    assert_eq!(out.len(), a.len());
+    simd::add_lows(simd::level(), out, a);
+}
+
+/// Adds to the low 64 bits of `out[i]` the high ones of `a[i]`.
+pub fn add_highs(out: &mut [Block], a: &[Block]) {
+    assert_eq!(out.len(), a.len());
+    simd::add_highs(simd::level(), out, a);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +127,12 @@ mod tests {
             low_bits(&a, &mut low);
             assert!((0..len).all(|i| low[i / 64] >> (i % 64) & 1 == a[i].low() & 1));
             assert!(len.is_multiple_of(64) || low[len / 64] >> (len % 64) == 0);
+            pass(&|o| add_lows(o, &a), &|i| Block(b[i].0 ^ a[i].low() as u128));
+            pass(&|o| add_highs(o, &a), &|i| Block(b[i].0 ^ a[i].0 >> 64));
+            let mut middle = vec![u64::MAX; len.div_ceil(64)];
+            middle_bits(&a, &mut middle);
+            assert!((0..len).all(|i| (middle[i / 64] >> (i % 64) & 1 == 1) == a[i].bit(64)));
+            assert!(len.is_multiple_of(64) || middle[len / 64] >> (len % 64) == 0);
             let lows: Vec<u64> = b.iter().map(|b| b.low()).collect();
             let words = |f: &dyn Fn(&mut [u64]), added: &dyn Fn(usize) -> u64| {
                 let mut out = lows.clone();
@@ -112,6 +142,7 @@ mod tests {
             words(&|o| sum_low(o, &a), &|i| a[i].low());
             words(&|o| sum_high(o, &a), &|i| (a[i].0 >> 64) as u64);
             words(&|o| add_where_low(o, &a, 77), &|i| 77 * (a[i].low() & 1));
+            words(&|o| add_where_middle(o, &a, 76), &|i| 76 * u64::from(a[i].bit(64)));
             words(&|o| words_where(o, &bits, &lows), &|i| lows[i] * bit(i));
             words(&|o| add_words_where(o, &bits, 78), &|i| 78 * bit(i));
         }

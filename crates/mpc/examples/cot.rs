@@ -4,7 +4,7 @@
 
 use chacha20::ChaCha20Rng;
 use cotenant_core::{Block, Digest, PartyId};
-use cotenant_mpc::ot::{CHUNK_ROWS, Choices, OtFault, Pair, ReceiverSetup, SenderSetup, SoftReceiver, SoftSender};
+use cotenant_mpc::ot::{CHUNK_ROWS, Choices, OtFault, Pair, ReceiverSetup, SenderSetup, SoftReceiver, SoftSender, Width};
 use rand_core::SeedableRng;
 use std::time::{Duration, Instant};
 
@@ -28,12 +28,12 @@ fn measure<const K: usize>() -> Result<(), OtFault> {
     let (mut planes, mut correction) = (Vec::new(), Vec::new());
     let (mut macs, mut keys) = ([Block::ZERO; CHUNK_ROWS], [Block::ZERO; CHUNK_ROWS]);
     for _ in 0..CHUNKS {
-        let chunk = receiver.take(CHUNK_ROWS);
+        let chunk = receiver.take(CHUNK_ROWS, Width::Full);
         planes.resize(chunk.planes(), Block::ZERO);
         correction.resize(chunk.correction_bytes(K), 0);
 
         let started = Instant::now();
-        let choices = Choices::random(CHUNK_ROWS, &mut rng);
+        let choices = Choices::random(CHUNK_ROWS, Width::Full, &mut rng);
         let received = receiver.extend(chunk, &choices, &mut planes, &mut correction);
         let seed = received.challenge(&correction);
         let (checked, digest) = received.prove(seed);
@@ -42,10 +42,10 @@ fn measure<const K: usize>() -> Result<(), OtFault> {
         receiving += started.elapsed();
 
         let started = Instant::now();
-        let chunk = sender.take(CHUNK_ROWS);
+        let chunk = sender.take(CHUNK_ROWS, Width::Full);
         let sent = sender.extend(chunk, &correction, &mut planes)?;
         let seed = sent.challenge(&correction);
-        sent.verify(seed, answer, &digest)?.rows(&mut keys);
+        sent.verify(seed, &answer, &digest)?.rows(&mut keys);
         sending += started.elapsed();
         bytes += correction.len();
         assert!(macs.iter().zip(&keys).all(|(m, k)| m.0 == (*k ^ delta.when(m.lsb())).0));

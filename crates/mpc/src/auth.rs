@@ -4,7 +4,7 @@ use crate::{
     coin::{Nonce, Step},
     error::{Check, Error, Failed},
     kind::Kind,
-    ot::{CHUNK_ROWS, Choices, Chunk, CotReceiver, CotSender, K, KAPPA, OtFault, Pair, Received, ReceiverSetup, SenderSetup, Sent},
+    ot::{CHUNK_ROWS, Choices, Chunk, CotReceiver, CotSender, K, KAPPA, OtFault, Pair, Received, ReceiverSetup, SenderSetup, Sent, Width},
     party::Party,
     shares::Shares,
     stats::Task,
@@ -51,19 +51,25 @@ struct Link {
 /// One chunk of a string that is being filled: where its MACs and keys go, by peer.
 struct Job<'a> {
     rows: usize,
+    width: Width,
     macs: Vec<&'a mut [Block]>,
     keys: Vec<&'a mut [Block]>,
 }
 
 impl<'a> Job<'a> {
-    fn all(outs: Vec<(&'a mut Shares, Range<usize>)>) -> Vec<Job<'a>> {
+    /// Bits that it authenticates.
+    fn bits(&self) -> u64 {
+        (self.rows * self.width.strings()) as u64
+    }
+
+    fn all(outs: Vec<(&'a mut Shares, Range<usize>, Width)>) -> Vec<Job<'a>> {
         let mut jobs: Vec<Job<'a>> = Vec::new();
-        for (shares, range) in outs {
+        for (shares, range, width) in outs {
             let first = jobs.len();
             for (column, values) in shares.columns_mut().enumerate() {
                 for (chunk, values) in values[range.clone()].chunks_mut(CHUNK_ROWS).enumerate() {
                     if column == 0 {
-                        jobs.push(Job { rows: values.len(), macs: Vec::new(), keys: Vec::new() });
+                        jobs.push(Job { rows: values.len(), width, macs: Vec::new(), keys: Vec::new() });
                     }
                     let job = &mut jobs[first + chunk];
                     if column % 2 == 0 { job.macs.push(values) } else { job.keys.push(values) }
@@ -91,7 +97,9 @@ impl Link {
     /// Two parties: this party's bits of some chunks, and for each the messages with its correction and its proof.
     fn make<C>(&mut self, party: &mut Party<C>, scratch: &Scratch, jobs: &mut [Job<'_>]) -> Vec<(Vec<u8>, Vec<u8>)> {
         let receiver = &mut self.receiver;
-        let items = jobs.iter_mut().map(|job| (receiver.take(job.rows), Choices::random(job.rows, &mut party.rng), &mut *job.macs[0]));
+        let items = jobs
+            .iter_mut()
+            .map(|job| (receiver.take(job.rows, job.width), Choices::random(job.rows, job.width, &mut party.rng), &mut *job.macs[0]));
         let items = items.collect();
         party.workers.map(items, |(chunk, choices, macs)| {
             scratch.with(|planes| {
@@ -99,7 +107,7 @@ impl Link {
                 let seed = received.challenge(&message[1..]);
                 let (checked, digest) = received.prove(seed);
                 checked.rows(macs);
-                (message, Kind::CotProof.message().blocks(&[choices.answer(seed)]).bytes(&digest.0).done())
+                (message, Kind::CotProof.message().blocks(&choices.answer(seed)).bytes(&digest.0).done())
             })
         })
     }
@@ -109,15 +117,16 @@ impl Link {
         let mut items = Vec::new();
         for job in jobs {
             let correction = party.comms.recv(self.peer, Kind::CotCorrection).await?;
-            let proof = party.comms.recv_read(self.peer, Kind::CotProof, |r| Ok((r.block()?, Digest(r.array()?)))).await?;
-            items.push((self.sender.take(job.rows), correction, proof, &mut *job.keys[0]));
+            let proof =
+                party.comms.recv_read(self.peer, Kind::CotProof, |r| Ok((r.blocks(job.width.strings())?, Digest(r.array()?)))).await?;
+            items.push((self.sender.take(job.rows, job.width), correction, proof, &mut *job.keys[0]));
         }
         let sender = &self.sender;
-        let verified = party.workers.map(items, |(chunk, correction, (answer, digest), keys)| {
+        let verified = party.workers.map(items, |(chunk, correction, (answers, digest), keys)| {
             scratch.with(|planes| {
                 let sent = sender.extend(chunk, correction.body(), fit(planes, chunk))?;
                 let seed = sent.challenge(correction.body());
-                sent.verify(seed, answer, &digest).map(|checked| checked.rows(keys))
+                sent.verify(seed, &answers, &digest).map(|checked| checked.rows(keys))
             })
         });
         verified.into_iter().collect::<Result<(), OtFault>>().map_err(|e| party.comms.blame(self.peer, failed(e)))
@@ -135,17 +144,17 @@ async fn verify_window<C: Channel>(
 ) -> Result<Vec<Block>, Error> {
     let count = window.len();
     let read = |r: &mut Reader<'_>| {
-        let answers = r.blocks(count)?.to_vec();
+        let answers = window.iter().map(|j| r.blocks(j.width.strings())).collect::<Result<Vec<_>, BadFormat>>()?;
         let digests = (0..count).map(|_| Ok(Digest(r.array()?))).collect::<Result<Vec<_>, BadFormat>>()?;
         Ok((answers, digests))
     };
     let (answers, digests) = party.comms.recv_read(from, Kind::CotProof, read).await?;
     let items = sent.into_iter().zip(seeds).zip(answers.iter().zip(&digests)).zip(window.iter_mut()).collect();
-    let verified = party.workers.map(items, |(((sent, &seed), (&answer, digest)), job)| {
-        sent.verify(seed, answer, digest).map(|checked| checked.rows(job.keys[at]))
+    let verified = party.workers.map(items, |(((sent, &seed), (answers, digest)), job)| {
+        sent.verify(seed, answers, digest).map(|checked| checked.rows(job.keys[at]))
     });
     verified.into_iter().collect::<Result<(), OtFault>>().map_err(|e| party.comms.blame(from, failed(e)))?;
-    Ok(answers)
+    Ok(answers.concat())
 }
 
 fn failed(fault: OtFault) -> Failed {
@@ -195,12 +204,11 @@ impl CotLinks {
         &mut self,
         party: &mut Party<C>,
         task: Task,
-        outs: Vec<(&mut Shares, Range<usize>)>,
+        outs: Vec<(&mut Shares, Range<usize>, Width)>,
     ) -> Result<(), Error> {
         let jobs = Job::all(outs);
-        let rows = jobs.iter().map(|j| j.rows as u64).sum();
-        party.begin(task, rows);
-        party.comms.stats.authenticated_bits += rows;
+        party.begin(task, jobs.iter().map(Job::bits).sum());
+        party.comms.stats.authenticated_bits += jobs.iter().map(Job::bits).sum::<u64>();
         let groups: usize = jobs.iter().map(|j| j.rows.div_ceil(KAPPA) + 1).sum();
         // Each group takes a block of every leaf: of 2^K in the pair's one direction, one less in the other.
         party.comms.stats.aes_blocks += (self.peers.len() * groups * (KAPPA / K) * ((2 << K) - 1)) as u64;
@@ -223,7 +231,7 @@ impl CotLinks {
             }
             if let Some(jobs) = step.checked_sub(lead).and_then(|s| groups.get_mut(s)) {
                 link.verify(party, &self.scratch, jobs).await?;
-                party.advance(jobs.iter().map(|j| j.rows as u64).sum());
+                party.advance(jobs.iter().map(Job::bits).sum());
             }
         }
         party.comms.stream_ends();
@@ -235,19 +243,19 @@ impl CotLinks {
     async fn fill_many<C: Channel>(&mut self, party: &mut Party<C>, mut jobs: Vec<Job<'_>>) -> Result<(), Error> {
         for window in jobs.chunks_mut(WINDOW) {
             self.fill_window(party, window).await?;
-            party.advance(window.iter().map(|j| j.rows as u64).sum());
+            party.advance(window.iter().map(Job::bits).sum());
         }
         Ok(())
     }
 
     async fn fill_window<C: Channel>(&mut self, party: &mut Party<C>, window: &mut [Job<'_>]) -> Result<(), Error> {
-        let choices: Vec<Choices> = window.iter().map(|j| Choices::random(j.rows, &mut party.rng)).collect();
+        let choices: Vec<Choices> = window.iter().map(|j| Choices::random(j.rows, j.width, &mut party.rng)).collect();
         let memory = || -> Vec<Buffer> { self.peers.iter().map(|_| Buffer::zeroed(window.len() * PLANES)).collect() };
         let (mut mac_planes, mut key_planes) = (memory(), memory());
         let mut received = Vec::new();
         for (link, planes) in self.peers.iter_mut().zip(&mut mac_planes) {
             let receiver = &mut link.receiver;
-            let chunks: Vec<Chunk> = window.iter().map(|j| receiver.take(j.rows)).collect();
+            let chunks: Vec<Chunk> = window.iter().map(|j| receiver.take(j.rows, j.width)).collect();
             let items = chunks.into_iter().zip(&choices).zip(planes.chunks_exact_mut(PLANES)).collect();
             let extended = party.workers.map(items, |((chunk, choices), planes)| extend(receiver, chunk, choices, planes));
             let mut one = Vec::new();
@@ -261,7 +269,7 @@ impl CotLinks {
         for (link, planes) in self.peers.iter_mut().zip(&mut key_planes) {
             let mut items = Vec::new();
             for (job, planes) in window.iter().zip(planes.chunks_exact_mut(PLANES)) {
-                let chunk = link.sender.take(job.rows);
+                let chunk = link.sender.take(job.rows, job.width);
                 items.push((chunk, party.comms.recv(link.peer, Kind::CotCorrection).await?, planes));
             }
             let sender = &link.sender;
@@ -270,7 +278,7 @@ impl CotLinks {
         }
         let mut seeds = vec![Block::ZERO; window.len()];
         Prg::new(party.toss(Step::CotCheck).await?).fill(&mut seeds);
-        let answers: Vec<Block> = choices.into_iter().zip(&seeds).map(|(c, &seed)| c.answer(seed)).collect();
+        let answers: Vec<Block> = choices.into_iter().zip(&seeds).flat_map(|(c, &seed)| c.answer(seed)).collect();
         for (at, (link, received)) in self.peers.iter().zip(received).enumerate() {
             let items = received.into_iter().zip(&seeds).zip(window.iter_mut()).collect();
             let digests = party.workers.map(items, |((received, &seed), job)| {
@@ -300,7 +308,7 @@ impl CotLinks {
     /// and its MACs checked; everyone opens number r, no other, and the values must sum to 0. The test bits are discarded.
     async fn check_deltas<C: Channel>(&mut self, party: &mut Party<C>) -> Result<(), Error> {
         let mut tests = Shares::zero(&party.me, DELTA_TESTS);
-        self.fill(party, Task::Masks, vec![(&mut tests, 0..DELTA_TESTS)]).await?;
+        self.fill(party, Task::Masks, vec![(&mut tests, 0..DELTA_TESTS, Width::Full)]).await?;
         let numbers: Vec<[u64; 2]> = (0..DELTA_TESTS).map(|_| [party.commitments.next(), party.commitments.next()]).collect();
         let mut mine: Vec<[(Zeroizing<[u8; 16]>, Nonce); 2]> = Vec::new();
         let mut message = Kind::DeltaCommit.message();

@@ -23,6 +23,7 @@ use crate::{
     coin::Step,
     error::{Check, Error, Failed},
     kind::Kind,
+    ot::Width,
     party::Party,
     shares::{Me, Shares},
     stats::Task,
@@ -48,26 +49,48 @@ const LEAD: usize = 16;
 const TILE: usize = 256;
 
 /// The y of a layer of candidates.
+#[derive(Clone, Copy)]
 pub(crate) enum Factor<'a> {
-    /// Fresh, used for nothing else.
-    Fresh(Shares),
     /// Shares `from ..` of a string, of which each triple takes one.
     Given(&'a Shares, usize),
+    /// Fresh and used for nothing else, with MACs of 64 bits: the low or the high half of a string of pairs.
+    Low(&'a Shares),
+    /// See `Low`.
+    High(&'a Shares),
 }
 
 impl Factor<'_> {
-    fn shares(&self) -> (&Shares, usize) {
+    /// This party's bits of candidates `range`.
+    fn bits(self, range: Range<usize>) -> Bits {
         match self {
-            Factor::Fresh(y) => (y, 0),
-            Factor::Given(y, from) => (y, *from),
+            Factor::Given(y, at) => y.bits_of(at + range.start..at + range.end),
+            Factor::Low(y) => y.bits_of(range),
+            Factor::High(y) => y.high_bits_of(range),
+        }
+    }
+
+    /// The low 64 bits of this party's parts of `y * Delta`, of candidates `from ..`.
+    fn products(self, me: &Me, from: usize, out: &mut [u64]) {
+        match self {
+            Factor::Given(y, at) => y.products(me, at + from, out),
+            Factor::Low(y) => y.products(me, from, out),
+            Factor::High(y) => y.high_products(me, from, out),
+        }
+    }
+
+    /// Adds to low halves those of a column of candidates `from ..`.
+    pub(crate) fn add_low(self, column: usize, from: usize, out: &mut [Block]) {
+        match self {
+            Factor::Given(y, at) => vector::add_lows(out, &y.column(column)[at + from..][..out.len()]),
+            Factor::Low(y) => vector::add_lows(out, &y.column(column)[from..][..out.len()]),
+            Factor::High(y) => vector::add_highs(out, &y.column(column)[from..][..out.len()]),
         }
     }
 }
 
 /// `n` candidates. `<z>` is `<r>` with every party's bits shifted by its public d.
-pub(crate) struct Layer<'a> {
+pub(crate) struct Layer {
     pub(crate) x: Shares,
-    pub(crate) y: Factor<'a>,
     /// None in the first layer, where it has been added to what the products are for.
     pub(crate) r: Option<Shares>,
     /// d of every party.
@@ -78,73 +101,81 @@ pub(crate) struct Layer<'a> {
     s: Words,
 }
 
-impl Layer<'_> {
-    /// y, where it is used for nothing else.
-    ///
-    /// # Panics
-    /// In the first layer.
-    pub(crate) fn fresh_factor(&self) -> &Shares {
-        match &self.y {
-            Factor::Fresh(y) => y,
-            Factor::Given(..) => panic!("the first layer has the factor of its gates"),
-        }
+/// Layers of checked candidates.
+pub(crate) struct Layers {
+    pub(crate) layers: Vec<Layer>,
+    /// Of the layers but the first, two a string.
+    ys: Vec<Shares>,
+}
+
+impl Layers {
+    /// The y of layer `k`, with that of the first.
+    pub(crate) fn factor<'a>(&'a self, k: usize, first: Factor<'a>) -> Factor<'a> {
+        factor(&self.ys, k, first)
+    }
+}
+
+fn factor<'a>(ys: &'a [Shares], k: usize, first: Factor<'a>) -> Factor<'a> {
+    match k.checked_sub(1) {
+        None => first,
+        Some(k) if k.is_multiple_of(2) => Factor::Low(&ys[k / 2]),
+        Some(k) => Factor::High(&ys[k / 2]),
     }
 }
 
 /// `size` layers of checked candidates, `range.len()` each. The first has y from `given`, shares `range`, and its `<r>` is added to those of `sum`.
-pub(crate) async fn layers<'a, C: Channel>(
+pub(crate) async fn layers<C: Channel>(
     party: &mut Party<C>,
     links: &mut CotLinks,
-    (given, sum): (&'a Shares, &mut Shares),
+    (given, sum): (&Shares, &mut Shares),
     range: Range<usize>,
     size: usize,
-) -> Result<Vec<Layer<'a>>, Error> {
+) -> Result<Layers, Error> {
     let n = range.len();
-    let mut layers = draw(party, links, (given, sum), range, size).await?;
+    let mut all = draw(party, links, sum, range.clone(), size).await?;
     party.comms.stats.leaky_triples += (n * size) as u64;
     // Three hashes of two blocks a triple and peer.
     party.comms.stats.aes_blocks += (6 * n * size * (party.n() - 1)) as u64;
-    half_ands(party, &mut layers).await?;
+    half_ands(party, &mut all, Factor::Given(given, range.start)).await?;
     party.begin(Task::TripleCheck, 0);
-    broadcast_d(party, &mut layers, n).await?;
-    check(party, &mut layers).await?;
-    Ok(layers)
+    broadcast_d(party, &mut all.layers, n).await?;
+    check(party, &mut all.layers).await?;
+    Ok(all)
 }
 
 /// Random r, x, and y but for the first layer, all authenticated before any is used. The first r is not kept, but for what z and S take of it.
-async fn draw<'a, C: Channel>(
+async fn draw<C: Channel>(
     party: &mut Party<C>,
     links: &mut CotLinks,
-    (given, sum): (&'a Shares, &mut Shares),
+    sum: &mut Shares,
     range: Range<usize>,
     size: usize,
-) -> Result<Vec<Layer<'a>>, Error> {
+) -> Result<Layers, Error> {
     let n = range.len();
     let zero = |p: &Party<C>| Shares::zero(&p.me, n);
     let mut r = zero(party);
-    links.fill(party, Task::Candidates, vec![(&mut r, 0..n)]).await?;
+    links.fill(party, Task::Candidates, vec![(&mut r, 0..n, Width::Full)]).await?;
     let (mut z, mut s) = (Zeroizing::new(vec![0; n.div_ceil(64)]), Words::zeroed(n));
     take(party, &r, &mut z, &mut s);
-    sum.add_range(range.clone(), &r, 0);
+    sum.add_range(range, &r, 0);
     drop(r);
-    let mut layers = vec![Layer { x: zero(party), y: Factor::Given(given, range.start), r: None, d: Vec::new(), z, s }];
+    let mut layers = vec![Layer { x: zero(party), r: None, d: Vec::new(), z, s }];
     for _ in 1..size {
         let (z, s) = (Zeroizing::new(vec![0; n.div_ceil(64)]), Words::zeroed(n));
-        layers.push(Layer { x: zero(party), y: Factor::Fresh(zero(party)), r: Some(zero(party)), d: Vec::new(), z, s });
+        layers.push(Layer { x: zero(party), r: Some(zero(party)), d: Vec::new(), z, s });
     }
+    let mut ys: Vec<Shares> = (1..size).step_by(2).map(|_| zero(party)).collect();
     let mut outs = Vec::new();
     for layer in &mut layers {
-        outs.push((&mut layer.x, 0..n));
-        outs.extend(layer.r.as_mut().map(|r| (r, 0..n)));
-        if let Factor::Fresh(y) = &mut layer.y {
-            outs.push((y, 0..n));
-        }
+        outs.push((&mut layer.x, 0..n, Width::Full));
+        outs.extend(layer.r.as_mut().map(|r| (r, 0..n, Width::Full)));
     }
+    outs.extend(ys.iter_mut().map(|y| (y, 0..n, Width::Halves)));
     links.fill(party, Task::Candidates, outs).await?;
     for Layer { r, z, s, .. } in &mut layers {
         r.iter().for_each(|r| take(party, r, z, s));
     }
-    Ok(layers)
+    Ok(Layers { layers, ys })
 }
 
 /// What z and S take of `<r>`: its bits, and the low part of its product with Delta.
@@ -158,7 +189,7 @@ struct Piece<'a> {
     x: &'a Shares,
     /// This party's bits x, from when its messages are made.
     x_bits: Zeroizing<Vec<u64>>,
-    y: (&'a Shares, usize),
+    y: Factor<'a>,
     from: usize,
     tweaks: u64,
     s: &'a mut [u64],
@@ -166,16 +197,16 @@ struct Piece<'a> {
 }
 
 /// All g and U. Afterwards z and s lack only what d changes.
-async fn half_ands<C: Channel>(party: &mut Party<C>, layers: &mut [Layer<'_>]) -> Result<(), Error> {
+async fn half_ands<C: Channel>(party: &mut Party<C>, all: &mut Layers, first: Factor<'_>) -> Result<(), Error> {
+    let Layers { layers, ys } = all;
     let total: usize = layers.iter().map(|l| l.s.len()).sum();
     let mut tweaks = party.take_tweaks(total);
     let mut pieces = Vec::new();
-    for layer in layers {
-        let n = layer.s.len() as u64;
-        let (y, y_from) = layer.y.shares();
+    for (k, layer) in layers.iter_mut().enumerate() {
+        let (n, y) = (layer.s.len() as u64, factor(ys, k, first));
         for (k, (s, z)) in layer.s.chunks_mut(PIECE).zip(layer.z.chunks_mut(PIECE / 64)).enumerate() {
             let (from, tweaks, x_bits) = (k * PIECE, tweaks + (k * PIECE) as u64, Zeroizing::default());
-            pieces.push(Piece { x: &layer.x, x_bits, y: (y, y_from + from), from, tweaks, s, z });
+            pieces.push(Piece { x: &layer.x, x_bits, y, from, tweaks, s, z });
         }
         tweaks += n;
     }
@@ -226,9 +257,8 @@ impl Piece<'_> {
     fn start(&mut self, me: &Me, hash: &Tmmo) -> Vec<Vec<u8>> {
         let len = self.s.len();
         let mut phi = Zeroizing::new(vec![0; len]);
-        let (y, y_from) = self.y;
-        y.products(me, y_from, &mut phi);
-        let y_bits = y.bits_of(y_from..y_from + len);
+        self.y.products(me, self.from, &mut phi);
+        let y_bits = self.y.bits(self.from..self.from + len);
         let x = &self.x.column(0)[self.from..][..len];
         self.x_bits.resize(len.div_ceil(64), 0);
         vector::low_bits(x, &mut self.x_bits);
@@ -292,7 +322,7 @@ fn put_bits(out: &mut [u8], words: &[u64]) {
 }
 
 /// All broadcast d = z xor r of all layers.
-async fn broadcast_d<C: Channel>(party: &mut Party<C>, layers: &mut [Layer<'_>], n: usize) -> Result<(), Error> {
+async fn broadcast_d<C: Channel>(party: &mut Party<C>, layers: &mut [Layer], n: usize) -> Result<(), Error> {
     let mut mine = Bits::default();
     for layer in layers.iter_mut() {
         // So far z is that of the text xor r.
@@ -307,7 +337,7 @@ async fn broadcast_d<C: Channel>(party: &mut Party<C>, layers: &mut [Layer<'_>],
 }
 
 /// The xor over all parties of the random combination of S must be 0.
-async fn check<C: Channel>(party: &mut Party<C>, layers: &mut [Layer<'_>]) -> Result<(), Error> {
+async fn check<C: Channel>(party: &mut Party<C>, layers: &mut [Layer]) -> Result<(), Error> {
     const RUN: usize = 1024;
     let seed = party.toss(Step::TripleCheck).await?;
     let mut prg = Prg::new(seed);

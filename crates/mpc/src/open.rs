@@ -4,7 +4,8 @@
 //! recomputes it from its keys, as `H(K_l ^ b_l * Delta; l)`. H is the correlation-robust hash of the session, l a tweak that is used for nothing else. A
 //! sender that changes the bits in a set E has to send the exclusive or over E of `H(M_l ^ Delta; l)` in place of `H(M_l; l)`. For a hash that is correlation
 //! robust with tweaks (GKWY20, definition 3) these are independent and uniform to whoever does not know Delta, so it succeeds with 2^-128 beyond guessing
-//! Delta, which takes 2^-127. (WRK17b section 3 sends the MACs; hashing them together: NNOB12.) Nothing is returned before the tags of all have been checked.
+//! Delta, which takes 2^-127, or 2^-63 for strings whose MACs have 64 bits: no party sends a hash of anything that depends on its own Delta here, so there
+//! is nothing to search the 64 bits by. (WRK17b section 3 sends the MACs; hashing them together: NNOB12.) Nothing is returned before the tags of all have been checked.
 
 use crate::{
     error::{Check, Error, Failed},
@@ -29,6 +30,11 @@ const RUN: usize = 1024;
 pub(crate) trait Linear {
     /// How many shares.
     fn len(&self) -> usize;
+
+    /// Whether MACs and keys are the low 64 bits, and the rest 0.
+    fn is_half(&self) -> bool {
+        false
+    }
 
     /// Writes a part of one column, numbered as in [`Shares`].
     fn part(&self, column: usize, range: Range<usize>, out: &mut [Block]);
@@ -115,6 +121,7 @@ async fn receive<C: Channel>(
     let mut expected = Tag::new((from, party.id()), number);
     let (column, delta) = (party.me.key(from), party.me.delta());
     for (string, bits) in strings.iter().zip(&all) {
+        let delta = if string.is_half() { Block(delta.low().into()) } else { delta };
         // The MACs that the bits have under this party's keys.
         each_run(*string, column, |at, run| {
             vector::add_where(run, &bits.words()[at / 64..][..run.len().div_ceil(64)], delta);

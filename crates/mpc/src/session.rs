@@ -9,6 +9,7 @@ use crate::{
     kind::Kind,
     online::Sealed,
     open::open_to,
+    ot::Width,
     party::{Options, Party},
     shares::Shares,
     stats::{Stats, Task},
@@ -209,11 +210,7 @@ impl Plan {
 }
 
 /// Compares the plan, draws masks for it, multiplies them, garbles, and exchanges 'sealed'.
-async fn prepare<C: Channel>(
-    party: &mut Party<C>,
-    links: &mut CotLinks,
-    plan: Plan,
-) -> Result<(Wires, Masks, Vec<Garbled>), Error> {
+async fn prepare<C: Channel>(party: &mut Party<C>, links: &mut CotLinks, plan: Plan) -> Result<(Wires, Masks, Vec<Garbled>), Error> {
     party.comms.enter(Phase::Prepare);
     party.comms.compare(Kind::Plan, plan.digest.digest(), Check::Plan).await?;
     let (mut wires, mut masks, planned, batches) = draw_masks(party, links, plan).await?;
@@ -249,9 +246,9 @@ async fn draw_masks<C: Channel>(
     let inputs = 0..random.len();
     // Whole batches are made; where no gate is, fresh bits are multiplied.
     let outs = vec![
-        (&mut masks.star, 0..padded + cheap),
-        (&mut masks.right, full..padded),
-        (&mut random, inputs),
+        (&mut masks.star, 0..padded + cheap, Width::Full),
+        (&mut masks.right, full..padded, Width::Full),
+        (&mut random, inputs, Width::Full),
     ];
     links.fill(party, Task::Masks, outs).await?;
     party.begin(Task::MaskWalk, 0);

@@ -133,6 +133,13 @@ impl Shares {
         Bits::from_words(words, range.len())
     }
 
+    /// This party's bits in the high halves of some pairs of shares with MACs of 64 bits.
+    pub(crate) fn high_bits_of(&self, range: Range<usize>) -> Bits {
+        let mut words = vec![0; range.len().div_ceil(64)];
+        vector::middle_bits(&self.column(0)[range.clone()], &mut words);
+        Bits::from_words(words, range.len())
+    }
+
     /// Share `i` becomes share `from` of `other`.
     pub(crate) fn copy(&mut self, i: usize, other: &Shares, from: usize) {
         for (c, o) in self.columns_mut().zip(other.columns()) {
@@ -188,5 +195,12 @@ impl Shares {
         out.fill(0);
         vector::add_where_low(out, &self.column(0)[from..][..out.len()], me.delta().low());
         self.columns().for_each(|c| vector::sum_low(out, &c[from..][..out.len()]));
+    }
+
+    /// The same of what is in the high halves.
+    pub(crate) fn high_products(&self, me: &Me, from: usize, out: &mut [u64]) {
+        out.fill(0);
+        vector::add_where_middle(out, &self.column(0)[from..][..out.len()], me.delta().low());
+        self.columns().for_each(|c| vector::sum_high(out, &c[from..][..out.len()]));
     }
 }

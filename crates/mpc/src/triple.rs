@@ -9,7 +9,7 @@ use crate::{
     coin::Step,
     error::Error,
     garble::Masks,
-    leaky::{self, Layer},
+    leaky::{self, Factor, Layer},
     open::{Linear, open},
     party::Party,
     shares::Shares,
@@ -73,14 +73,16 @@ pub(crate) async fn multiply<C: Channel>(
     let n = range.len();
     let size = bucket_size(n, count);
     let Masks { left, right, star } = masks;
-    let mut layers = leaky::layers(party, links, (right, star), range.clone(), size).await?;
+    let all = leaky::layers(party, links, (right, star), range.clone(), size).await?;
     party.begin(Task::Buckets, 0);
     let shifts = shifts(party, n, size).await?;
-    let first = layers.remove(0);
-    let rest: Vec<Shifted<'_>> = layers.iter().zip(shifts).map(|(layer, shift)| Shifted { layer, shift }).collect();
+    let (first, rest) = all.layers.split_first().expect("a bucket has layers");
+    let rest: Vec<Shifted<'_>> = rest.iter().zip(shifts).map(|(layer, shift)| Shifted { layer, shift }).collect();
     let (left, right) = (Gates { masks: left, from: range.start }, Gates { masks: right, from: range.start });
-    let ds: Vec<Difference<'_>> = rest.iter().map(|layer| Difference { layer, right }).collect();
-    let s = Sum { left, first: &first, rest: &rest };
+    let given = Factor::Given(right.masks, range.start);
+    let ds: Vec<Difference<'_>> =
+        rest.iter().zip(1..).map(|(layer, k)| Difference { shift: layer.shift, y: all.factor(k, given), right: given, len: n }).collect();
+    let s = Sum { left, first, rest: &rest };
     let strings: Vec<&(dyn Linear + Sync)> = ds.iter().map(|d| d as _).chain([&s as _]).collect();
     let mut opened = open(party, &strings).await?;
     let s = opened.pop().expect("one string of bits for each of shares");
@@ -117,7 +119,7 @@ impl Gates<'_> {
 
 /// A layer whose candidates are shifted.
 struct Shifted<'a> {
-    layer: &'a Layer<'a>,
+    layer: &'a Layer,
     shift: usize,
 }
 
@@ -133,27 +135,39 @@ impl Shifted<'_> {
     }
 }
 
-/// d of one layer, by bucket.
+/// d of one layer, by bucket, with MACs of 64 bits.
 struct Difference<'a> {
-    layer: &'a Shifted<'a>,
-    right: Gates<'a>,
+    shift: usize,
+    y: Factor<'a>,
+    right: Factor<'a>,
+    len: usize,
 }
 
 impl Linear for Difference<'_> {
     fn len(&self) -> usize {
-        self.layer.layer.x.len()
+        self.len
+    }
+
+    fn is_half(&self) -> bool {
+        true
     }
 
     fn part(&self, column: usize, range: Range<usize>, out: &mut [Block]) {
-        out.copy_from_slice(self.right.column(column, &range));
-        self.layer.add(self.layer.layer.fresh_factor(), column, &range, out);
+        out.fill(Block::ZERO);
+        self.right.add_low(column, range.start, out);
+        let mut out = out;
+        for (buckets, from) in shifted(&range, self.shift, self.len) {
+            let (part, rest) = out.split_at_mut(buckets.len());
+            self.y.add_low(column, from, part);
+            out = rest;
+        }
     }
 }
 
 /// s, by bucket.
 struct Sum<'a> {
     left: Gates<'a>,
-    first: &'a Layer<'a>,
+    first: &'a Layer,
     rest: &'a [Shifted<'a>],
 }
 

@@ -16,7 +16,7 @@ use cotenant_core::{
     buffer::Buffer,
     codec::{BadFormat, Reader, Writer},
 };
-use cotenant_mpc::ot::{CHUNK_ROWS, Choices, OtFault, Pair, ReceiverSetup, SenderSetup, SoftReceiver, SoftSender};
+use cotenant_mpc::ot::{CHUNK_ROWS, Choices, OtFault, Pair, ReceiverSetup, SenderSetup, SoftReceiver, SoftSender, Width};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 use zeroize::Zeroizing;
@@ -152,7 +152,7 @@ async fn receive<const K: usize, C: Channel>(
     let mut macs = Zeroizing::new(vec![Block::ZERO; CHUNK_ROWS]);
     let mut planes = Buffer::zeroed(0);
     for _ in 0..chunks {
-        let (chunk, choices) = (receiver.take(CHUNK_ROWS), Choices::random(CHUNK_ROWS, rng));
+        let (chunk, choices) = (receiver.take(CHUNK_ROWS, Width::Full), Choices::random(CHUNK_ROWS, Width::Full, rng));
         if planes.is_empty() {
             planes = Buffer::zeroed(chunk.planes());
         }
@@ -161,7 +161,7 @@ async fn receive<const K: usize, C: Channel>(
         let seed = received.challenge(&message);
         let (checked, digest) = received.prove(seed);
         checked.rows(&mut macs);
-        message.extend(choices.answer(seed).0.to_le_bytes());
+        message.extend(choices.answer(seed)[0].0.to_le_bytes());
         message.extend(digest.0);
         link.send(message).await?;
     }
@@ -181,7 +181,7 @@ async fn send<const K: usize, C: Channel>(
     let mut keys = Zeroizing::new(vec![Block::ZERO; CHUNK_ROWS]);
     let mut planes = Buffer::zeroed(0);
     for _ in 0..chunks {
-        let chunk = sender.take(CHUNK_ROWS);
+        let chunk = sender.take(CHUNK_ROWS, Width::Full);
         if planes.is_empty() {
             planes = Buffer::zeroed(chunk.planes());
         }
@@ -190,7 +190,7 @@ async fn send<const K: usize, C: Channel>(
         let sent = sender.extend(chunk, correction, &mut planes)?;
         let seed = sent.challenge(correction);
         let (answer, digest) = read_proof(proof).map_err(|_| OtFault::Format)?;
-        sent.verify(seed, answer, &digest)?.rows(&mut keys);
+        sent.verify(seed, &[answer], &digest)?.rows(&mut keys);
     }
     link.over = Some((Instant::now(), link.sent));
     // Shown to the receiver, after the clock has stopped, so that the last chunk is checked.

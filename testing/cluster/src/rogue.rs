@@ -18,7 +18,7 @@ use cotenant_core::{
 };
 use cotenant_mpc::{
     Kind,
-    ot::{Checked, Choices, Chunk, CotReceiver, CotSender, K, Pair, ReceiverSetup, SenderSetup},
+    ot::{Checked, Choices, Chunk, CotReceiver, CotSender, K, Pair, ReceiverSetup, SenderSetup, Width},
 };
 use rand_core::{Rng, SeedableRng};
 
@@ -118,7 +118,7 @@ impl Rogue {
         let bits = Bits::random(TESTS, &mut self.rng);
         let mask = self.rng.next_u64();
         let choices = |bits: &Bits| Choices::new(bits, &mut ChaCha20Rng::seed_from_u64(mask));
-        let chunks: Vec<[Chunk; 2]> = self.peers.iter_mut().map(|p| [p.receiver.take(TESTS), p.sender.take(TESTS)]).collect();
+        let chunks: Vec<[Chunk; 2]> = self.peers.iter_mut().map(|p| [p.receiver.take(TESTS, Width::Full), p.sender.take(TESTS, Width::Full)]).collect();
         let mut planes: Vec<[Vec<Block>; 2]> = chunks.iter().map(|c| c.map(|c| vec![Block::ZERO; c.planes()])).collect();
         let (mut received, mut sent) = (Vec::new(), Vec::new());
         for (k, (chunks, [macs, keys])) in chunks.iter().zip(&mut planes).enumerate() {
@@ -137,10 +137,10 @@ impl Rogue {
             pending.push(peer.sender.extend(chunk, &correction, keys).ok()?);
         }
         let seed = Prg::new(self.toss().await?).block();
-        let answer = choices(&bits).answer(seed);
+        let answer = choices(&bits).answer(seed)[0];
         let mut rows = Vec::new();
         for (k, (theirs, columns)) in received.into_iter().enumerate() {
-            let theirs = if self.lies.same_answer { answer } else { theirs.answer(seed) };
+            let theirs = if self.lies.same_answer { answer } else { theirs.answer(seed)[0] };
             let (macs, digest) = columns.prove(seed);
             rows.push((first_rows(macs), Vec::new()));
             self.send(self.peers[k].id, message(Kind::CotProof).blocks(&[theirs]).bytes(&digest.0)).await?;
@@ -150,7 +150,7 @@ impl Rogue {
             let proof = recv(&mut self.link, self.peers[k].id, Kind::CotProof).await?;
             let (theirs, digest) = (Block(u128::from_le_bytes(proof[..16].try_into().ok()?)), Digest(proof[16..].try_into().ok()?));
             answers[self.peers[k].id.index()] = theirs;
-            rows[k].1 = first_rows(columns.verify(seed, theirs, &digest).ok()?);
+            rows[k].1 = first_rows(columns.verify(seed, &[theirs], &digest).ok()?);
         }
         answers.iter().enumerate().for_each(|(p, a)| self.absorb(p, &a.0.to_le_bytes()));
         self.compare_echo().await?;

@@ -148,6 +148,22 @@ kernel!(
     add_where_low(out: &mut [u64], a: &[Block], c: u64)
 );
 kernel!(
+    /// See [`crate::vector::middle_bits`].
+    middle_bits(a: &[Block], bits: &mut [u64])
+);
+kernel!(
+    /// See [`crate::vector::add_where_middle`].
+    add_where_middle(out: &mut [u64], a: &[Block], c: u64)
+);
+kernel!(
+    /// See [`crate::vector::add_lows`].
+    add_lows(out: &mut [Block], a: &[Block])
+);
+kernel!(
+    /// See [`crate::vector::add_highs`].
+    add_highs(out: &mut [Block], a: &[Block])
+);
+kernel!(
     /// See [`crate::vector::words_where`].
     words_where(out: &mut [u64], bits: &[u64], a: &[u64])
 );

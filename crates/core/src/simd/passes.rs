@@ -15,6 +15,10 @@ macro_rules! passes {
             sum_high(out: &mut [u64], a: &[Block]);
             shift(out: &mut [Block], a: &[Block], c: Block);
             add_where_low(out: &mut [u64], a: &[Block], c: u64);
+            middle_bits(a: &[Block], bits: &mut [u64]);
+            add_where_middle(out: &mut [u64], a: &[Block], c: u64);
+            add_lows(out: &mut [Block], a: &[Block]);
+            add_highs(out: &mut [Block], a: &[Block]);
             words_where(out: &mut [u64], bits: &[u64], a: &[u64]);
             add_words_where(out: &mut [u64], bits: &[u64], c: u64);
         }
@@ -81,6 +85,28 @@ pub(super) fn shift(out: &mut [Block], a: &[Block], c: Block) {
 #[inline(always)]
 pub(super) fn add_where_low(out: &mut [u64], a: &[Block], c: u64) {
     out.iter_mut().zip(words(a)).for_each(|(o, a)| *o ^= c & (a[0] & 1).wrapping_neg());
+}
+
+#[inline(always)]
+pub(super) fn middle_bits(a: &[Block], bits: &mut [u64]) {
+    for (a, w) in a.chunks(64).zip(bits) {
+        *w = words(a).iter().enumerate().fold(0, |w, (i, a)| w | (a[1] & 1) << i);
+    }
+}
+
+#[inline(always)]
+pub(super) fn add_where_middle(out: &mut [u64], a: &[Block], c: u64) {
+    out.iter_mut().zip(words(a)).for_each(|(o, a)| *o ^= c & (a[1] & 1).wrapping_neg());
+}
+
+#[inline(always)]
+pub(super) fn add_lows(out: &mut [Block], a: &[Block]) {
+    words_mut(out).iter_mut().zip(words(a)).for_each(|(o, a)| o[0] ^= a[0]);
+}
+
+#[inline(always)]
+pub(super) fn add_highs(out: &mut [Block], a: &[Block]) {
+    words_mut(out).iter_mut().zip(words(a)).for_each(|(o, a)| o[0] ^= a[1]);
 }
 
 #[inline(always)]

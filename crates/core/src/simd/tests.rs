@@ -63,10 +63,17 @@ fn passes_agree() {
     writes("xor3", |n| n, |level, n, out| xor3(level, out, &random(1, n), &random(2, n)));
     writes("xor_where", |n| n, |level, n, out| xor_where(level, out, &bits(n), &random(1, n)));
     writes("add_where", |n| n, |level, n, out| add_where(level, out, &bits(n), Block(u128::MAX / 5)));
+    writes("add_lows", |n| n, |level, n, out| add_lows(level, out, &random(1, n)));
+    writes("add_highs", |n| n, |level, n, out| add_highs(level, out, &random(1, n)));
     writes("shift", |n| n, |level, n, out| shift(level, out, &random(1, n), Block(77)));
     agrees("low_bits", |level, n| {
         let mut out = vec![u64::MAX; n.div_ceil(64)];
         low_bits(level, &random(1, n), &mut out);
+        out
+    });
+    agrees("middle_bits", |level, n| {
+        let mut out = vec![u64::MAX; n.div_ceil(64)];
+        middle_bits(level, &random(1, n), &mut out);
         out
     });
     agrees("sum_low", |level, n| {
@@ -82,6 +89,11 @@ fn passes_agree() {
     agrees("add_where_low", |level, n| {
         let mut out = low(&random(3, n));
         add_where_low(level, &mut out, &random(1, n), 77);
+        out
+    });
+    agrees("add_where_middle", |level, n| {
+        let mut out = low(&random(3, n));
+        add_where_middle(level, &mut out, &random(1, n), 77);
         out
     });
     agrees("words_where", |level, n| {

@@ -16,6 +16,8 @@
 //! parties hold every byte that it depends on (session, pair, number of the chunk, correction); trying q corrections finds a false one that passes without
 //! a guess of Delta with probability q * 2^-128, and what a guess of g bits of Delta passes with, 2^-g, does not depend on chi.
 //!
+//! In a chunk of two strings the first 64 columns are tested against h of the one, the others, with the same bits of Delta, against h of the other.
+//!
 //! Why not the row-wise sum of Keller, Orsini, Scholl (CRYPTO 2015): Roy, section 4.1, shows that the lemma behind it is false.
 
 use super::extension::Chunk;
@@ -69,13 +71,20 @@ impl<'p> Sent<'p> {
         Sent { pair, chunk, delta: Zeroizing::new(delta), planes }
     }
 
-    /// What gives the keys, if the receiver's broadcast `answer` h(b) and its `claimed` digest are right for the coefficients from `seed`.
+    /// What gives the keys, if the receiver's broadcast `answers` h(b), one a string, and its `claimed` digest are right for the coefficients from `seed`.
     ///
     /// # Errors
     /// [`OtFault::CorrelationCheck`]: the receiver's fault.
-    pub fn verify(self, seed: Block, answer: Block, claimed: &Digest) -> Result<Checked<'p>, OtFault> {
+    ///
+    /// # Panics
+    /// If there is not an answer for each string.
+    pub fn verify(self, seed: Block, answers: &[Block], claimed: &Digest) -> Result<Checked<'p>, OtFault> {
+        assert_eq!(answers.len(), self.chunk.width().strings());
         let mut hashes = hashes(self.planes, seed);
-        hashes.iter_mut().enumerate().for_each(|(c, h)| *h ^= answer.when(self.delta.bit(c)));
+        for (c, h) in hashes.iter_mut().enumerate() {
+            let (string, bit) = self.chunk.width().column(c);
+            *h ^= answers[string].when(self.delta.bit(bit));
+        }
         let expected = digest(&self.pair, self.chunk, &hashes);
         let passed = bool::from(expected.ct_eq(claimed));
         if passed { Ok(Checked { chunk: self.chunk, planes: self.planes }) } else { Err(OtFault::CorrelationCheck) }
@@ -138,7 +147,7 @@ fn hashes(planes: &[Block], seed: Block) -> Zeroizing<[Block; KAPPA]> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::extension::{Choices, SoftReceiver, SoftSender};
+    use super::super::extension::{Choices, SoftReceiver, SoftSender, Width};
     use super::super::fixture::*;
     use super::*;
     use cotenant_core::Bits;
@@ -161,8 +170,8 @@ mod tests {
         fn extend<const K: usize>(delta: Block, attack: impl Fn(&mut [u8])) -> Side {
             let (mut receiver, mut sender): (SoftReceiver<K>, SoftSender<K>) = dealt(delta, 1);
             let choices = Choices::new(&Bits::random(COUNT, &mut rng(2)), &mut rng(3));
-            let chunk = receiver.take(COUNT);
-            assert_eq!(chunk, sender.take(COUNT));
+            let chunk = receiver.take(COUNT, Width::Full);
+            assert_eq!(chunk, sender.take(COUNT, Width::Full));
             let (mut macs, mut keys) = (vec![Block::ZERO; chunk.planes()], vec![Block::ZERO; chunk.planes()]);
             let mut correction = vec![0; chunk.correction_bytes(K)];
             receiver.extend(chunk, &choices, &mut macs, &mut correction);
@@ -176,14 +185,14 @@ mod tests {
         }
 
         fn verify(&mut self, seed: Block, answer: Block, claimed: &Digest) -> Result<(), OtFault> {
-            Sent::new(pair(), self.chunk, self.delta, &mut self.sender).verify(seed, answer, claimed).map(|_| ())
+            Sent::new(pair(), self.chunk, self.delta, &mut self.sender).verify(seed, &[answer], claimed).map(|_| ())
         }
 
         /// What the honest receiver says passes or not.
         fn honestly(mut self) -> Result<(), OtFault> {
             let digest = self.honest_digest();
             let choices = std::mem::replace(&mut self.choices, Choices::new(&Bits::zero(0), &mut rng(0)));
-            self.verify(COIN, choices.answer(COIN), &digest)
+            self.verify(COIN, choices.answer(COIN)[0], &digest)
         }
     }
 
@@ -203,7 +212,7 @@ mod tests {
             let sum = chi.iter().zip(column).fold(Block::ZERO, |s, (&c, &v)| s ^ gf128::mul(c, v));
             assert_eq!(sum.0, hash.0);
         }
-        assert_eq!((q[0] ^ side.choices.answer(COIN)).0, h[0].0);
+        assert_eq!((q[0] ^ side.choices.answer(COIN)[0]).0, h[0].0);
         assert!((1..128).all(|c| q[c].0 == h[c].0));
     }
 
@@ -212,7 +221,7 @@ mod tests {
         let delta = odd(Block::random(&mut rng(9)).0);
         let mut side = Side::extend::<4>(delta, |_| ());
         let digest = side.honest_digest();
-        let answer = Side::extend::<4>(delta, |_| ()).choices.answer(COIN);
+        let answer = Side::extend::<4>(delta, |_| ()).choices.answer(COIN)[0];
         assert_eq!(side.verify(COIN, answer, &digest), Ok(()));
         for bit in [0, 64, 127] {
             assert_eq!(side.verify(COIN, answer ^ Block(1 << bit), &digest), CAUGHT);
@@ -229,7 +238,7 @@ mod tests {
     fn a_digest_serves_one_pair_and_one_chunk() {
         let delta = odd(6);
         let mut side = Side::extend::<4>(delta, |_| ());
-        let answer = Side::extend::<4>(delta, |_| ()).choices.answer(COIN);
+        let answer = Side::extend::<4>(delta, |_| ()).choices.answer(COIN)[0];
         let hashes = hashes(&side.receiver, COIN);
         let mut others: Vec<_> = other_pairs().iter().map(|p| digest(p, side.chunk, &hashes)).collect();
         others.push(digest(&pair(), Chunk { number: 1, ..side.chunk }, &hashes));
@@ -274,7 +283,7 @@ mod tests {
             let guess = seed as usize % (1 << K);
             let off = gf128::mul(coefficients(COIN, GROUPS)[group], Block(1));
             (0..K).for_each(|l| hashes[tree * K + l] ^= off.when(guess >> l & 1 == 1));
-            let answer = Side::extend::<K>(delta, |_| ()).choices.answer(COIN);
+            let answer = Side::extend::<K>(delta, |_| ()).choices.answer(COIN)[0];
             let result = side.verify(COIN, answer, &digest(&pair(), side.chunk, &hashes));
             let right = (delta.0 >> (tree * K)) as usize == guess;
             assert_eq!(result == CAUGHT, !right);
@@ -282,6 +291,33 @@ mod tests {
         }
         let expected = seeds >> K;
         assert!(passed > 0 && passed < 3 * expected, "{passed} of {seeds}, expected {expected}");
+    }
+
+    /// Of two strings in a chunk each is tied to its own answer and its own columns.
+    #[test]
+    fn strings_of_a_pair_are_checked_each_for_itself() {
+        let delta = odd(Block::random(&mut rng(5)).0);
+        let (mut receiver, mut sender) = dealt::<4>(delta, 1);
+        let chunk = receiver.take(COUNT, Width::Halves);
+        assert_eq!(chunk, sender.take(COUNT, Width::Halves));
+        let verify = |flip: Option<usize>, swap: bool| {
+            let choices = Choices::random(COUNT, Width::Halves, &mut rng(6));
+            let (mut macs, mut keys) = (vec![Block::ZERO; chunk.planes()], vec![Block::ZERO; chunk.planes()]);
+            let mut correction = vec![0; chunk.correction_bytes(4)];
+            let (_, digest) = receiver.extend(chunk, &choices, &mut macs, &mut correction).prove(COIN);
+            flip.into_iter().for_each(|at| correction[at * GROUPS * 16] ^= 1);
+            let mut answers = choices.answer(COIN);
+            if swap {
+                answers.swap(0, 1);
+            }
+            sender.extend(chunk, &correction, &mut keys).and_then(|s| s.verify(COIN, &answers, &digest)).map(|_| ())
+        };
+        assert_eq!(verify(None, false), Ok(()));
+        assert_eq!(verify(None, true), CAUGHT);
+        for set in [1, 15, 16, 31] {
+            let used = delta.0 >> (4 * (set % 16)) & if set == 16 { 14 } else { 15 };
+            assert_eq!(verify(Some(set), false) == CAUGHT, used != 0, "columns {} to {}", 4 * set, 4 * set + 3);
+        }
     }
 
     #[test]
@@ -297,7 +333,7 @@ mod tests {
         let mut side = Side::extend::<4>(odd(Block::random(&mut rng(9)).0), |_| ());
         let mut other = Bits::random(COUNT, &mut rng(2));
         other.set(200, !other.get(200));
-        let answer = Choices::new(&other, &mut rng(3)).answer(COIN);
+        let answer = Choices::new(&other, &mut rng(3)).answer(COIN)[0];
         let digest = side.honest_digest();
         assert_eq!(side.verify(COIN, answer, &digest), CAUGHT);
     }

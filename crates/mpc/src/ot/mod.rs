@@ -33,7 +33,7 @@
 //! | choices | for each base OT i: the points R_(i,0), R_(i,1) |
 //! | trees | for each tree t = 0..128/k: for each level l = 1..k the two masked sums (block for branch 0, block for branch 1), then the sum of the leaves' proofs (2 blocks); after the last tree the digest of all proofs (32 bytes) |
 //! | correction | for each tree t: for each group of 128 bits, the mask group last, one block: 16 * groups bytes a tree |
-//! | h(b) | one block, the same to all peers, broadcast |
+//! | h(b) | one block a string, the same to all peers, broadcast |
 //! | digest | 32 bytes, to the sender alone |
 //!
 //! Bit 0 of Delta is 1 and public: lowest bits of MACs are the receiver's bits.
@@ -58,7 +58,7 @@ use cotenant_core::{Digest, PartyId, codec::BadFormat};
 use std::fmt;
 
 pub use check::{Checked, Received, Sent};
-pub use extension::{CHUNK_ROWS, Choices, Chunk, SoftReceiver, SoftSender};
+pub use extension::{CHUNK_ROWS, Choices, Chunk, SoftReceiver, SoftSender, Width};
 pub use setup::{ReceiverSetup, SenderSetup};
 
 /// Bits of Delta that one tree covers: 1, 2, 4 or 8. A correlated OT costs 128/K bits to send and 128/K * 2^K bits of leaf stream to
