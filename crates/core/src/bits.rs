@@ -82,6 +82,35 @@ impl Bits {
         *w = *w & !(1 << (i % 64)) | (v as u64) << (i % 64);
     }
 
+    /// Bits `from .. from + len`, at most 64, the first one lowest.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    pub fn word(&self, from: usize, len: usize) -> u64 {
+        assert!(len <= 64 && from + len <= self.len);
+        let (at, shift) = (from / 64, from % 64);
+        let low = self.words.get(at).map_or(0, |w| w >> shift);
+        // the shift by two steps, as one by 64 is none
+        let high = if shift + len > 64 { self.words[at + 1] << 1 << (63 - shift) } else { 0 };
+        (low | high) & u64::MAX.checked_shr(64 - len as u32).unwrap_or(0)
+    }
+
+    /// Sets bits `from .. from + len`, at most 64, to those of `word`, the first one lowest; higher ones of `word` are ignored.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    pub fn set_word(&mut self, from: usize, len: usize, word: u64) {
+        assert!(len <= 64 && from + len <= self.len);
+        let mask = u64::MAX.checked_shr(64 - len as u32).unwrap_or(0);
+        let (at, shift, word) = (from / 64, from % 64, word & mask);
+        if len > 0 {
+            self.words[at] = self.words[at] & !(mask << shift) | word << shift;
+        }
+        if shift + len > 64 {
+            self.words[at + 1] = self.words[at + 1] & !(mask >> 1 >> (63 - shift)) | word >> 1 >> (63 - shift);
+        }
+    }
+
     /// Appends a bit.
     pub fn push(&mut self, v: bool) {
         if self.len.is_multiple_of(64) {
@@ -176,6 +205,19 @@ mod tests {
             assert!(Bits::from_packed(&[&p[..], &[0]].concat(), len).is_none());
         }
         assert!(Bits::from_packed(&[0b100], 2).is_none());
+    }
+
+    #[test]
+    fn words_at_any_place_agree_with_single_bits() {
+        let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(3);
+        let (b, c) = (Bits::random(200, &mut rng), Bits::random(64, &mut rng));
+        for (from, len) in [(0, 64), (1, 64), (63, 64), (64, 0), (64, 64), (60, 4), (60, 5), (136, 64), (199, 1), (200, 0)] {
+            let word = b.word(from, len);
+            assert!((0..64).all(|k| (word >> k & 1 == 1) == (k < len && b.get(from + k))));
+            let mut set = b.clone();
+            set.set_word(from, len, c.words()[0]);
+            assert!((0..200).all(|i| set.get(i) == if (from..from + len).contains(&i) { c.get(i - from) } else { b.get(i) }));
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@
 //! which telescopes to `L^j_g0 ^ masked value * Delta_j`.
 
 use crate::{
-    garble::{Cursor, Garbled, Masks, Tables, rows_per_gate, xors},
+    garble::{Cursor, Garbled, Masks, Piece, Tables, rows_per_gate, xors},
     shares::{Me, Shares},
     wires::Wires,
 };
@@ -51,7 +51,7 @@ pub(crate) fn evaluate(me: &Me, hash: &Tmmo, garbled: &Garbled, masks: &Masks, w
     }
     let mut active = Zeroizing::new(vec![Block::ZERO; walk.labels.len()]);
     for (w, output) in garbled.planned.outputs.clone().zip(circuit.outputs()) {
-        let label = |of_one: &Buffer| match *output {
+        let label = |of_one: &[Block]| match *output {
             // a negation is in the mask, so it changes neither masked value nor label; those of a constant are 0
             Output::Slot { slot, .. } => of_one[slot],
             Output::Const(_) => Block::ZERO,
@@ -63,27 +63,23 @@ pub(crate) fn evaluate(me: &Me, hash: &Tmmo, garbled: &Garbled, masks: &Masks, w
     walk.evaluated
 }
 
-/// Blocks of the gates of one run.
-type Tile = [Block; RUN];
-
 /// The evaluator on its way through a circuit.
 struct Evaluator<'a> {
     hash: &'a Tmmo,
     tables: &'a [Tables],
     /// MAC columns of left, right and star masks, by garbler.
     masks: [Vec<&'a [Block]>; 3],
-    in_plan: Cursor,
-    in_segment: Cursor,
+    cursor: Cursor,
     /// Gates that have been evaluated.
     done: usize,
     /// Of the first gate's tweaks.
     first: u64,
     /// Active, by garbler and slot.
-    labels: Vec<Buffer>,
+    labels: Vec<Zeroizing<Vec<Block>>>,
     /// Of the outputs of a run, by garbler.
-    out: Zeroizing<Vec<Tile>>,
+    out: Zeroizing<Vec<[Block; RUN]>>,
     tile: Zeroizing<EvaluatorTile>,
-    tweaks: [Block; 2 * RUN],
+    tweaks: [[Block; 2]; RUN],
     evaluated: Evaluated,
 }
 
@@ -95,13 +91,18 @@ struct EvaluatorTile {
     hashes: [[Block; 2]; RUN],
 }
 
-/// Public facts of the gates of one run.
-#[derive(Default)]
-struct Places {
-    in_plan: [usize; RUN],
-    in_segment: [usize; RUN],
-    /// Masked values of the left and the right input.
+/// The ANDs of one run.
+struct Gates<'a> {
+    gates: &'a [Gate],
+    cursor: Cursor,
+    /// Masked values of the left and the right inputs.
     values: [[bool; 2]; RUN],
+}
+
+impl Gates<'_> {
+    fn pieces(&self) -> impl Iterator<Item = Piece> {
+        self.cursor.pieces(self.gates)
+    }
 }
 
 impl<'a> Evaluator<'a> {
@@ -117,76 +118,77 @@ impl<'a> Evaluator<'a> {
             hash,
             tables: &garbled.tables,
             masks: [&masks.left, &masks.right, &masks.star].map(columns),
-            in_plan: garbled.places.in_plan(),
-            in_segment: garbled.places.in_segment(),
+            cursor: garbled.places.cursor(),
             done: 0,
             first: garbled.tweaks,
-            labels: (0..garblers).map(|_| Buffer::zeroed(circuit.slots())).collect(),
-            out: Zeroizing::new(vec![Tile::default(); garblers]),
+            labels: vec![Zeroizing::new(vec![Block::ZERO; circuit.slots()]); garblers],
+            out: Zeroizing::new(vec![Default::default(); garblers]),
             tile: Zeroizing::default(),
-            tweaks: [Block::ZERO; 2 * RUN],
+            tweaks: Default::default(),
             evaluated,
         }
     }
 
     fn run(&mut self, ands: &[Gate]) {
-        let mut places = Places::default();
-        for (i, gate) in ands.iter().enumerate() {
-            places.in_plan[i] = self.in_plan.step(gate);
-            places.in_segment[i] = self.in_segment.step(gate);
-            places.values[i] = [gate.a(), gate.b()].map(|slot| self.labels[0][slot].lsb());
+        let mut gates = Gates { gates: ands, cursor: self.cursor, values: Default::default() };
+        for (values, gate) in gates.values.iter_mut().zip(ands) {
+            *values = [gate.a(), gate.b()].map(|slot| self.labels[0][slot].lsb());
         }
-        self.out.fill(Tile::default());
+        self.out.fill(Default::default());
         for i in 0..self.labels.len() {
+            let labels = &self.labels[i][..];
             for (operands, gate) in self.tile.labels.iter_mut().zip(ands) {
-                *operands = [gate.a(), gate.b()].map(|slot| self.labels[i][slot]);
+                *operands = [labels[gate.a()], labels[gate.b()]];
             }
             for j in 0..self.labels.len() {
                 self.hash_labels(i, j, ands.len());
-                if i == j {
-                    self.half_gates(j, &places, ands.len());
-                } else {
-                    self.between(i, j, &places, ands.len());
-                }
+                if i == j { self.half_gates(j, &gates) } else { self.between(i, j, &gates) }
             }
         }
-        self.finish(ands, &places);
+        self.finish(&gates);
+        self.cursor.pass(ands);
         self.done += ands.len();
     }
 
     /// Hashes the labels of garbler `i`, by index, under its tweaks with garbler `j`.
     fn hash_labels(&mut self, i: usize, j: usize, count: usize) {
-        let (i, j) = (PartyId::new(i + 1), PartyId::new(j + 1));
-        for k in 0..count {
-            let number = self.first + (self.done + k) as u64;
-            self.tweaks[2 * k] = tweak(TweakUse::GateLeft, i, j, number);
-            self.tweaks[2 * k + 1] = tweak(TweakUse::GateRight, i, j, number);
-            self.tile.hashes[k] = self.tile.labels[k];
-        }
-        self.hash.hash(self.tile.hashes[..count].as_flattened_mut(), &self.tweaks[..2 * count]);
+        let (i, j, number) = (PartyId::new(i + 1), PartyId::new(j + 1), self.first + self.done as u64);
+        let [left, right] = [TweakUse::GateLeft, TweakUse::GateRight].map(|side| tweak(side, i, j, number));
+        self.tweaks.iter_mut().take(count).zip(0..).for_each(|(t, k)| *t = [Block(left.0 + k), Block(right.0 + k)]);
+        self.tile.hashes = self.tile.labels;
+        self.hash.hash(self.tile.hashes[..count].as_flattened_mut(), self.tweaks[..count].as_flattened());
     }
 
     /// The part of garbler `j`'s output labels that is between it and the evaluator.
-    fn half_gates(&mut self, j: usize, places: &Places, count: usize) {
-        let (rows, per_gate) = self.rows(j, count);
-        let [left, right, star] = self.masks.each_ref().map(|m| m[j]);
-        let gates = self.tile.hashes.iter().zip(&self.tile.labels).zip(rows.chunks_exact(per_gate));
-        for (k, (((&[ha, hb], &[la, _]), g), out)) in gates.zip(&mut self.out[j]).enumerate() {
-            let (place, [x, y]) = (places.in_plan[k], places.values[k]);
-            *out ^= ha ^ (g[0] ^ right[place]).when(x) ^ hb ^ (g[1] ^ la ^ left[place]).when(y) ^ star[place];
+    fn half_gates(&mut self, j: usize, gates: &Gates<'_>) {
+        let (rows, per_gate) = self.rows(j, gates.gates.len());
+        for piece in gates.pieces() {
+            let range = piece.gates.clone();
+            let [left, right, star] = self.masks.each_ref().map(|m| &m[j][piece.place..][..range.len()]);
+            let hashes = self.tile.hashes[range.clone()].iter().zip(&self.tile.labels[range.clone()]).zip(&gates.values[range.clone()]);
+            let tables = rows[range.start * per_gate..].chunks_exact(per_gate).zip(left).zip(right).zip(star);
+            let out = &mut self.out[j][range];
+            for ((((&[ha, hb], &[la, _]), &[x, y]), (((g, &left), &right), &star)), out) in hashes.zip(tables).zip(out) {
+                *out ^= ha ^ (g[0] ^ right).when(x) ^ hb ^ (g[1] ^ la ^ left).when(y) ^ star;
+            }
         }
     }
 
     /// The part of garbler `j`'s output labels that comes from garbler `i`, which the zero test needs too.
-    fn between(&mut self, i: usize, j: usize, places: &Places, count: usize) {
-        let (rows, per_gate) = self.rows(i, count);
-        let proofs = &mut self.evaluated.proofs[j];
-        let gates = self.tile.hashes.iter().zip(rows.chunks_exact(per_gate));
-        for (k, ((&[ha, hb], rows), out)) in gates.zip(&mut self.out[j]).enumerate() {
-            let (c, [x, y]) = (&rows[2 + 3 * (j - usize::from(j > i))..][..3], places.values[k]);
-            let t = ha ^ c[0].when(x) ^ hb ^ c[1].when(y) ^ c[2];
-            *out ^= t;
-            proofs[places.in_segment[k]] ^= t;
+    fn between(&mut self, i: usize, j: usize, gates: &Gates<'_>) {
+        let (rows, per_gate) = self.rows(i, gates.gates.len());
+        let c = 2 + 3 * (j - usize::from(j > i));
+        for piece in gates.pieces() {
+            let range = piece.gates.clone();
+            let proofs = &mut self.evaluated.proofs[j][piece.at..][..range.len()];
+            let hashes = self.tile.hashes[range.clone()].iter().zip(&gates.values[range.clone()]);
+            let tables = rows[range.start * per_gate..].chunks_exact(per_gate).map(|rows| &rows[c..c + 3]);
+            let out = self.out[j][range].iter_mut().zip(proofs);
+            for (((&[ha, hb], &[x, y]), c), (out, proof)) in hashes.zip(tables).zip(out) {
+                let t = ha ^ c[0].when(x) ^ hb ^ c[1].when(y) ^ c[2];
+                *out ^= t;
+                *proof ^= t;
+            }
         }
     }
 
@@ -197,16 +199,22 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Puts the outputs in their slots, and keeps the masked values.
-    fn finish(&mut self, ands: &[Gate], places: &Places) {
-        for (k, gate) in ands.iter().enumerate() {
-            self.out[0][k] ^= Block(u128::from(self.tables[0].b.get(self.done + k)));
-            for (of_one, out) in self.labels.iter_mut().zip(self.out.iter()) {
-                of_one[gate.out()] = out[k];
+    fn finish(&mut self, gates: &Gates<'_>) {
+        let b = self.tables[0].b.word(self.done, gates.gates.len());
+        self.out[0].iter_mut().zip(0..).for_each(|(out, k)| out.0 ^= u128::from(b >> k & 1));
+        for (labels, out) in self.labels.iter_mut().zip(self.out.iter()) {
+            gates.gates.iter().zip(out).for_each(|(gate, &out)| labels[gate.out()] = out);
+        }
+        for piece in gates.pieces() {
+            let (range, e) = (piece.gates.clone(), &mut self.evaluated);
+            let [mut x, mut y, mut z] = [0; 3];
+            for ((&[left, right], out), k) in gates.values[range.clone()].iter().zip(&self.out[0][range.clone()]).zip(0..) {
+                x |= u64::from(left) << k;
+                y |= u64::from(right) << k;
+                z |= (out.low() & 1) << k;
             }
-            let (at, [x, y]) = (places.in_segment[k], places.values[k]);
-            self.evaluated.left.set(at, x);
-            self.evaluated.right.set(at, y);
-            self.evaluated.out.set(at, self.out[0][k].lsb());
+            let words = [(&mut e.left, x), (&mut e.right, y), (&mut e.out, z)];
+            words.into_iter().for_each(|(bits, word)| bits.set_word(piece.at, range.len(), word));
         }
     }
 }
@@ -219,15 +227,21 @@ pub(crate) fn follow(garbled: &Garbled, wires: &mut Wires, out: Bits) -> Evaluat
         *value = wires.lambda.get(w as usize);
     }
     let mut e = Evaluated { out, ..Evaluated::new(garbled.places.len()) };
-    let mut places = garbled.places.in_segment();
+    let mut cursor = garbled.places.cursor();
     for run in circuit.runs() {
         xors(run.xors, &mut values);
-        for gate in run.ands {
-            let at = places.step(gate);
-            e.left.set(at, values[gate.a()]);
-            e.right.set(at, values[gate.b()]);
-            values[gate.out()] = e.out.get(at);
+        for piece in cursor.pieces(run.ands) {
+            let count = piece.gates.len();
+            let [mut x, mut y, z] = [0, 0, e.out.word(piece.at, count)];
+            for (gate, k) in run.ands[piece.gates].iter().zip(0..) {
+                x |= u64::from(values[gate.a()]) << k;
+                y |= u64::from(values[gate.b()]) << k;
+                values[gate.out()] = z >> k & 1 == 1;
+            }
+            e.left.set_word(piece.at, count, x);
+            e.right.set_word(piece.at, count, y);
         }
+        cursor.pass(run.ands);
     }
     for (w, output) in garbled.planned.outputs.clone().zip(circuit.outputs()) {
         wires.set_value(w, matches!(*output, Output::Slot { slot, .. } if values[slot]));

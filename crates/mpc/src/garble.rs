@@ -64,16 +64,6 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// Counts through the masks of the plan.
-    pub(crate) fn in_plan(&self) -> Cursor {
-        Cursor { full: self.full.start, cheap: self.cheap.start }
-    }
-
-    /// Counts from 0.
-    pub(crate) fn in_segment(&self) -> Cursor {
-        Cursor { full: 0, cheap: self.full.len() }
-    }
-
     /// The number of ANDs.
     pub(crate) fn len(&self) -> usize {
         self.full.len() + self.cheap.len()
@@ -87,20 +77,71 @@ impl Places {
         };
         kinds.into_iter().flat_map(cut)
     }
+
+    /// Starts to give gates their places.
+    pub(crate) fn cursor(&self) -> Cursor {
+        let first = |range: &Range<usize>, at| Next { place: range.start, at };
+        Cursor { full: first(&self.full, 0), cheap: first(&self.cheap, self.full.len()) }
+    }
 }
 
 /// Gives the ANDs of a segment their places, in order of gates.
+#[derive(Clone, Copy)]
 pub(crate) struct Cursor {
-    full: usize,
-    cheap: usize,
+    full: Next,
+    cheap: Next,
+}
+
+/// Where the next AND of a kind stands.
+#[derive(Clone, Copy)]
+struct Next {
+    /// In the plan.
+    place: usize,
+    /// In the segment.
+    at: usize,
+}
+
+impl Next {
+    fn step(&mut self, count: usize) -> Next {
+        let next = Next { place: self.place + count, at: self.at + count };
+        std::mem::replace(self, next)
+    }
+}
+
+/// ANDs of one run that follow each other in their places too.
+pub(crate) struct Piece {
+    /// Their numbers in the run.
+    pub(crate) gates: Range<usize>,
+    /// The place of the first in the plan.
+    pub(crate) place: usize,
+    /// Its number in the segment, in order of places.
+    pub(crate) at: usize,
+}
+
+fn is_full(gate: &Gate) -> bool {
+    gate.and_kind() == Some(AndKind::Full)
 }
 
 impl Cursor {
+    /// The pieces of the next run.
     #[inline]
-    pub(crate) fn step(&mut self, and: &Gate) -> usize {
-        let next = if and.and_kind() == Some(AndKind::Full) { &mut self.full } else { &mut self.cheap };
-        *next += 1;
-        *next - 1
+    pub(crate) fn pieces(mut self, ands: &[Gate]) -> impl Iterator<Item = Piece> {
+        let mut from = 0;
+        ands.chunk_by(|a, b| is_full(a) == is_full(b)).map(move |gates| {
+            let next = if is_full(&gates[0]) { &mut self.full } else { &mut self.cheap };
+            let Next { place, at } = next.step(gates.len());
+            let gates = from..from + gates.len();
+            from = gates.end;
+            Piece { gates, place, at }
+        })
+    }
+
+    /// Goes on to the run after this one.
+    #[inline]
+    pub(crate) fn pass(&mut self, ands: &[Gate]) {
+        let full = ands.iter().filter(|gate| is_full(gate)).count();
+        self.full.step(full);
+        self.cheap.step(ands.len() - full);
     }
 }
 
@@ -164,13 +205,13 @@ impl Pair {
     }
 }
 
-/// The columns of a string of shares that one other party is concerned with.
+/// The columns of a string of shares that one other party is concerned with: of keys after that of MACs.
 struct Columns<'a>([&'a mut [Block]; 2]);
 
 impl<'a> Columns<'a> {
     fn of(shares: &'a mut Shares, me: &Me, other: PartyId) -> Columns<'a> {
         let mut columns = shares.columns_mut().skip(me.mac(other));
-        Columns([(); 2].map(|()| columns.next().expect("the column of keys is the one after that of MACs")))
+        Columns([(); 2].map(|()| columns.next().unwrap_or_default()))
     }
 
     #[inline]
@@ -199,7 +240,7 @@ pub(crate) fn mask(me: &Me, planned: &Planned, places: &Places, wires: &mut Wire
             *slot = wire_masks.get(w as usize);
         }
         let [left, right, star] = [&mut masks.left, &mut masks.right, &mut masks.star].map(|s| Columns::of(s, me, j));
-        mask_ands(circuit, places.in_plan(), one, &mut slots, [left, right, star]);
+        mask_ands(circuit, places.cursor(), one, &mut slots, [left, right, star]);
         for (w, output) in planned.outputs.clone().zip(circuit.outputs()) {
             let mask = match *output {
                 Output::Slot { slot, neg } => slots[slot] ^ one.when(neg),
@@ -214,17 +255,19 @@ pub(crate) fn mask(me: &Me, planned: &Planned, places: &Places, wires: &mut Wire
 fn mask_ands(circuit: &Circuit, mut cursor: Cursor, one: Pair, slots: &mut [Pair], [mut left, mut right, mut star]: [Columns<'_>; 3]) {
     for run in circuit.runs() {
         xors(run.xors, slots);
-        for gate in run.ands {
-            let place = cursor.step(gate);
-            let (a, b) = (slots[gate.a()] ^ one.when(gate.a_neg()), slots[gate.b()] ^ one.when(gate.b_neg()));
-            left.set(place, a);
-            right.set(place, b);
-            let out = if gate.and_kind() == Some(AndKind::Public) { Pair::default() } else { star.get(place) };
-            if gate.and_kind() != Some(AndKind::Full) {
-                star.set(place, out ^ a.when(gate.b_neg()));
+        for piece in cursor.pieces(run.ands) {
+            for (gate, place) in run.ands[piece.gates].iter().zip(piece.place..) {
+                let (a, b) = (slots[gate.a()] ^ one.when(gate.a_neg()), slots[gate.b()] ^ one.when(gate.b_neg()));
+                left.set(place, a);
+                right.set(place, b);
+                let out = if gate.and_kind() == Some(AndKind::Public) { Pair::default() } else { star.get(place) };
+                if gate.and_kind() != Some(AndKind::Full) {
+                    star.set(place, out ^ a.when(gate.b_neg()));
+                }
+                slots[gate.out()] = out;
             }
-            slots[gate.out()] = out;
         }
+        cursor.pass(run.ands);
     }
 }
 
@@ -297,9 +340,6 @@ impl Stretches {
     }
 }
 
-/// Blocks of the gates of one run.
-type Tile = [Block; RUN];
-
 /// A garbler on its way through a circuit.
 struct Garbler<'a> {
     me: &'a Me,
@@ -312,12 +352,12 @@ struct Garbler<'a> {
     /// Of the next gate's tweaks.
     number: u64,
     /// For masked value 0, by slot.
-    labels: Buffer,
+    labels: Zeroizing<Vec<Block>>,
     /// b_g since the last message.
     b: Bits,
     tile: Zeroizing<GarblerTile>,
-    tweaks: [Block; 4 * RUN],
-    /// Rows of a run.
+    tweaks: [[Block; 4]; RUN],
+    /// Of a run.
     rows: Vec<Block>,
 }
 
@@ -325,9 +365,9 @@ struct Garbler<'a> {
 #[derive(Default, zeroize::Zeroize)]
 struct GarblerTile {
     /// Labels for masked value 0 of the left and the right input.
-    labels: [Tile; 2],
+    labels: [[Block; 2]; RUN],
     /// `B_me` of l_a, l_b and l*.
-    b: [Tile; 3],
+    b: [[Block; RUN]; 3],
     hashes: [[Block; 4]; RUN],
 }
 
@@ -339,34 +379,30 @@ impl<'a> Garbler<'a> {
             hash,
             peers: me.others().filter(|&j| j != PartyId::EVALUATOR).collect(),
             masks: [&masks.left, &masks.right, &masks.star].map(columns),
-            cursor: places.in_plan(),
+            cursor: places.cursor(),
             number,
-            labels: Buffer::zeroed(circuit.slots()),
+            labels: Zeroizing::new(vec![Block::ZERO; circuit.slots()]),
             b: Bits::default(),
             tile: Zeroizing::default(),
-            tweaks: [Block::ZERO; 4 * RUN],
+            tweaks: Default::default(),
             rows: vec![Block::ZERO; RUN * rows_per_gate(me.n())],
         }
     }
 
     /// Garbles the ANDs of a run and appends their rows.
     fn run(&mut self, ands: &[Gate], message: &mut Vec<u8>) {
-        let mut places = [0; RUN];
-        let places = &mut places[..ands.len()];
-        for (i, gate) in ands.iter().enumerate() {
-            places[i] = self.cursor.step(gate);
-            self.tile.labels[0][i] = self.labels[gate.a()];
-            self.tile.labels[1][i] = self.labels[gate.b()];
-        }
-        for (columns, b) in self.masks.iter().zip(&mut self.tile.b) {
-            sums(self.me, columns, places, b);
+        let tile = &mut *self.tile;
+        for (labels, gate) in tile.labels.iter_mut().zip(ands) {
+            *labels = [self.labels[gate.a()], self.labels[gate.b()]];
         }
         self.hash_labels(self.me.id(), ands.len());
+        self.cursor.pieces(ands).for_each(|piece| self.add_masks(piece));
         self.own_rows(ands);
         for k in 0..self.peers.len() {
             self.hash_labels(self.peers[k], ands.len());
-            self.rows_for(k, places);
+            self.cursor.pieces(ands).for_each(|piece| self.rows_for(k, piece));
         }
+        self.cursor.pass(ands);
         message.extend_from_slice(block::as_bytes(&self.rows[..ands.len() * rows_per_gate(self.me.n())]));
         self.number += ands.len() as u64;
     }
@@ -374,26 +410,39 @@ impl<'a> Garbler<'a> {
     /// Hashes both labels of both inputs of `count` gates under the tweaks of this party and `other`.
     fn hash_labels(&mut self, other: PartyId, count: usize) {
         let (tile, delta) = (&mut *self.tile, self.me.delta());
-        for i in 0..count {
-            let (a, b, number) = (tile.labels[0][i], tile.labels[1][i], self.number + i as u64);
-            let (left, right) =
-                (tweak(TweakUse::GateLeft, self.me.id(), other, number), tweak(TweakUse::GateRight, self.me.id(), other, number));
-            tile.hashes[i] = [a, a ^ delta, b, b ^ delta];
-            self.tweaks[4 * i..][..4].copy_from_slice(&[left, left, right, right]);
+        let [left, right] = [TweakUse::GateLeft, TweakUse::GateRight].map(|side| tweak(side, self.me.id(), other, self.number));
+        let gates = tile.hashes.iter_mut().zip(&tile.labels).zip(&mut self.tweaks);
+        for (((h, &[a, b]), tweaks), k) in gates.take(count).zip(0..) {
+            *h = [a, a ^ delta, b, b ^ delta];
+            let (left, right) = (Block(left.0 + k), Block(right.0 + k));
+            *tweaks = [left, left, right, right];
         }
-        self.hash.hash(tile.hashes[..count].as_flattened_mut(), &self.tweaks[..4 * count]);
+        self.hash.hash(tile.hashes[..count].as_flattened_mut(), self.tweaks[..count].as_flattened());
+    }
+
+    /// `B_me` of the masks of some gates.
+    #[inline]
+    fn add_masks(&mut self, piece: Piece) {
+        let (delta, count) = (self.me.delta(), piece.gates.len());
+        for (columns, b) in self.masks.iter().zip(&mut self.tile.b) {
+            let b = &mut b[piece.gates.clone()];
+            b.iter_mut().zip(&columns[0][piece.place..][..count]).for_each(|(b, mac)| *b = delta.when(mac.lsb()));
+            for keys in columns[1..].iter().step_by(2) {
+                b.iter_mut().zip(&keys[piece.place..][..count]).for_each(|(b, &key)| *b ^= key);
+            }
+        }
     }
 
     /// The half gates' rows, and the labels of the outputs.
     fn own_rows(&mut self, ands: &[Gate]) {
         let per_gate = rows_per_gate(self.me.n());
         let shows_value = self.me.id() == PartyId::new(1);
-        let tile = &*self.tile;
-        for (i, gate) in ands.iter().enumerate() {
-            let [a0, a1, b0, b1] = tile.hashes[i];
-            self.rows[i * per_gate] = a0 ^ a1 ^ tile.b[1][i];
-            self.rows[i * per_gate + 1] = b0 ^ b1 ^ tile.b[0][i] ^ tile.labels[0][i];
-            let mut label = a0 ^ b0 ^ tile.b[2][i];
+        let [left, right, star] = &self.tile.b;
+        let gates = ands.iter().zip(&self.tile.hashes).zip(&self.tile.labels).zip(left).zip(right).zip(star);
+        for ((((((gate, &[a0, a1, b0, b1]), &[la, _]), &left), &right), &star), rows) in gates.zip(self.rows.chunks_exact_mut(per_gate)) {
+            rows[0] = a0 ^ a1 ^ right;
+            rows[1] = b0 ^ b1 ^ left ^ la;
+            let mut label = a0 ^ b0 ^ star;
             if shows_value {
                 self.b.push(label.lsb());
                 label.0 &= !1;
@@ -402,26 +451,15 @@ impl<'a> Garbler<'a> {
         }
     }
 
-    /// The rows for the `k`-th other garbler.
-    fn rows_for(&mut self, k: usize, places: &[usize]) {
+    /// The rows of some gates for the `k`-th other garbler.
+    fn rows_for(&mut self, k: usize, piece: Piece) {
         let per_gate = rows_per_gate(self.me.n());
-        let [left, right, star] = self.masks.each_ref().map(|m| m[self.me.mac(self.peers[k])]);
-        for (i, &place) in places.iter().enumerate() {
-            let [a0, a1, b0, b1] = self.tile.hashes[i];
-            let rows = &mut self.rows[i * per_gate + 2 + 3 * k..][..3];
-            rows.copy_from_slice(&[a0 ^ a1 ^ right[place], b0 ^ b1 ^ left[place], a0 ^ b0 ^ star[place]]);
+        let [left, right, star] = self.masks.each_ref().map(|m| &m[self.me.mac(self.peers[k])][piece.place..]);
+        let gates = self.tile.hashes[piece.gates.clone()].iter().zip(left).zip(right).zip(star);
+        let rows = self.rows[piece.gates.start * per_gate..].chunks_exact_mut(per_gate);
+        for ((((&[a0, a1, b0, b1], &left), &right), &star), rows) in gates.zip(rows) {
+            rows[2 + 3 * k..][..3].copy_from_slice(&[a0 ^ a1 ^ right, b0 ^ b1 ^ left, a0 ^ b0 ^ star]);
         }
-    }
-}
-
-/// `B_me` of the shares at `places`.
-#[inline]
-fn sums(me: &Me, columns: &[&[Block]], places: &[usize], out: &mut Tile) {
-    let (bits, delta) = (columns[0], me.delta());
-    out.iter_mut().zip(places).for_each(|(o, &p)| *o = delta.when(bits[p].lsb()));
-    for j in me.others() {
-        let keys = columns[me.key(j)];
-        out.iter_mut().zip(places).for_each(|(o, &p)| *o ^= keys[p]);
     }
 }
 

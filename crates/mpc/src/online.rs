@@ -279,12 +279,7 @@ fn check_given<C: Channel>(tag: Tag, party: &Party<C>, given: &[Given]) -> Resul
     Ok(())
 }
 
-async fn masked_values<C: Channel>(
-    tag: Tag,
-    party: &mut Party<C>,
-    wires: &Wires,
-    given: Given,
-) -> Result<(Range<u32>, Bits), Error> {
+async fn masked_values<C: Channel>(tag: Tag, party: &mut Party<C>, wires: &Wires, given: Given) -> Result<(Range<u32>, Bits), Error> {
     Ok(match given {
         Given::Public(input, bits) => (input.numbers(tag)?, bits),
         Given::Joint(input) => (input.numbers(tag)?, Bits::zero(input.len())),

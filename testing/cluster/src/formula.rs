@@ -6,7 +6,7 @@ use cotenant_mpc::Kind;
 use crate::{link::Message, run::session_rng, scenario::AGREED};
 
 /// What a commitment or a coin is for.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
     /// Coin: coefficients of the correlated-OT check.
     CotCheck = 1,
@@ -22,6 +22,12 @@ pub enum Step {
     Caller = 6,
     /// Committed value of the caller.
     CallerValue = 7,
+}
+
+impl Step {
+    /// Every one.
+    pub const ALL: [Step; 7] =
+        [Step::CotCheck, Step::TripleCheck, Step::TripleSum, Step::Buckets, Step::DeltaCheck, Step::Caller, Step::CallerValue];
 }
 
 /// The session id, from the nonces of all parties in order.

@@ -118,7 +118,8 @@ impl Rogue {
         let bits = Bits::random(TESTS, &mut self.rng);
         let mask = self.rng.next_u64();
         let choices = |bits: &Bits| Choices::new(bits, &mut ChaCha20Rng::seed_from_u64(mask));
-        let chunks: Vec<[Chunk; 2]> = self.peers.iter_mut().map(|p| [p.receiver.take(TESTS, Width::Full), p.sender.take(TESTS, Width::Full)]).collect();
+        let chunks: Vec<[Chunk; 2]> =
+            self.peers.iter_mut().map(|p| [p.receiver.take(TESTS, Width::Full), p.sender.take(TESTS, Width::Full)]).collect();
         let mut planes: Vec<[Vec<Block>; 2]> = chunks.iter().map(|c| c.map(|c| vec![Block::ZERO; c.planes()])).collect();
         let (mut received, mut sent) = (Vec::new(), Vec::new());
         for (k, (chunks, [macs, keys])) in chunks.iter().zip(&mut planes).enumerate() {

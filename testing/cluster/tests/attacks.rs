@@ -261,5 +261,5 @@ fn the_preparation_makes_and_opens_what_its_formulas_say() {
     let next: Vec<_> = from_p2[shift.0 + 1..].iter().map(|m| Kind::of(&m.body).expect("a kind")).take(8).collect();
     use Kind::{Commit, Opened, Opening, Tables};
     assert_eq!(next, [Commit, Opening, Commit, Opening, Commit, Opening, Opened, Tables]);
-    assert_eq!(from_p2[shift.0 + 7].body.len(), 1 + bucket * n / 8 + 32);
+    assert_eq!(from_p2[shift.0 + 7].body.len(), 1 + bucket * n / 8 + 16);
 }

@@ -64,7 +64,7 @@ fn wiretap(seen: Arc<Mutex<Seen>>) -> impl Meddler {
             let mut seen = seen.lock().unwrap();
             match Kind::of(&message.body) {
                 Some(Kind::MaskedInput) => seen.masked = Some(message.body[1]),
-                Some(Kind::Opened) if message.body.len() == 1 + 1 + 32 => seen.share = Some(message.body[1]),
+                Some(Kind::Opened) if message.body.len() == 1 + 1 + 16 => seen.share = Some(message.body[1]),
                 _ => {}
             }
         }

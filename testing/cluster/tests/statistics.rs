@@ -27,8 +27,8 @@ fn uniform(what: &str, counts: &[usize]) {
 fn masked_bytes(kind: Kind, body: &[u8]) -> &[u8] {
     match kind {
         Kind::CotCorrection | Kind::LeakyAnd | Kind::LeakyShift | Kind::InputLabels | Kind::Solder | Kind::CotProof => &body[1..],
-        // shares; the last byte may be half used, and a hash follows
-        Kind::Opened => &body[1..body.len() - 33],
+        // shares; the last byte may be half used, and a sum of hashes follows
+        Kind::Opened => &body[1..body.len() - 17],
         Kind::Tables => &body[1..1 + (body.len() - 1) / 16 * 16],
         _ => &[],
     }

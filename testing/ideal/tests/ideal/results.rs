@@ -84,7 +84,8 @@ impl Body<Vec<Vec<bool>>> for Chain {
     async fn party<E: Engine>(&self, mut s: E) -> Result<Vec<Vec<bool>>, Error> {
         let me = s.me();
         let mut shape = ChaCha20Rng::seed_from_u64(self.0);
-        let circuits = [(8, 120, 12), (12, 60, 9), (8, 30, 5)].map(|(inputs, gates, outputs)| random_circuit(inputs, 0, gates, outputs, &mut shape).circuit);
+        let circuits = [(8, 120, 12), (12, 60, 9), (8, 30, 5)]
+            .map(|(inputs, gates, outputs)| random_circuit(inputs, 0, gates, outputs, &mut shape).circuit);
         let value = Bits::random(8, &mut shape);
         let input = s.declare(Source::Private(PartyId::new(1)), 8);
         let wires: Vec<_> = input.wires().collect();
