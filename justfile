@@ -44,6 +44,10 @@ bench-curve *ARGS:
 bench-call *ARGS="--parties 2 --request-bytes 1000 --response-bytes 1000":
     cargo run --release --locked -p cotenant-bench -- call {{ ARGS }}
 
+# instructions of a fixed session of the engine against those written down; `just instructions --show` only counts
+instructions *ARGS:
+    python3 .ci/callgrind.py {{ ARGS }}
+
 # property tests that do not fix their number of cases, with many more of them; takes long
 many-cases CASES="1000":
     PROPTEST_CASES={{ CASES }} cargo test --workspace --release --locked

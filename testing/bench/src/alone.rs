@@ -16,7 +16,7 @@ use crate::{
 };
 use cotenant::party::on_own_thread;
 use cotenant_cluster::{
-    link::Honest,
+    link::{Honest, Local},
     run::{run as run_in_process, session_rng},
 };
 use cotenant_core::{Channel, PartyId};
@@ -50,21 +50,14 @@ pub struct Session {
 }
 
 impl Session {
-    /// Runs the session of a job with all parties in this process, on one thread.
+    /// Runs the session of a job as [`in_process`] does.
     ///
     /// # Errors
-    /// [`Error::WrongResult`], or the session's.
+    /// Those of [`in_process`].
     pub fn record(parties: usize, job: &Job) -> Result<Session, Error> {
         let workload = Arc::new(job.workload());
         let recordings: Vec<Recording> = (0..parties).map(|_| Recording::default()).collect();
-        let ran = run_in_process(parties, Honest, |link| {
-            let me = link.me();
-            session::measure(recordings[me.index()].of(link), session_rng(SEED, me), &workload, NonZeroUsize::MIN, |_| {})
-        });
-        let measured = ran.into_iter().collect::<Result<Vec<_>, _>>()?;
-        if !measured.iter().all(|one| workload.gives(&one.outputs)) {
-            return Err(Error::WrongResult("the joint result"));
-        }
+        let measured = in_process(parties, &workload, |link| recordings[link.me().index()].of(link))?;
         Ok(Session { workload, parties: recordings.into_iter().zip(measured).collect() })
     }
 
@@ -73,17 +66,35 @@ impl Session {
         self.workload.ands() as u64
     }
 
-    /// The same once more for one party, with the others' messages at hand. Waits for nothing: everything is done when it is first polled.
+    /// The same once more for one party, with a copy of the others' messages at hand when this returns. The future waits for nothing: all is done when it
+    /// is first polled.
     ///
     /// # Errors
     /// [`Error::WrongResult`] if it was not the same, or the session's.
-    pub async fn replay(&self, party: usize, threads: NonZeroUsize) -> Result<Measured, Error> {
+    pub fn replay(&self, party: usize, threads: NonZeroUsize) -> impl Future<Output = Result<Measured, Error>> + Send {
         let (recording, recorded) = &self.parties[party];
         let me = PartyId::new(party);
-        let again = session::measure(recording.replay(me), session_rng(SEED, me), &self.workload, threads, |_| {}).await?;
-        let same = again.outputs.words() == recorded.outputs.words() && again.stats.total() == recorded.stats.total();
-        if same { Ok(again) } else { Err(Error::WrongResult("a party that runs again")) }
+        let again = session::measure(recording.replay(me), session_rng(SEED, me), &self.workload, threads, |_| {});
+        async move {
+            let again = again.await?;
+            let same = again.outputs.words() == recorded.outputs.words() && again.stats.total() == recorded.stats.total();
+            if same { Ok(again) } else { Err(Error::WrongResult("a party that runs again")) }
+        }
     }
+}
+
+/// Runs all parties of a session in this process, on this thread and from seeds, each on its end of simulated links as `wrap` gives them back.
+///
+/// # Errors
+/// [`Error::WrongResult`], or the session's.
+pub fn in_process<C: Channel>(parties: usize, workload: &Workload, wrap: impl Fn(Local) -> C) -> Result<Vec<Measured>, Error> {
+    let ran = run_in_process(parties, Honest, |link| {
+        let rng = session_rng(SEED, link.me());
+        session::measure(wrap(link), rng, workload, NonZeroUsize::MIN, |_| {})
+    });
+    let measured = ran.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let right = measured.iter().all(|one| workload.gives(&one.outputs));
+    if right { Ok(measured) } else { Err(Error::WrongResult("the joint result")) }
 }
 
 /// Measures; prints nothing.

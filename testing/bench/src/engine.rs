@@ -183,7 +183,7 @@ impl Report {
 
 /// One row a step and party: where the time of an AND goes.
 pub fn profile(parties: &[Vec<Step>], ands: u64) -> Vec<Vec<String>> {
-    let head = ["step", "party", "ns an AND", "computing", "other threads", "bytes an AND", "pages touched"];
+    let head = ["step", "party", "ns an AND", "computing", "of it in the kernel", "other threads", "bytes an AND", "pages touched"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     let an_and = |figure: f64| format!("{:.1}", figure / ands as f64);
     // In the order of the first party; another need not take the same steps.
@@ -197,7 +197,7 @@ pub fn profile(parties: &[Vec<Step>], ands: u64) -> Vec<Vec<String>> {
         for (i, party) in parties.iter().enumerate() {
             let Some(step) = party.iter().find(|step| step.name == name) else { continue };
             let mut row = vec![name.to_owned(), format!("P{}", i + 1)];
-            row.extend([step.seconds, step.computing_s, step.others_s].map(|seconds| an_and(seconds * 1e9)));
+            row.extend([step.seconds, step.computing_s, step.kernel_s, step.others_s].map(|seconds| an_and(seconds * 1e9)));
             row.extend([an_and(step.sent_bytes as f64), table::count(step.faults)]);
             rows.push(row);
         }

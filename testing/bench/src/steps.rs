@@ -1,10 +1,9 @@
 //! What the steps of a session cost one party, by the clocks of the machine.
 
 use cotenant_mpc::{Progress, Task};
-use rustix::time::{ClockId, clock_gettime};
+use nix::sys::resource::{Usage, UsageWho, getrusage};
 use serde::{Deserialize, Serialize};
 use std::{
-    fs,
     sync::{Arc, Mutex},
     time::Instant,
 };
@@ -18,6 +17,8 @@ pub struct Step {
     pub seconds: f64,
     /// For which the thread that computes had a processor; the rest of `seconds` it waited.
     pub computing_s: f64,
+    /// The part of `computing_s` in the system's kernel, as far as its clock shows (getrusage(2)): fresh memory, most of all.
+    pub kernel_s: f64,
     /// Processor time of all other threads of the process: links, with their TLS, and threads of the engine.
     pub others_s: f64,
     /// Message bytes sent to all other parties together.
@@ -69,6 +70,7 @@ impl State {
                 name,
                 seconds: (end.at - start.at).as_secs_f64(),
                 computing_s,
+                kernel_s: (end.kernel_s - start.kernel_s).max(0.0),
                 // The clocks are not read at the same moment.
                 others_s: (end.process_s - start.process_s - computing_s).max(0.0),
                 sent_bytes: end.sent_bytes - start.sent_bytes,
@@ -86,6 +88,7 @@ impl Step {
     fn add(&mut self, more: &Step) {
         self.seconds += more.seconds;
         self.computing_s += more.computing_s;
+        self.kernel_s += more.kernel_s;
         self.others_s += more.others_s;
         self.sent_bytes += more.sent_bytes;
         self.faults += more.faults;
@@ -96,6 +99,7 @@ impl Step {
 struct Mark {
     at: Instant,
     thread_s: f64,
+    kernel_s: f64,
     process_s: f64,
     sent_bytes: u64,
     faults: u64,
@@ -103,17 +107,18 @@ struct Mark {
 
 impl Mark {
     fn new(sent_bytes: u64) -> Mark {
-        let [thread_s, process_s] = [ClockId::ThreadCPUTime, ClockId::ProcessCPUTime].map(|clock| {
-            let time = clock_gettime(clock);
-            time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
-        });
-        Mark { at: Instant::now(), thread_s, process_s, sent_bytes, faults: faults().unwrap_or(0) }
+        let [thread, process] = [UsageWho::RUSAGE_THREAD, UsageWho::RUSAGE_SELF].map(|who| getrusage(who).expect("Linux knows both"));
+        let seconds = |usage: &Usage| [usage.system_time(), usage.user_time()].map(|t| t.tv_sec() as f64 + t.tv_usec() as f64 * 1e-6);
+        let [kernel_s, user_s] = seconds(&thread);
+        Mark {
+            at: Instant::now(),
+            thread_s: kernel_s + user_s,
+            kernel_s,
+            process_s: seconds(&process).iter().sum(),
+            sent_bytes,
+            faults: process.minor_page_faults() as u64,
+        }
     }
-}
-
-/// The tenth field of /proc/self/stat (proc(5)); the second one ends with the last parenthesis.
-fn faults() -> Option<u64> {
-    fs::read_to_string("/proc/self/stat").ok()?.rsplit_once(") ")?.1.split(' ').nth(7)?.parse().ok()
 }
 
 #[cfg(test)]
