@@ -83,6 +83,12 @@ pub fn add_where_middle(out: &mut [u64], a: &[Block], c: u64) {
     simd::add_where_middle(simd::level(), out, a, c);
 }
 
+/// `out[i] =` the low 64 bits of `a[i]`.
+pub fn lows(out: &mut [Block], a: &[Block]) {
+    assert_eq!(out.len(), a.len());
+    simd::lows(simd::level(), out, a);
+}
+
 /// Adds to the low 64 bits of `out[i]` those of `a[i]`.
 pub fn add_lows(out: &mut [Block], a: &[Block]) {
     assert_eq!(out.len(), a.len());
@@ -127,6 +133,7 @@ mod tests {
             low_bits(&a, &mut low);
             assert!((0..len).all(|i| low[i / 64] >> (i % 64) & 1 == a[i].low() & 1));
             assert!(len.is_multiple_of(64) || low[len / 64] >> (len % 64) == 0);
+            pass(&|o| lows(o, &a), &|i| Block(a[i].low() as u128));
             pass(&|o| add_lows(o, &a), &|i| Block(b[i].0 ^ a[i].low() as u128));
             pass(&|o| add_highs(o, &a), &|i| Block(b[i].0 ^ a[i].0 >> 64));
             let mut middle = vec![u64::MAX; len.div_ceil(64)];

@@ -108,7 +108,23 @@ pub(crate) struct Layers {
     ys: Vec<Shares>,
 }
 
+/// Memory of a batch for the next: strings that are written over as a whole, so that they need not be erased between.
+#[derive(Default)]
+pub(crate) struct Spare(Vec<Shares>);
+
+impl Spare {
+    /// A string of unknown content.
+    fn take(&mut self, me: &Me, len: usize) -> Shares {
+        self.0.pop().filter(|s| s.len() == len).unwrap_or_else(|| Shares::zero(me, len))
+    }
+}
+
 impl Layers {
+    /// Ends their use.
+    pub(crate) fn give_back(self, spare: &mut Spare) {
+        spare.0.extend(self.layers.into_iter().flat_map(|layer| [Some(layer.x), layer.r]).flatten().chain(self.ys));
+    }
+
     /// The y of layer `k`, with that of the first.
     pub(crate) fn factor<'a>(&'a self, k: usize, first: Factor<'a>) -> Factor<'a> {
         factor(&self.ys, k, first)
@@ -128,11 +144,12 @@ pub(crate) async fn layers<C: Channel>(
     party: &mut Party<C>,
     links: &mut CotLinks,
     (given, sum): (&Shares, &mut Shares),
+    spare: &mut Spare,
     range: Range<usize>,
     size: usize,
 ) -> Result<Layers, Error> {
     let n = range.len();
-    let mut all = draw(party, links, sum, range.clone(), size).await?;
+    let mut all = draw(party, links, sum, spare, range.clone(), size).await?;
     party.comms.stats.leaky_triples += (n * size) as u64;
     // Three hashes of two blocks a triple and peer.
     party.comms.stats.aes_blocks += (6 * n * size * (party.n() - 1)) as u64;
@@ -148,23 +165,23 @@ async fn draw<C: Channel>(
     party: &mut Party<C>,
     links: &mut CotLinks,
     sum: &mut Shares,
+    spare: &mut Spare,
     range: Range<usize>,
     size: usize,
 ) -> Result<Layers, Error> {
     let n = range.len();
-    let zero = |p: &Party<C>| Shares::zero(&p.me, n);
-    let mut r = zero(party);
+    let mut r = spare.take(&party.me, n);
     links.fill(party, Task::Candidates, vec![(&mut r, 0..n, Width::Full)]).await?;
     let (mut z, mut s) = (Zeroizing::new(vec![0; n.div_ceil(64)]), Words::zeroed(n));
     take(party, &r, &mut z, &mut s);
     sum.add_range(range, &r, 0);
-    drop(r);
-    let mut layers = vec![Layer { x: zero(party), r: None, d: Vec::new(), z, s }];
+    let mut layers = vec![Layer { x: r, r: None, d: Vec::new(), z, s }];
     for _ in 1..size {
         let (z, s) = (Zeroizing::new(vec![0; n.div_ceil(64)]), Words::zeroed(n));
-        layers.push(Layer { x: zero(party), r: Some(zero(party)), d: Vec::new(), z, s });
+        let (x, r) = (spare.take(&party.me, n), spare.take(&party.me, n));
+        layers.push(Layer { x, r: Some(r), d: Vec::new(), z, s });
     }
-    let mut ys: Vec<Shares> = (1..size).step_by(2).map(|_| zero(party)).collect();
+    let mut ys: Vec<Shares> = (1..size).step_by(2).map(|_| spare.take(&party.me, n)).collect();
     let mut outs = Vec::new();
     for layer in &mut layers {
         outs.push((&mut layer.x, 0..n, Width::Full));

@@ -85,24 +85,18 @@ async fn add_theirs<C: Channel>(
     Ok(sums)
 }
 
-/// Sends this party's bits to one other, with the hash of their MACs. The bits.
+/// Sends this party's bits to one other, with the sum of the hashes of their MACs. The bits.
 async fn send<C: Channel>(party: &mut Party<C>, strings: &[&(dyn Linear + Sync)], to: PartyId, number: u64) -> Result<Vec<Bits>, Error> {
     let mut tag = Tag::new((party.id(), to), number);
-    let mut message = Kind::Opened.message();
-    let mut all = Vec::new();
-    let column = party.me.mac(to);
-    for string in strings {
-        let mut words = Vec::with_capacity(string.len().div_ceil(64));
-        each_run(*string, column, |_, run| {
-            let from = words.len();
-            words.resize(from + run.len().div_ceil(64), 0);
-            vector::low_bits(run, &mut words[from..]);
-            tag.add(party, run);
-        });
-        let bits = Bits::from_words(words, string.len());
-        message = message.bits(&bits);
-        all.push(bits);
-    }
+    let mut all: Vec<Vec<u64>> = strings.iter().map(|s| Vec::with_capacity(s.len().div_ceil(64))).collect();
+    each_run(strings, party.me.mac(to), |string, at, place, run| {
+        let words = &mut all[string];
+        words.resize(at / 64 + run.len().div_ceil(64), 0);
+        vector::low_bits(run, &mut words[at / 64..]);
+        tag.add(party, place, run);
+    });
+    let all: Vec<Bits> = all.into_iter().zip(strings).map(|(words, s)| Bits::from_words(words, s.len())).collect();
+    let message = all.iter().fold(Kind::Opened.message(), |m, bits| m.bits(bits));
     party.comms.send(to, message.blocks(&[tag.sum()]).done()).await?;
     Ok(all)
 }
@@ -119,26 +113,32 @@ async fn receive<C: Channel>(
     };
     let (all, claimed) = party.comms.recv_read(from, Kind::Opened, read).await?;
     let mut expected = Tag::new((from, party.id()), number);
-    let (column, delta) = (party.me.key(from), party.me.delta());
-    for (string, bits) in strings.iter().zip(&all) {
-        let delta = if string.is_half() { Block(delta.low().into()) } else { delta };
+    let delta = party.me.delta();
+    let half = Block(delta.low().into());
+    each_run(strings, party.me.key(from), |string, at, place, run| {
         // The MACs that the bits have under this party's keys.
-        each_run(*string, column, |at, run| {
-            vector::add_where(run, &bits.words()[at / 64..][..run.len().div_ceil(64)], delta);
-            expected.add(party, run);
-        });
-    }
+        let delta = if strings[string].is_half() { half } else { delta };
+        vector::add_where(run, &all[string].words()[at / 64..][..run.len().div_ceil(64)], delta);
+        expected.add(party, place, run);
+    });
     if bool::from(expected.sum().ct_eq(&claimed)) { Ok(all) } else { Err(party.comms.blame(from, Failed(Check::OpenedMac))) }
 }
 
-/// Calls `f` with the place and the values of each stretch of a column.
-fn each_run(string: &(dyn Linear + Sync), column: usize, mut f: impl FnMut(usize, &mut [Block])) {
-    let len = string.len();
-    let mut memory = Buffer::zeroed(RUN.min(len));
-    for at in (0..len).step_by(RUN) {
-        let run = &mut memory[..RUN.min(len - at)];
-        string.part(column, at..at + run.len(), run);
-        f(at, run);
+/// Calls `f` with the values of each stretch of a column of each string: the string's number, the place in it, and the place among all. The strings go side
+/// by side, as what they are computed from is often the same.
+fn each_run(strings: &[&(dyn Linear + Sync)], column: usize, mut f: impl FnMut(usize, usize, u64, &mut [Block])) {
+    let longest = strings.iter().map(|s| s.len()).max().unwrap_or(0);
+    let mut memory = Buffer::zeroed(RUN.min(longest));
+    for at in (0..longest).step_by(RUN) {
+        let mut place = at as u64;
+        for (number, string) in strings.iter().enumerate() {
+            if at < string.len() {
+                let run = &mut memory[..RUN.min(string.len() - at)];
+                string.part(column, at..at + run.len(), run);
+                f(number, at, place, run);
+            }
+            place += string.len() as u64;
+        }
     }
 }
 
@@ -146,7 +146,7 @@ fn each_run(string: &(dyn Linear + Sync), column: usize, mut f: impl FnMut(usize
 struct Tag {
     /// Sums of the hashes that stand in one place of their runs.
     sums: Buffer,
-    /// For the next MAC.
+    /// For the first MAC.
     tweak: Block,
 }
 
@@ -155,12 +155,11 @@ impl Tag {
         Tag { sums: Buffer::zeroed(RUN), tweak: tweak(TweakUse::OpenedMac, from, to, number) }
     }
 
-    /// Adds some MACs, which are lost.
-    fn add<C>(&mut self, party: &mut Party<C>, macs: &mut [Block]) {
+    /// Adds the MACs from number `place` on, which are lost.
+    fn add<C>(&mut self, party: &mut Party<C>, place: u64, macs: &mut [Block]) {
         party.comms.stats.aes_blocks += 2 * macs.len() as u64;
-        party.hash.hash_run(macs, self.tweak);
+        party.hash.hash_run(macs, Block(self.tweak.0 + place as u128));
         vector::xor(&mut self.sums[..macs.len()], macs);
-        self.tweak.0 += macs.len() as u128;
     }
 
     fn sum(&self) -> Block {

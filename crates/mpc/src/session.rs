@@ -7,6 +7,7 @@ use crate::{
     error::{Check, Error, Failed, Misuse, Phase},
     garble::{self, Garbled, Masks, Places, Planned},
     kind::Kind,
+    leaky::Spare,
     online::Sealed,
     open::open_to,
     ot::Width,
@@ -214,11 +215,12 @@ async fn prepare<C: Channel>(party: &mut Party<C>, links: &mut CotLinks, plan: P
     party.comms.enter(Phase::Prepare);
     party.comms.compare(Kind::Plan, plan.digest.digest(), Check::Plan).await?;
     let (mut wires, mut masks, planned, batches) = draw_masks(party, links, plan).await?;
-    let mut from = 0;
+    let (mut from, mut spare) = (0, Spare::default());
     for &n in &batches {
-        triple::multiply(party, links, &mut masks, from..from + n, batches.len()).await?;
+        triple::multiply(party, links, &mut masks, &mut spare, from..from + n, batches.len()).await?;
         from += n;
     }
+    drop(spare);
     party.comms.enter(Phase::Garble);
     let garbled = exchange_tables(party, planned, &masks, &mut wires).await?;
 

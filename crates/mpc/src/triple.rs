@@ -9,7 +9,7 @@ use crate::{
     coin::Step,
     error::Error,
     garble::Masks,
-    leaky::{self, Factor, Layer},
+    leaky::{self, Factor, Layer, Spare},
     open::{Linear, open},
     party::Party,
     shares::Shares,
@@ -57,7 +57,7 @@ pub fn batches(total: usize) -> Vec<usize> {
 
 /// Products for shares `range` of a plan's masks: adds `<l_a * l_b>` to `star`, with l_a from `left` and l_b from `right`.
 ///
-/// One batch of one size of the plan's [`batches`], of which there are `count`. Layer k > 0 of the candidates is shifted by a coin tossed after their check;
+/// One batch of the plan's [`batches`], of which there are `count`. Layer k > 0 of the candidates is shifted by a coin tossed after their check;
 /// bucket i takes candidate i of every shifted layer. Candidate i of layer 0 has the mask l_b as its y, so with x the sum of a bucket's x_k
 ///
 /// ```text
@@ -67,13 +67,14 @@ pub(crate) async fn multiply<C: Channel>(
     party: &mut Party<C>,
     links: &mut CotLinks,
     masks: &mut Masks,
+    spare: &mut Spare,
     range: Range<usize>,
     count: usize,
 ) -> Result<(), Error> {
     let n = range.len();
     let size = bucket_size(n, count);
     let Masks { left, right, star } = masks;
-    let all = leaky::layers(party, links, (right, star), range.clone(), size).await?;
+    let all = leaky::layers(party, links, (right, star), spare, range.clone(), size).await?;
     party.begin(Task::Buckets, 0);
     let shifts = shifts(party, n, size).await?;
     let (first, rest) = all.layers.split_first().expect("a bucket has layers");
@@ -81,7 +82,7 @@ pub(crate) async fn multiply<C: Channel>(
     let (left, right) = (Gates { masks: left, from: range.start }, Gates { masks: right, from: range.start });
     let given = Factor::Given(right.masks, range.start);
     let ds: Vec<Difference<'_>> =
-        rest.iter().zip(1..).map(|(layer, k)| Difference { shift: layer.shift, y: all.factor(k, given), right: given, len: n }).collect();
+        rest.iter().zip(1..).map(|(layer, k)| Difference { shift: layer.shift, y: all.factor(k, given), right, len: n }).collect();
     let s = Sum { left, first, rest: &rest };
     let strings: Vec<&(dyn Linear + Sync)> = ds.iter().map(|d| d as _).chain([&s as _]).collect();
     let mut opened = open(party, &strings).await?;
@@ -101,6 +102,7 @@ pub(crate) async fn multiply<C: Channel>(
         }
         star.shift(&party.me, range.start + tile.start..range.start + tile.end, &d);
     }
+    all.give_back(spare);
     Ok(())
 }
 
@@ -139,7 +141,7 @@ impl Shifted<'_> {
 struct Difference<'a> {
     shift: usize,
     y: Factor<'a>,
-    right: Factor<'a>,
+    right: Gates<'a>,
     len: usize,
 }
 
@@ -153,8 +155,7 @@ impl Linear for Difference<'_> {
     }
 
     fn part(&self, column: usize, range: Range<usize>, out: &mut [Block]) {
-        out.fill(Block::ZERO);
-        self.right.add_low(column, range.start, out);
+        vector::lows(out, self.right.column(column, &range));
         let mut out = out;
         for (buckets, from) in shifted(&range, self.shift, self.len) {
             let (part, rest) = out.split_at_mut(buckets.len());

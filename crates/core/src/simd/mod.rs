@@ -156,6 +156,10 @@ kernel!(
     add_where_middle(out: &mut [u64], a: &[Block], c: u64)
 );
 kernel!(
+    /// See [`crate::vector::lows`].
+    lows(out: &mut [Block], a: &[Block])
+);
+kernel!(
     /// See [`crate::vector::add_lows`].
     add_lows(out: &mut [Block], a: &[Block])
 );

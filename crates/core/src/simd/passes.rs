@@ -17,6 +17,7 @@ macro_rules! passes {
             add_where_low(out: &mut [u64], a: &[Block], c: u64);
             middle_bits(a: &[Block], bits: &mut [u64]);
             add_where_middle(out: &mut [u64], a: &[Block], c: u64);
+            lows(out: &mut [Block], a: &[Block]);
             add_lows(out: &mut [Block], a: &[Block]);
             add_highs(out: &mut [Block], a: &[Block]);
             words_where(out: &mut [u64], bits: &[u64], a: &[u64]);
@@ -97,6 +98,11 @@ pub(super) fn middle_bits(a: &[Block], bits: &mut [u64]) {
 #[inline(always)]
 pub(super) fn add_where_middle(out: &mut [u64], a: &[Block], c: u64) {
     out.iter_mut().zip(words(a)).for_each(|(o, a)| *o ^= c & (a[1] & 1).wrapping_neg());
+}
+
+#[inline(always)]
+pub(super) fn lows(out: &mut [Block], a: &[Block]) {
+    words_mut(out).iter_mut().zip(words(a)).for_each(|(o, a)| *o = [a[0], 0]);
 }
 
 #[inline(always)]

@@ -63,6 +63,7 @@ fn passes_agree() {
     writes("xor3", |n| n, |level, n, out| xor3(level, out, &random(1, n), &random(2, n)));
     writes("xor_where", |n| n, |level, n, out| xor_where(level, out, &bits(n), &random(1, n)));
     writes("add_where", |n| n, |level, n, out| add_where(level, out, &bits(n), Block(u128::MAX / 5)));
+    writes("lows", |n| n, |level, n, out| lows(level, out, &random(1, n)));
     writes("add_lows", |n| n, |level, n, out| add_lows(level, out, &random(1, n)));
     writes("add_highs", |n| n, |level, n, out| add_highs(level, out, &random(1, n)));
     writes("shift", |n| n, |level, n, out| shift(level, out, &random(1, n), Block(77)));

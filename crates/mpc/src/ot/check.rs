@@ -133,7 +133,7 @@ fn challenge(pair: &Pair, chunk: Chunk, correction: &[u8]) -> Block {
 
 fn digest(pair: &Pair, chunk: Chunk, hashes: &[Block; KAPPA]) -> Digest {
     let mut h = Domain::CotCheck.hasher();
-    pair.absorb(&mut h).number(chunk.number).raw(block::as_bytes(hashes)).digest()
+    pair.absorb(h.raw(block::as_bytes(hashes))).number(chunk.number).digest()
 }
 
 /// h of every column.

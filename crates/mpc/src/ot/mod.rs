@@ -40,10 +40,10 @@
 //!
 //! Base OT i belongs to bit i of Delta; tree t covers bits t*k .. t*k + k, level l of it bit t*k + l.
 //!
-//! The digests are BLAKE3 in the domains `PprfCheck` and `CotCheck`. Both begin with the pair: the length of the session identifier (8
-//! bytes), the identifier, the sender's and the receiver's number (8 bytes each). `PprfCheck` goes on with the proofs of all leaves of all
-//! trees, leaf by leaf, 2 blocks each; `CotCheck` with the number of the chunk, counted from 0 in each pair (8 bytes), and h(V_c) for
-//! the columns c = 0..128, one block each.
+//! The digests are BLAKE3 in the domains `PprfCheck` and `CotCheck`, the challenge of two parties in `CotChallenge`. All contain the pair: the length of
+//! the session identifier (8 bytes), the identifier, the sender's and the receiver's number (8 bytes each). `PprfCheck` goes on with the proofs of all
+//! leaves of all trees, leaf by leaf, 2 blocks each. `CotCheck` begins with h(V_c) for the columns c = 0..128, one block each, `CotChallenge` with the
+//! correction; both end with the pair and the number of the chunk, counted from 0 in each pair (8 bytes).
 
 mod base;
 mod check;
