@@ -9,6 +9,8 @@
 //! multiplications of the base point a session but needs a stronger assumption, and would tie the indices to each other. The group is
 //! Ristretto (RFC 9496), of prime order, so every valid encoding is a group element and there are no small subgroups; the neutral
 //! element is let through, as it gives its sender nothing that a chosen scalar does not.
+//!
+//! Doubled points are encoded many at once for the price of one square root, so every scalar is kept as its half, and what is encoded is twice a point.
 
 use super::{KAPPA, OtFault, Pair};
 use cotenant_core::codec::Reader;
@@ -22,33 +24,40 @@ use zeroize::Zeroizing;
 /// A base OT's sender, which gets both keys of every index.
 pub(super) struct BaseSender {
     pair: Pair,
-    scalars: Zeroizing<Vec<Scalar>>,
+    /// Halves of the scalars a.
+    halves: Zeroizing<Vec<Scalar>>,
     message: Vec<u8>,
 }
 
 impl BaseSender {
     /// With its message: A of every index.
     pub(super) fn start(pair: Pair, rng: &mut impl CryptoRng) -> (BaseSender, Vec<u8>) {
-        let scalars = Zeroizing::new((0..KAPPA).map(|_| Scalar::random(rng)).collect::<Vec<_>>());
-        let message: Vec<u8> = scalars.iter().flat_map(|a| RistrettoPoint::mul_base(a).compress().0).collect();
-        (BaseSender { pair, scalars, message: message.clone() }, message)
+        let halves = Zeroizing::new((0..KAPPA).map(|_| Scalar::random(rng)).collect::<Vec<_>>());
+        let points: Vec<RistrettoPoint> = halves.iter().map(RistrettoPoint::mul_base).collect();
+        let message: Vec<u8> = encode_doubles(&points).as_flattened().to_vec();
+        (BaseSender { pair, halves, message: message.clone() }, message)
     }
 
     /// Both keys of every index, given the receiver's message.
     pub(super) fn finish(self, choices: &[u8]) -> Result<Zeroizing<Vec<[Block; 2]>>, OtFault> {
         let mut theirs = Reader::new(choices);
-        let mut keys = Zeroizing::new(Vec::with_capacity(KAPPA));
-        for (index, a) in self.message.chunks_exact(32).enumerate() {
+        let mut points = Zeroizing::new(Vec::with_capacity(2 * KAPPA));
+        let mut encodings = Vec::with_capacity(KAPPA);
+        for (index, half) in self.halves.iter().enumerate() {
             let encoded = theirs.bytes(64)?;
             let (r0, r1) = encoded.split_at(32);
-            let own_key = |b, r, other| -> Result<Block, OtFault> {
-                let shared = self.scalars[index] * (decode(r)? + hash_to_group(&self.pair, index, b, other));
-                Ok(key(&self.pair, index, a, encoded, b, shared))
-            };
-            keys.push([own_key(0, r0, r1)?, own_key(1, r1, r0)?]);
+            for (b, r, other) in [(0, r0, r1), (1, r1, r0)] {
+                points.push(half * (decode(r)? + hash_to_group(&self.pair, index, b, other)));
+            }
+            encodings.push(encoded);
         }
         theirs.end()?;
-        Ok(keys)
+        let shared = encode_doubles(&points);
+        let own_key = |index: usize, b: usize| {
+            let a = &self.message[32 * index..][..32];
+            key(&self.pair, index, a, encodings[index], b as u8, &shared[2 * index + b])
+        };
+        Ok(Zeroizing::new((0..KAPPA).map(|index| [own_key(index, 0), own_key(index, 1)]).collect()))
     }
 }
 
@@ -56,38 +65,48 @@ impl BaseSender {
 pub(super) struct BaseReceiver {
     pair: Pair,
     choices: Zeroizing<Block>,
-    scalars: Zeroizing<Vec<Scalar>>,
+    /// Halves of the scalars t.
+    halves: Zeroizing<Vec<Scalar>>,
     message: Vec<u8>,
 }
 
 impl BaseReceiver {
     /// With its message: (R_0, R_1) of every index, whose choice is bit `index` of `choices`.
     pub(super) fn start(pair: Pair, choices: Block, rng: &mut impl CryptoRng) -> (BaseReceiver, Vec<u8>) {
-        let scalars = Zeroizing::new((0..KAPPA).map(|_| Scalar::random(rng)).collect::<Vec<_>>());
+        let halves = Zeroizing::new((0..KAPPA).map(|_| Scalar::random(rng)).collect::<Vec<_>>());
+        let others: Vec<RistrettoPoint> = (0..KAPPA).map(|_| RistrettoPoint::random(rng)).collect();
         let mut message = Vec::with_capacity(KAPPA * 64);
-        for (index, t) in scalars.iter().enumerate() {
-            let (choice, other) = (choices.bit(index) as u8, RistrettoPoint::random(rng));
-            let own = RistrettoPoint::mul_base(t) - hash_to_group(&pair, index, choice, &other.compress().0);
-            for b in [0, 1] {
-                let r = RistrettoPoint::conditional_select(&other, &own, Choice::from(u8::from(b == choice)));
-                message.extend_from_slice(&r.compress().0);
+        for ((index, half), other) in halves.iter().enumerate().zip(encode_doubles(&others).iter()) {
+            let choice = choices.bit(index);
+            let own = (RistrettoPoint::mul_base(&(half + half)) - hash_to_group(&pair, index, choice as u8, other)).compress().0;
+            for b in [false, true] {
+                message.extend(
+                    other.iter().zip(&own).map(|(other, own)| u8::conditional_select(other, own, Choice::from(u8::from(b == choice)))),
+                );
             }
         }
-        (BaseReceiver { pair, choices: Zeroizing::new(choices), scalars, message: message.clone() }, message)
+        (BaseReceiver { pair, choices: Zeroizing::new(choices), halves, message: message.clone() }, message)
     }
 
     /// The chosen key of every index, given the sender's message.
     pub(super) fn finish(self, points: &[u8]) -> Result<Zeroizing<Vec<Block>>, OtFault> {
         let mut theirs = Reader::new(points);
-        let mut keys = Zeroizing::new(Vec::with_capacity(KAPPA));
-        for (index, r) in self.message.chunks_exact(64).enumerate() {
-            let a = theirs.bytes(32)?;
-            let shared = self.scalars[index] * decode(a)?;
-            keys.push(key(&self.pair, index, a, r, self.choices.bit(index) as u8, shared));
+        let mut shared = Zeroizing::new(Vec::with_capacity(KAPPA));
+        for half in self.halves.iter() {
+            shared.push(half * decode(theirs.bytes(32)?)?);
         }
         theirs.end()?;
-        Ok(keys)
+        let own_key = |(index, shared): (usize, &[u8; 32])| {
+            let (a, r) = (&points[32 * index..][..32], &self.message[64 * index..][..64]);
+            key(&self.pair, index, a, r, self.choices.bit(index) as u8, shared)
+        };
+        Ok(Zeroizing::new(encode_doubles(&shared).iter().enumerate().map(own_key).collect()))
     }
+}
+
+/// The encodings of twice each point.
+fn encode_doubles(points: &[RistrettoPoint]) -> Zeroizing<Vec<[u8; 32]>> {
+    Zeroizing::new(RistrettoPoint::double_and_compress_batch(points).iter().map(|c| c.0).collect())
 }
 
 /// H_b of an encoding, a random oracle into the group: the one-way map of RFC 9496 section 4.3.4 on 512 hashed bits.
@@ -98,10 +117,10 @@ fn hash_to_group(pair: &Pair, index: usize, b: u8, other: &[u8]) -> RistrettoPoi
 }
 
 /// The key of choice b from the shared group element and the encodings that were sent: A, and R_0 before R_1.
-fn key(pair: &Pair, index: usize, a: &[u8], r: &[u8], b: u8, shared: RistrettoPoint) -> Block {
-    let (shared, mut key) = (Zeroizing::new(shared.compress().0), Zeroizing::new([0; 16]));
+fn key(pair: &Pair, index: usize, a: &[u8], r: &[u8], b: u8, shared: &[u8; 32]) -> Block {
+    let mut key = Zeroizing::new([0; 16]);
     let mut h = Domain::BaseOt.hasher();
-    pair.absorb(&mut h).number(index as u64).raw(a).raw(r).number(b.into()).raw(&shared[..]).expand(&mut key[..]);
+    pair.absorb(&mut h).number(index as u64).raw(a).raw(r).number(b.into()).raw(shared).expand(&mut key[..]);
     Block(u128::from_le_bytes(*key))
 }
 
