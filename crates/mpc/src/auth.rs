@@ -210,8 +210,8 @@ impl CotLinks {
         party.begin(task, jobs.iter().map(Job::bits).sum());
         party.comms.stats.authenticated_bits += jobs.iter().map(Job::bits).sum::<u64>();
         let groups: usize = jobs.iter().map(|j| j.rows.div_ceil(KAPPA) + 1).sum();
-        // Each group takes a block of every leaf: of 2^K in the pair's one direction, one less in the other.
-        party.comms.stats.aes_blocks += (self.peers.len() * groups * (KAPPA / K) * ((2 << K) - 1)) as u64;
+        // Each group takes a block of every leaf, in both directions of a pair; the one that the sender lacks is computed under a key of zeros.
+        party.comms.stats.aes_blocks += (self.peers.len() * groups * (KAPPA / K) * (2 << K)) as u64;
         if party.n() == 2 { self.fill_two(party, jobs).await } else { self.fill_many(party, jobs).await }
     }
 

@@ -26,7 +26,8 @@ pub enum Kind {
     Trees = 8,
     /// Correlated OT: corrections, one bit string for each tree.
     CotCorrection = 9,
-    /// Correlated OT: h(b) (16, broadcast) and the digest of the column hashes (32, for one party).
+    /// Correlated OT: h(b) of each string of a chunk (16, broadcast) and the digest of the column hashes (32, for one party); with more than two parties for all
+    /// chunks of a window, answers first.
     CotProof = 10,
     /// Global-key check: two numbered commitments for each test bit (64 each).
     DeltaCommit = 11,
@@ -50,13 +51,13 @@ pub enum Kind {
     MaskedInput = 20,
     /// Active labels of inputs, from a garbler to the evaluator (16 each).
     InputLabels = 21,
-    /// Masked values of a segment's ANDs, from the evaluator.
+    /// Masked values of the ANDs of the segments of a call, from the evaluator.
     Lambda = 22,
     /// The evaluator's proof to one garbler (16).
     EvaluatorProof = 23,
     /// A garbler's proof to the evaluator (16).
     GarblerProof = 24,
-    /// Digest of all masked values of a segment (32), between garblers.
+    /// Digest of all masked values of a call (32), between garblers.
     LambdaDigest = 25,
     /// Label differences of soldered wires, from a garbler to the evaluator (16 each).
     Solder = 26,

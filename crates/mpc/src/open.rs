@@ -4,7 +4,7 @@
 //! recomputes it from its keys, as `H(K_l ^ b_l * Delta; l)`. H is the correlation-robust hash of the session, l a tweak that is used for nothing else. A
 //! sender that changes the bits in a set E has to send the exclusive or over E of `H(M_l ^ Delta; l)` in place of `H(M_l; l)`. For a hash that is correlation
 //! robust with tweaks (GKWY20, definition 3) these are independent and uniform to whoever does not know Delta, so it succeeds with 2^-128 beyond guessing
-//! Delta, which takes 2^-127, or 2^-63 for strings whose MACs have 64 bits: no party sends a hash of anything that depends on its own Delta here, so there
+//! Delta, which takes 2^-127, or 2^-62 for strings whose MACs have 64 bits: no party sends a hash of anything that depends on its own Delta here, so there
 //! is nothing to search the 64 bits by. (WRK17b section 3 sends the MACs; hashing them together: NNOB12.) Nothing is returned before the tags of all have been checked.
 
 use crate::{

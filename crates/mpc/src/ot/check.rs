@@ -14,7 +14,7 @@
 //! is broadcast, so that one b is tied to all of its peers. With two parties it is a hash of the correction ([`Received::challenge`]), so that a chunk is
 //! made, checked and used with one message and while it is in cache. Fiat-Shamir is sound here: one challenge fails with 2^-128, it has 128 bits, and both
 //! parties hold every byte that it depends on (session, pair, number of the chunk, correction); trying q corrections finds a false one that passes without
-//! a guess of Delta with probability q * 2^-128, and what a guess of g bits of Delta passes with, 2^-g, does not depend on chi.
+//! a guess of Delta with probability q * 2^-119 (a union over pairs of trees), and what a guess of g bits of Delta passes with, 2^-g, does not depend on chi.
 //!
 //! In a chunk of two strings the first 64 columns are tested against h of the one, the others, with the same bits of Delta, against h of the other.
 //!

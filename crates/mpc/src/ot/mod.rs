@@ -32,7 +32,7 @@
 //! | points | for each base OT i = 0..128: the point A_i |
 //! | choices | for each base OT i: the points R_(i,0), R_(i,1) |
 //! | trees | for each tree t = 0..128/k: for each level l = 1..k the two masked sums (block for branch 0, block for branch 1), then the sum of the leaves' proofs (2 blocks); after the last tree the digest of all proofs (32 bytes) |
-//! | correction | for each tree t: for each group of 128 bits, the mask group last, one block: 16 * groups bytes a tree |
+//! | correction | for each K columns (a tree; in a chunk of two strings, the first half of the trees for the one, then for the other): for each group of 128 rows, the mask group last, one block |
 //! | h(b) | one block a string, the same to all peers, broadcast |
 //! | digest | 32 bytes, to the sender alone |
 //!
