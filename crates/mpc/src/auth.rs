@@ -23,8 +23,10 @@ use zeroize::Zeroizing;
 /// How many chunks two parties send before they read the first: enough for what is under way on a long link.
 const LEAD: usize = 32;
 
-/// With more parties, chunks between two coins, 2^19 bits. A coin costs a few rounds; the columns that wait for it are held in memory.
-const WINDOW: usize = 64;
+/// With more parties, chunks between two coins: for three 2^19 bits. A coin costs a few rounds; the columns that wait for it, of all pairs, are held in memory.
+fn window(n: usize) -> usize {
+    (128 / (n - 1)).max(8)
+}
 
 /// Blocks of a chunk's columns.
 const PLANES: usize = (CHUNK_ROWS / KAPPA + 1) * KAPPA;
@@ -241,7 +243,7 @@ impl CotLinks {
     /// More parties: the coefficients of a window of chunks are tossed when every correction has been received; the masks and h(b) are one for all peers, so
     /// that no one can use other bits towards another party.
     async fn fill_many<C: Channel>(&mut self, party: &mut Party<C>, mut jobs: Vec<Job<'_>>) -> Result<(), Error> {
-        for window in jobs.chunks_mut(WINDOW) {
+        for window in jobs.chunks_mut(window(party.n())) {
             self.fill_window(party, window).await?;
             party.advance(window.iter().map(Job::bits).sum());
         }
