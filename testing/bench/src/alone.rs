@@ -149,7 +149,7 @@ mod tests {
     /// On any number of threads: what a party sends does not depend on it.
     #[tokio::test]
     async fn a_party_runs_alone_with_the_messages_of_the_others() {
-        let job = Job { unit: Unit::Aes, ands: 1, segment: SEGMENT, threads: NonZeroUsize::MIN };
+        let job = Job { unit: Unit::Aes, ands: 1, segment: SEGMENT, threads: NonZeroUsize::MIN, sessions: NonZeroUsize::MIN };
         let mut session = Session::record(3, &job).unwrap();
         for party in 0..3 {
             for threads in [1, 2].map(|threads| NonZeroUsize::new(threads).unwrap()) {

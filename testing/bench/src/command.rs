@@ -105,11 +105,14 @@ struct JobArgs {
     /// Threads that each party computes on
     #[arg(long, value_name = "T", value_parser = parse_threads, default_value = "1")]
     threads: NonZeroUsize,
+    /// Sessions one after the other in the same processes; figures are those of the last
+    #[arg(long, value_name = "S", default_value = "1")]
+    sessions: NonZeroUsize,
 }
 
 impl JobArgs {
     fn job(&self) -> engine::Job {
-        engine::Job { unit: self.circuit, ands: self.ands, segment: self.segment, threads: self.threads }
+        engine::Job { unit: self.circuit, ands: self.ands, segment: self.segment, threads: self.threads, sessions: self.sessions }
     }
 }
 

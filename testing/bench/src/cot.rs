@@ -172,12 +172,7 @@ async fn receive<const K: usize, C: Channel>(
 }
 
 /// The sender's part after the set-up.
-async fn send<const K: usize, C: Channel>(
-    mut sender: SoftSender<K>,
-    delta: Block,
-    link: &mut Link<C>,
-    chunks: usize,
-) -> Result<(), Error> {
+async fn send<const K: usize, C: Channel>(mut sender: SoftSender<K>, delta: Block, link: &mut Link<C>, chunks: usize) -> Result<(), Error> {
     let mut keys = Zeroizing::new(vec![Block::ZERO; CHUNK_ROWS]);
     let mut planes = Buffer::zeroed(0);
     for _ in 0..chunks {

@@ -91,7 +91,7 @@ fn sizes(most: usize) -> impl Iterator<Item = usize> {
 }
 
 async fn measure(parties: usize, ands: usize, repeat: usize) -> Result<Point, Error> {
-    let job = Job { unit: Unit::Aes, ands, segment: SEGMENT, threads: NonZeroUsize::MIN };
+    let job = Job { unit: Unit::Aes, ands, segment: SEGMENT, threads: NonZeroUsize::MIN, sessions: NonZeroUsize::MIN };
     let mut fastest: Option<engine::Report> = None;
     for _ in 0..repeat {
         let report = engine::run(parties, job, Place::default(), false).await?;

@@ -30,6 +30,9 @@ pub struct Job {
     pub segment: usize,
     /// Threads that a party computes on.
     pub threads: NonZeroUsize,
+    /// Sessions one after the other in the same processes and over the same links; the figures are those of the last. Only in the first does memory come
+    /// fresh from the system.
+    pub sessions: NonZeroUsize,
 }
 
 impl Job {
@@ -51,6 +54,7 @@ pub struct Figures {
     rounds_online: u64,
     peak_mb: f64,
     steps: Vec<Step>,
+    first_s: f64,
 }
 
 /// What is printed. Times are those of the party that took longest; lists are by party.
@@ -68,6 +72,9 @@ pub struct Report {
     pub online_s: f64,
     /// All three.
     pub total_s: f64,
+    /// The same of the first session of the processes, where there were several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_s: Option<f64>,
     /// `ands / total_s`.
     pub and_per_s: f64,
     /// `ands / online_s`.
@@ -131,6 +138,7 @@ pub async fn run(parties: usize, job: Job, place: Place, profile: bool) -> Resul
         prepare_s: slowest.prepare_s,
         online_s: slowest.online_s,
         total_s,
+        first_s: (job.sessions.get() > 1).then(|| most(|party| party.first_s)),
         and_per_s,
         and_per_s_online,
         bytes_per_and: an_and(|party| party.sent_bytes),
@@ -150,6 +158,11 @@ impl Figures {
 }
 
 impl Report {
+    /// ANDs over the seconds of the first session of the processes.
+    pub fn first_and_per_s(&self) -> f64 {
+        self.ands as f64 / self.first_s.unwrap_or(self.total_s)
+    }
+
     /// For people.
     pub fn rows(&self) -> Rows {
         let of = &self.of_machine;
@@ -167,6 +180,7 @@ impl Report {
             ("peak memory, MB", table::list(&self.peak_mb, 0)),
             ("rounds online", self.rounds_online.to_string()),
         ];
+        rows.extend(self.first_s.map(|first| ("in all, first session", table::seconds(first))));
         rows.extend(table::calibration(&self.calibration));
         let blocks = [of.and_per_aes_block, of.and_per_aes_block_online].map(|ands| format!("{:.1}", 1.0 / ands));
         rows.push(("an AND as AES blocks of one core", format!("{} in all, {} online", blocks[0], blocks[1])));
@@ -211,17 +225,13 @@ pub fn profile(parties: &[Vec<Step>], ands: u64) -> Vec<Vec<String>> {
 /// The session's, or [`Error::WrongResult`].
 pub async fn attend(party: &Party, job: Job) -> Result<Figures, Error> {
     let workload = Arc::new(job.workload());
-    let console = (party.home.me == PartyId::EVALUATOR).then(|| Console::new("engine".to_owned(), false));
-    let observer = move |progress| console.iter().for_each(|console| console.progress(progress));
-    let (lane, rng) = (party.work(), fresh_rng()?);
-    party.meet().await?;
-    let shared = workload.clone();
-    let measured = on_own_thread(async move { session::measure(lane, rng, &shared, job.threads, observer).await });
-    let Measured { outputs, stats, setup_s, prepare_s, online_s, steps } = measured.await?;
-    let peak_mb = peak_mb()?;
-    if !workload.gives(&outputs) {
-        return Err(Error::WrongResult("the joint result"));
+    let first = session(party, job, &workload).await?;
+    let first_s = first.total_s();
+    let mut last = first;
+    for _ in 1..job.sessions.get() {
+        last = session(party, job, &workload).await?;
     }
+    let Measured { outputs: _, stats, setup_s, prepare_s, online_s, steps } = last;
     Ok(Figures {
         ands: stats.ands,
         setup_s,
@@ -230,7 +240,19 @@ pub async fn attend(party: &Party, job: Job) -> Result<Figures, Error> {
         sent_bytes: stats.total().sent_bytes,
         aes_blocks: stats.aes_blocks,
         rounds_online: stats.phase(Phase::Online).rounds,
-        peak_mb,
+        peak_mb: peak_mb()?,
         steps,
+        first_s,
     })
+}
+
+/// One session, whose result is right.
+async fn session(party: &Party, job: Job, workload: &Arc<Workload>) -> Result<Measured, Error> {
+    let console = (party.home.me == PartyId::EVALUATOR).then(|| Console::new("engine".to_owned(), false));
+    let observer = move |progress| console.iter().for_each(|console| console.progress(progress));
+    let (lane, rng) = (party.work(), fresh_rng()?);
+    party.meet().await?;
+    let shared = workload.clone();
+    let measured = on_own_thread(async move { session::measure(lane, rng, &shared, job.threads, observer).await }).await?;
+    if workload.gives(&measured.outputs) { Ok(measured) } else { Err(Error::WrongResult("the joint result")) }
 }

@@ -17,7 +17,7 @@ use std::{
 
 /// Requests of each party for one AES-128 block of 6 400 ANDs, and the most bytes that it holds at once, with the messages that the others sent.
 fn allocations(parties: usize) -> Vec<(u64, u64)> {
-    let job = Job { unit: Unit::Aes, ands: 1, segment: SEGMENT, threads: NonZeroUsize::MIN };
+    let job = Job { unit: Unit::Aes, ands: 1, segment: SEGMENT, threads: NonZeroUsize::MIN, sessions: NonZeroUsize::MIN };
     let session = Session::record(parties, &job).unwrap();
     let of = |party| {
         let mut again = pin!(session.replay(party, NonZeroUsize::MIN));
