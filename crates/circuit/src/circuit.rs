@@ -100,7 +100,7 @@ impl Gate {
 pub struct Run<'a> {
     /// Come first, one after another.
     pub xors: &'a [Gate],
-    /// At most [`RUN`], in any order.
+    /// At most [`RUN`]: those of two secrets, then those with a public operand; within each kind in any order.
     pub ands: &'a [Gate],
 }
 

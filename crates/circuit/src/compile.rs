@@ -9,7 +9,7 @@ mod schedule;
 mod sparse;
 mod waiting;
 
-use crate::circuit::{AndKind, Circuit, Gate, Output, Stats};
+use crate::circuit::{AndKind, Circuit, Gate, Output, RunLength, Stats};
 use crate::node::{Lit, Node};
 use emit::Emitted;
 
@@ -22,6 +22,7 @@ pub(crate) fn compile(nodes: Vec<Node>, inputs: &[Lit], input_is_public: Vec<boo
     let slot_of = inputs_first(&input_slots, slots);
     let mut stats = Stats { inputs: inputs.len(), outputs: outputs.len(), slots, runs: runs.len(), ..Stats::default() };
     finish_gates(&mut gates, &slot_of, &input_is_public, &mut stats);
+    sort_ands(&mut gates, &runs);
     let outputs = outputs.iter().zip(output_slots).map(|(output, slot)| match output.as_constant() {
         Some(value) => Output::Const(value),
         None => Output::Slot { slot: slot_of[slot as usize] as usize, neg: output.is_negated() },
@@ -57,6 +58,15 @@ fn finish_gates(gates: &mut [Gate], slot_of: &[u32], input_is_public: &[bool], s
             (a, b) = (b, a);
         }
         *gate = Gate::new(kind, a, b, out);
+    }
+}
+
+/// Puts the ANDs of two secrets first in each run; as they are independent, any order is right.
+fn sort_ands(mut gates: &mut [Gate], runs: &[RunLength]) {
+    for run in runs {
+        let (of_run, rest) = gates.split_at_mut((run.xors + run.ands) as usize);
+        of_run[run.xors as usize..].sort_by_key(|and| and.and_kind() != Some(AndKind::Full));
+        gates = rest;
     }
 }
 

@@ -96,6 +96,7 @@ fn assert_rules(circuit: &Circuit) {
         let written: HashSet<usize> = run.ands.iter().map(|g| g.out()).collect();
         assert_eq!(written.len(), run.ands.len(), "every AND writes a slot of its own");
         assert!(read.is_disjoint(&written), "no AND writes what one of its run reads");
+        assert!(run.ands.is_sorted_by_key(|g| g.and_kind() != Some(AndKind::Full)), "ANDs of two secrets come first");
     }
 }
 

@@ -11,8 +11,9 @@
 //! which telescopes to `L^j_g0 ^ masked value * Delta_j`.
 
 use crate::{
-    garble::{Cursor, Garbled, Masks, Piece, Tables, rows_per_gate, xors},
+    garble::{Cursor, Garbled, Masks, Piece, Tables, rows_per_gate},
     shares::{Me, Shares},
+    slots::Slots,
     wires::Wires,
 };
 use cotenant_circuit::{Gate, Output, RUN};
@@ -43,20 +44,20 @@ pub(crate) fn evaluate(me: &Me, hash: &Tmmo, garbled: &Garbled, masks: &Masks, w
     let circuit = &garbled.planned.circuit;
     let mut walk = Evaluator::new(me, hash, garbled, masks);
     for (slot, &w) in garbled.planned.inputs.iter().enumerate() {
-        walk.labels.iter_mut().zip(wires.labels(w)).for_each(|(of_one, &l)| of_one[slot] = l);
+        walk.labels.iter_mut().zip(wires.labels(w)).for_each(|(labels, &l)| labels.set(slot, l));
     }
     for run in circuit.runs() {
-        walk.labels.iter_mut().for_each(|of_one| xors(run.xors, of_one));
+        walk.labels.iter_mut().for_each(|labels| labels.xors(run.xors));
         walk.run(run.ands);
     }
     let mut active = Zeroizing::new(vec![Block::ZERO; walk.labels.len()]);
     for (w, output) in garbled.planned.outputs.clone().zip(circuit.outputs()) {
-        let label = |of_one: &[Block]| match *output {
+        let label = |labels: &Slots<Block>| match *output {
             // a negation is in the mask, so it changes neither masked value nor label; those of a constant are 0
-            Output::Slot { slot, .. } => of_one[slot],
+            Output::Slot { slot, .. } => labels.get(slot),
             Output::Const(_) => Block::ZERO,
         };
-        active.iter_mut().zip(&walk.labels).for_each(|(a, of_one)| *a = label(of_one));
+        active.iter_mut().zip(&walk.labels).for_each(|(a, labels)| *a = label(labels));
         wires.set_value(w, active[0].lsb());
         wires.set_labels(w, &active);
     }
@@ -75,34 +76,23 @@ struct Evaluator<'a> {
     /// Of the first gate's tweaks.
     first: u64,
     /// Active, by garbler and slot.
-    labels: Vec<Zeroizing<Vec<Block>>>,
-    /// Of the outputs of a run, by garbler.
-    out: Zeroizing<Vec<[Block; RUN]>>,
-    tile: Zeroizing<EvaluatorTile>,
+    labels: Vec<Slots<Block>>,
+    tile: Zeroizing<Tile>,
     tweaks: [[Block; 2]; RUN],
     evaluated: Evaluated,
 }
 
-/// Secrets of the gates of one run that are of one garbler.
-#[derive(Default, zeroize::Zeroize)]
-struct EvaluatorTile {
-    /// Active labels of the left and the right input.
-    labels: [[Block; 2]; RUN],
+/// Secrets of the gates of one run.
+#[derive(zeroize::Zeroize)]
+struct Tile {
+    /// Active labels of the left and the right input, by garbler.
+    labels: Vec<[[Block; 2]; RUN]>,
+    /// Active labels of the output, by garbler.
+    out: Vec<[Block; RUN]>,
+    /// Of the labels of one garbler.
     hashes: [[Block; 2]; RUN],
-}
-
-/// The ANDs of one run.
-struct Gates<'a> {
-    gates: &'a [Gate],
-    cursor: Cursor,
-    /// Masked values of the left and the right inputs.
-    values: [[bool; 2]; RUN],
-}
-
-impl Gates<'_> {
-    fn pieces(&self) -> impl Iterator<Item = Piece> {
-        self.cursor.pieces(self.gates)
-    }
+    /// Masked values of the left and the right inputs: all bits 1, or 0.
+    values: [[Block; 2]; RUN],
 }
 
 impl<'a> Evaluator<'a> {
@@ -114,6 +104,7 @@ impl<'a> Evaluator<'a> {
         if garblers > 1 {
             evaluated.proofs = (0..garblers).map(|_| Buffer::zeroed(ands)).collect();
         }
+        let (labels, out) = (vec![Default::default(); garblers], vec![Default::default(); garblers]);
         Evaluator {
             hash,
             tables: &garbled.tables,
@@ -121,130 +112,133 @@ impl<'a> Evaluator<'a> {
             cursor: garbled.places.cursor(),
             done: 0,
             first: garbled.tweaks,
-            labels: vec![Zeroizing::new(vec![Block::ZERO; circuit.slots()]); garblers],
-            out: Zeroizing::new(vec![Default::default(); garblers]),
-            tile: Zeroizing::default(),
+            labels: vec![Slots::new(circuit); garblers],
+            tile: Zeroizing::new(Tile { labels, out, hashes: Default::default(), values: Default::default() }),
             tweaks: Default::default(),
             evaluated,
         }
     }
 
     fn run(&mut self, ands: &[Gate]) {
-        let mut gates = Gates { gates: ands, cursor: self.cursor, values: Default::default() };
-        for (values, gate) in gates.values.iter_mut().zip(ands) {
-            *values = [gate.a(), gate.b()].map(|slot| self.labels[0][slot].lsb());
+        let garblers = self.labels.len();
+        let pieces = self.cursor.next(ands);
+        for (labels, slots) in self.tile.labels.iter_mut().zip(&self.labels) {
+            labels.iter_mut().zip(ands).for_each(|(l, gate)| *l = [slots.get(gate.a()), slots.get(gate.b())]);
         }
-        self.out.fill(Default::default());
-        for i in 0..self.labels.len() {
-            let labels = &self.labels[i][..];
-            for (operands, gate) in self.tile.labels.iter_mut().zip(ands) {
-                *operands = [labels[gate.a()], labels[gate.b()]];
-            }
-            for j in 0..self.labels.len() {
-                self.hash_labels(i, j, ands.len());
-                if i == j { self.half_gates(j, &gates) } else { self.between(i, j, &gates) }
-            }
+        self.read_values(&pieces);
+        for j in 0..garblers {
+            self.hash_labels(j, j, ands.len());
+            pieces.iter().for_each(|piece| self.half_gates(j, piece));
         }
-        self.finish(&gates);
-        self.cursor.pass(ands);
+        for (i, j) in (0..garblers).flat_map(|i| (0..garblers).map(move |j| (i, j))).filter(|(i, j)| i != j) {
+            self.hash_labels(i, j, ands.len());
+            pieces.iter().for_each(|piece| self.between(i, j, piece));
+        }
+        self.finish(ands, &pieces);
         self.done += ands.len();
+    }
+
+    /// The inputs' masked values are the lowest bits of P2's labels.
+    fn read_values(&mut self, pieces: &[Piece; 2]) {
+        let [mut x, mut y] = [0; 2];
+        let tile = &mut *self.tile;
+        for ((values, labels), k) in tile.values.iter_mut().zip(&tile.labels[0]).zip(0..) {
+            *values = labels.map(|l| Block(u128::MAX).when(l.lsb()));
+            x |= (labels[0].low() & 1) << k;
+            y |= (labels[1].low() & 1) << k;
+        }
+        for piece in pieces {
+            let (from, count) = (piece.gates.start, piece.gates.len());
+            self.evaluated.left.set_word(piece.at, count, x >> from);
+            self.evaluated.right.set_word(piece.at, count, y >> from);
+        }
     }
 
     /// Hashes the labels of garbler `i`, by index, under its tweaks with garbler `j`.
     fn hash_labels(&mut self, i: usize, j: usize, count: usize) {
-        let (i, j, number) = (PartyId::new(i + 1), PartyId::new(j + 1), self.first + self.done as u64);
-        let [left, right] = [TweakUse::GateLeft, TweakUse::GateRight].map(|side| tweak(side, i, j, number));
-        self.tweaks.iter_mut().take(count).zip(0..).for_each(|(t, k)| *t = [Block(left.0 + k), Block(right.0 + k)]);
-        self.tile.hashes = self.tile.labels;
+        let [one, other] = [i, j].map(|garbler| PartyId::new(garbler + 1));
+        let first = [TweakUse::GateLeft, TweakUse::GateRight].map(|side| tweak(side, one, other, self.first + self.done as u64));
+        self.tweaks.iter_mut().zip(0..).for_each(|(tweaks, k)| *tweaks = first.map(|t| Block(t.0 + k)));
+        self.tile.hashes = self.tile.labels[i];
         self.hash.hash(self.tile.hashes[..count].as_flattened_mut(), self.tweaks[..count].as_flattened());
     }
 
     /// The part of garbler `j`'s output labels that is between it and the evaluator.
-    fn half_gates(&mut self, j: usize, gates: &Gates<'_>) {
-        let (rows, per_gate) = self.rows(j, gates.gates.len());
-        for piece in gates.pieces() {
-            let range = piece.gates.clone();
-            let [left, right, star] = self.masks.each_ref().map(|m| &m[j][piece.place..][..range.len()]);
-            let hashes = self.tile.hashes[range.clone()].iter().zip(&self.tile.labels[range.clone()]).zip(&gates.values[range.clone()]);
-            let tables = rows[range.start * per_gate..].chunks_exact(per_gate).zip(left).zip(right).zip(star);
-            let out = &mut self.out[j][range];
-            for ((((&[ha, hb], &[la, _]), &[x, y]), (((g, &left), &right), &star)), out) in hashes.zip(tables).zip(out) {
-                *out ^= ha ^ (g[0] ^ right).when(x) ^ hb ^ (g[1] ^ la ^ left).when(y) ^ star;
-            }
+    fn half_gates(&mut self, j: usize, piece: &Piece) {
+        let Tile { labels, out, hashes, values } = &mut *self.tile;
+        let (range, count) = (piece.gates.clone(), piece.gates.len());
+        let [left, right, star] = self.masks.each_ref().map(|m| &m[j][piece.place..][..count]);
+        let rows = rows(&self.tables[j], out.len(), self.done + range.start, count);
+        let gates = hashes[range.clone()].iter().zip(&labels[j][range.clone()]).zip(&values[range.clone()]);
+        let gates = gates.zip(rows).zip(left).zip(right).zip(star).zip(&mut out[j][range]);
+        for (((((((&[ha, hb], &[la, _]), &[x, y]), g), &left), &right), &star), out) in gates {
+            *out = ha ^ (g[0] ^ right) & x ^ hb ^ (g[1] ^ la ^ left) & y ^ star;
         }
     }
 
     /// The part of garbler `j`'s output labels that comes from garbler `i`, which the zero test needs too.
-    fn between(&mut self, i: usize, j: usize, gates: &Gates<'_>) {
-        let (rows, per_gate) = self.rows(i, gates.gates.len());
+    fn between(&mut self, i: usize, j: usize, piece: &Piece) {
+        let Tile { out, hashes, values, .. } = &mut *self.tile;
+        let (range, count) = (piece.gates.clone(), piece.gates.len());
+        let rows = rows(&self.tables[i], out.len(), self.done + range.start, count);
+        let proofs = &mut self.evaluated.proofs[j][piece.at..][..count];
+        let gates = hashes[range.clone()].iter().zip(&values[range.clone()]).zip(rows).zip(&mut out[j][range]).zip(proofs);
         let c = 2 + 3 * (j - usize::from(j > i));
-        for piece in gates.pieces() {
-            let range = piece.gates.clone();
-            let proofs = &mut self.evaluated.proofs[j][piece.at..][..range.len()];
-            let hashes = self.tile.hashes[range.clone()].iter().zip(&gates.values[range.clone()]);
-            let tables = rows[range.start * per_gate..].chunks_exact(per_gate).map(|rows| &rows[c..c + 3]);
-            let out = self.out[j][range].iter_mut().zip(proofs);
-            for (((&[ha, hb], &[x, y]), c), (out, proof)) in hashes.zip(tables).zip(out) {
-                let t = ha ^ c[0].when(x) ^ hb ^ c[1].when(y) ^ c[2];
-                *out ^= t;
-                *proof ^= t;
-            }
+        for ((((&[ha, hb], &[x, y]), rows), out), proof) in gates {
+            let t = ha ^ rows[c] & x ^ hb ^ rows[c + 1] & y ^ rows[c + 2];
+            *out ^= t;
+            *proof ^= t;
         }
     }
 
-    /// What garbler `j` sent for the next gates, and how many rows for each.
-    fn rows(&self, j: usize, count: usize) -> (&'a [Block], usize) {
-        let per_gate = rows_per_gate(self.labels.len() + 1);
-        (&self.tables[j].rows[self.done * per_gate..][..count * per_gate], per_gate)
+    /// Adds b_g to P2's labels, puts the labels of the outputs in their slots, and keeps the masked values.
+    fn finish(&mut self, ands: &[Gate], pieces: &[Piece; 2]) {
+        let b = self.tables[0].b.word(self.done, ands.len());
+        let mut z = 0;
+        for (out, k) in self.tile.out[0].iter_mut().zip(0..) {
+            *out ^= Block(u128::from(b >> k & 1));
+            z |= (out.low() & 1) << k;
+        }
+        for (slots, out) in self.labels.iter_mut().zip(&self.tile.out) {
+            ands.iter().zip(out).for_each(|(gate, &out)| slots.set(gate.out(), out));
+        }
+        for piece in pieces {
+            self.evaluated.out.set_word(piece.at, piece.gates.len(), z >> piece.gates.start);
+        }
     }
+}
 
-    /// Puts the outputs in their slots, and keeps the masked values.
-    fn finish(&mut self, gates: &Gates<'_>) {
-        let b = self.tables[0].b.word(self.done, gates.gates.len());
-        self.out[0].iter_mut().zip(0..).for_each(|(out, k)| out.0 ^= u128::from(b >> k & 1));
-        for (labels, out) in self.labels.iter_mut().zip(self.out.iter()) {
-            gates.gates.iter().zip(out).for_each(|(gate, &out)| labels[gate.out()] = out);
-        }
-        for piece in gates.pieces() {
-            let (range, e) = (piece.gates.clone(), &mut self.evaluated);
-            let [mut x, mut y, mut z] = [0; 3];
-            for ((&[left, right], out), k) in gates.values[range.clone()].iter().zip(&self.out[0][range.clone()]).zip(0..) {
-                x |= u64::from(left) << k;
-                y |= u64::from(right) << k;
-                z |= (out.low() & 1) << k;
-            }
-            let words = [(&mut e.left, x), (&mut e.right, y), (&mut e.out, z)];
-            words.into_iter().for_each(|(bits, word)| bits.set_word(piece.at, range.len(), word));
-        }
-    }
+/// What a garbler sent for some gates, in order of gates.
+fn rows(tables: &Tables, garblers: usize, from: usize, count: usize) -> impl Iterator<Item = &[Block]> {
+    let per_gate = rows_per_gate(garblers + 1);
+    tables.rows[from * per_gate..][..count * per_gate].chunks_exact(per_gate)
 }
 
 /// A garbler's walk: the masked values inside the segment, from those of its inputs and of its ANDs' outputs. The outputs get theirs.
 pub(crate) fn follow(garbled: &Garbled, wires: &mut Wires, out: Bits) -> Evaluated {
     let circuit = &garbled.planned.circuit;
-    let mut values = vec![false; circuit.slots()];
-    for (value, &w) in values.iter_mut().zip(&garbled.planned.inputs) {
-        *value = wires.lambda.get(w as usize);
+    let mut values: Slots<bool> = Slots::new(circuit);
+    for (slot, &w) in garbled.planned.inputs.iter().enumerate() {
+        values.set(slot, wires.lambda.get(w as usize));
     }
     let mut e = Evaluated { out, ..Evaluated::new(garbled.places.len()) };
     let mut cursor = garbled.places.cursor();
     for run in circuit.runs() {
-        xors(run.xors, &mut values);
-        for piece in cursor.pieces(run.ands) {
+        values.xors(run.xors);
+        for piece in cursor.next(run.ands) {
             let count = piece.gates.len();
             let [mut x, mut y, z] = [0, 0, e.out.word(piece.at, count)];
             for (gate, k) in run.ands[piece.gates].iter().zip(0..) {
-                x |= u64::from(values[gate.a()]) << k;
-                y |= u64::from(values[gate.b()]) << k;
-                values[gate.out()] = z >> k & 1 == 1;
+                x |= u64::from(values.get(gate.a())) << k;
+                y |= u64::from(values.get(gate.b())) << k;
+                values.set(gate.out(), z >> k & 1 == 1);
             }
             e.left.set_word(piece.at, count, x);
             e.right.set_word(piece.at, count, y);
         }
-        cursor.pass(run.ands);
     }
     for (w, output) in garbled.planned.outputs.clone().zip(circuit.outputs()) {
-        wires.set_value(w, matches!(*output, Output::Slot { slot, .. } if values[slot]));
+        wires.set_value(w, matches!(*output, Output::Slot { slot, .. } if values.get(slot)));
     }
     e
 }

@@ -22,6 +22,7 @@ use crate::{
     kind::Kind,
     party::Party,
     shares::{Me, Shares},
+    slots::Slots,
     wires::Wires,
 };
 use cotenant_circuit::{AndKind, Circuit, Gate, Output, RUN};
@@ -85,8 +86,7 @@ impl Places {
     }
 }
 
-/// Gives the ANDs of a segment their places, in order of gates.
-#[derive(Clone, Copy)]
+/// Gives the ANDs of a segment their places, run by run.
 pub(crate) struct Cursor {
     full: Next,
     cheap: Next,
@@ -101,14 +101,8 @@ struct Next {
     at: usize,
 }
 
-impl Next {
-    fn step(&mut self, count: usize) -> Next {
-        let next = Next { place: self.place + count, at: self.at + count };
-        std::mem::replace(self, next)
-    }
-}
-
 /// ANDs of one run that follow each other in their places too.
+#[derive(Clone)]
 pub(crate) struct Piece {
     /// Their numbers in the run.
     pub(crate) gates: Range<usize>,
@@ -118,30 +112,16 @@ pub(crate) struct Piece {
     pub(crate) at: usize,
 }
 
-fn is_full(gate: &Gate) -> bool {
-    gate.and_kind() == Some(AndKind::Full)
-}
-
 impl Cursor {
-    /// The pieces of the next run.
+    /// The next run: its ANDs of two secrets, and those with a public operand.
     #[inline]
-    pub(crate) fn pieces(mut self, ands: &[Gate]) -> impl Iterator<Item = Piece> {
-        let mut from = 0;
-        ands.chunk_by(|a, b| is_full(a) == is_full(b)).map(move |gates| {
-            let next = if is_full(&gates[0]) { &mut self.full } else { &mut self.cheap };
-            let Next { place, at } = next.step(gates.len());
-            let gates = from..from + gates.len();
-            from = gates.end;
+    pub(crate) fn next(&mut self, ands: &[Gate]) -> [Piece; 2] {
+        let full = ands.partition_point(|and| and.and_kind() == Some(AndKind::Full));
+        [(&mut self.full, 0..full), (&mut self.cheap, full..ands.len())].map(|(next, gates)| {
+            let Next { place, at } = *next;
+            *next = Next { place: place + gates.len(), at: at + gates.len() };
             Piece { gates, place, at }
         })
-    }
-
-    /// Goes on to the run after this one.
-    #[inline]
-    pub(crate) fn pass(&mut self, ands: &[Gate]) {
-        let full = ands.iter().filter(|gate| is_full(gate)).count();
-        self.full.step(full);
-        self.cheap.step(ands.len() - full);
     }
 }
 
@@ -165,14 +145,6 @@ pub(crate) struct Tables {
 /// Blocks that a garbler sends for one gate.
 pub(crate) fn rows_per_gate(n: usize) -> usize {
     2 + 3 * (n - 2)
-}
-
-/// The XORs of a run, over slots of anything.
-#[inline]
-pub(crate) fn xors<T: Copy + BitXor<Output = T>>(gates: &[Gate], slots: &mut [T]) {
-    for gate in gates {
-        slots[gate.out()] = slots[gate.a()] ^ slots[gate.b()];
-    }
 }
 
 /// What a party holds of one share in common with one other party: its MAC and its key.
@@ -232,18 +204,18 @@ impl<'a> Columns<'a> {
 /// Masks are linear, so the columns of each other party are walked for themselves.
 pub(crate) fn mask(me: &Me, planned: &Planned, places: &Places, wires: &mut Wires, masks: &mut Masks) {
     let circuit = &planned.circuit;
-    let mut slots = Zeroizing::new(vec![Pair::default(); circuit.slots()]);
+    let mut slots = Slots::new(circuit);
     for j in me.others() {
         let one = Pair::one(me, j);
         let mut wire_masks = Columns::of(&mut wires.masks, me, j);
-        for (slot, &w) in slots.iter_mut().zip(&planned.inputs) {
-            *slot = wire_masks.get(w as usize);
+        for (slot, &w) in planned.inputs.iter().enumerate() {
+            slots.set(slot, wire_masks.get(w as usize));
         }
         let [left, right, star] = [&mut masks.left, &mut masks.right, &mut masks.star].map(|s| Columns::of(s, me, j));
         mask_ands(circuit, places.cursor(), one, &mut slots, [left, right, star]);
         for (w, output) in planned.outputs.clone().zip(circuit.outputs()) {
             let mask = match *output {
-                Output::Slot { slot, neg } => slots[slot] ^ one.when(neg),
+                Output::Slot { slot, neg } => slots.get(slot) ^ one.when(neg),
                 Output::Const(c) => one.when(c),
             };
             wire_masks.set(w as usize, mask);
@@ -252,22 +224,21 @@ pub(crate) fn mask(me: &Me, planned: &Planned, places: &Places, wires: &mut Wire
 }
 
 /// The gates of [`mask`]. With a public right input, whose mask is 0 or, negated, 1, the product is 0 or the left mask.
-fn mask_ands(circuit: &Circuit, mut cursor: Cursor, one: Pair, slots: &mut [Pair], [mut left, mut right, mut star]: [Columns<'_>; 3]) {
+fn mask_ands(circuit: &Circuit, mut cursor: Cursor, one: Pair, slots: &mut Slots<Pair>, [mut left, mut right, mut star]: [Columns<'_>; 3]) {
     for run in circuit.runs() {
-        xors(run.xors, slots);
-        for piece in cursor.pieces(run.ands) {
+        slots.xors(run.xors);
+        for piece in cursor.next(run.ands) {
             for (gate, place) in run.ands[piece.gates].iter().zip(piece.place..) {
-                let (a, b) = (slots[gate.a()] ^ one.when(gate.a_neg()), slots[gate.b()] ^ one.when(gate.b_neg()));
+                let (a, b) = (slots.get(gate.a()) ^ one.when(gate.a_neg()), slots.get(gate.b()) ^ one.when(gate.b_neg()));
                 left.set(place, a);
                 right.set(place, b);
                 let out = if gate.and_kind() == Some(AndKind::Public) { Pair::default() } else { star.get(place) };
                 if gate.and_kind() != Some(AndKind::Full) {
                     star.set(place, out ^ a.when(gate.b_neg()));
                 }
-                slots[gate.out()] = out;
+                slots.set(gate.out(), out);
             }
         }
-        cursor.pass(run.ands);
     }
 }
 
@@ -282,26 +253,25 @@ pub(crate) async fn send_tables<C: Channel>(
 ) -> Result<(), crate::Error> {
     let circuit = planned.circuit.clone();
     let mut walk = Garbler::new(&party.me, &party.hash, &circuit, places, masks, tweaks);
-    for (label, &w) in walk.labels.iter_mut().zip(&planned.inputs) {
-        *label = wires.labels(w)[0];
+    for (slot, &w) in planned.inputs.iter().enumerate() {
+        walk.labels.set(slot, wires.labels(w)[0]);
     }
     let sends_b = walk.me.id() == PartyId::new(1);
     let mut gates = Stretches::new(&circuit);
     let mut message = gates.message(party.me.n());
     for run in circuit.runs() {
-        xors(run.xors, &mut walk.labels);
+        walk.labels.xors(run.xors);
         walk.run(run.ands, &mut message);
         if gates.ends_with(run.ands.len()) {
-            let b = std::mem::take(&mut walk.b);
             if sends_b {
-                message.extend(b.to_packed());
+                message.extend(walk.take_b().to_packed());
             }
             party.comms.send(PartyId::EVALUATOR, std::mem::replace(&mut message, gates.message(party.me.n()))).await?;
         }
     }
     for (w, output) in planned.outputs.clone().zip(circuit.outputs()) {
         let label = match *output {
-            Output::Slot { slot, .. } => walk.labels[slot],
+            Output::Slot { slot, .. } => walk.labels.get(slot),
             Output::Const(_) => Block::ZERO,
         };
         wires.set_labels(w, &[label]);
@@ -352,9 +322,9 @@ struct Garbler<'a> {
     /// Of the next gate's tweaks.
     number: u64,
     /// For masked value 0, by slot.
-    labels: Zeroizing<Vec<Block>>,
-    /// b_g since the last message.
-    b: Bits,
+    labels: Slots<Block>,
+    /// b_g since the last message, and how many.
+    b: (Bits, usize),
     tile: Zeroizing<GarblerTile>,
     tweaks: [[Block; 4]; RUN],
     /// Of a run.
@@ -381,8 +351,8 @@ impl<'a> Garbler<'a> {
             masks: [&masks.left, &masks.right, &masks.star].map(columns),
             cursor: places.cursor(),
             number,
-            labels: Zeroizing::new(vec![Block::ZERO; circuit.slots()]),
-            b: Bits::default(),
+            labels: Slots::new(circuit),
+            b: (Bits::zero(STRETCH + RUN), 0),
             tile: Zeroizing::default(),
             tweaks: Default::default(),
             rows: vec![Block::ZERO; RUN * rows_per_gate(me.n())],
@@ -393,16 +363,16 @@ impl<'a> Garbler<'a> {
     fn run(&mut self, ands: &[Gate], message: &mut Vec<u8>) {
         let tile = &mut *self.tile;
         for (labels, gate) in tile.labels.iter_mut().zip(ands) {
-            *labels = [self.labels[gate.a()], self.labels[gate.b()]];
+            *labels = [self.labels.get(gate.a()), self.labels.get(gate.b())];
         }
         self.hash_labels(self.me.id(), ands.len());
-        self.cursor.pieces(ands).for_each(|piece| self.add_masks(piece));
+        let pieces = self.cursor.next(ands);
+        pieces.iter().for_each(|piece| self.add_masks(piece));
         self.own_rows(ands);
         for k in 0..self.peers.len() {
             self.hash_labels(self.peers[k], ands.len());
-            self.cursor.pieces(ands).for_each(|piece| self.rows_for(k, piece));
+            pieces.iter().for_each(|piece| self.rows_for(k, piece));
         }
-        self.cursor.pass(ands);
         message.extend_from_slice(block::as_bytes(&self.rows[..ands.len() * rows_per_gate(self.me.n())]));
         self.number += ands.len() as u64;
     }
@@ -411,8 +381,7 @@ impl<'a> Garbler<'a> {
     fn hash_labels(&mut self, other: PartyId, count: usize) {
         let (tile, delta) = (&mut *self.tile, self.me.delta());
         let [left, right] = [TweakUse::GateLeft, TweakUse::GateRight].map(|side| tweak(side, self.me.id(), other, self.number));
-        let gates = tile.hashes.iter_mut().zip(&tile.labels).zip(&mut self.tweaks);
-        for (((h, &[a, b]), tweaks), k) in gates.take(count).zip(0..) {
+        for (((h, &[a, b]), tweaks), k) in tile.hashes.iter_mut().zip(&tile.labels).zip(&mut self.tweaks).zip(0..) {
             *h = [a, a ^ delta, b, b ^ delta];
             let (left, right) = (Block(left.0 + k), Block(right.0 + k));
             *tweaks = [left, left, right, right];
@@ -422,7 +391,7 @@ impl<'a> Garbler<'a> {
 
     /// `B_me` of the masks of some gates.
     #[inline]
-    fn add_masks(&mut self, piece: Piece) {
+    fn add_masks(&mut self, piece: &Piece) {
         let (delta, count) = (self.me.delta(), piece.gates.len());
         for (columns, b) in self.masks.iter().zip(&mut self.tile.b) {
             let b = &mut b[piece.gates.clone()];
@@ -438,21 +407,29 @@ impl<'a> Garbler<'a> {
         let per_gate = rows_per_gate(self.me.n());
         let shows_value = self.me.id() == PartyId::new(1);
         let [left, right, star] = &self.tile.b;
+        let mut b = 0;
         let gates = ands.iter().zip(&self.tile.hashes).zip(&self.tile.labels).zip(left).zip(right).zip(star);
-        for ((((((gate, &[a0, a1, b0, b1]), &[la, _]), &left), &right), &star), rows) in gates.zip(self.rows.chunks_exact_mut(per_gate)) {
+        let rows = self.rows.chunks_exact_mut(per_gate);
+        for (((((((gate, &[a0, a1, b0, b1]), &[la, _]), &left), &right), &star), rows), k) in gates.zip(rows).zip(0..) {
             rows[0] = a0 ^ a1 ^ right;
             rows[1] = b0 ^ b1 ^ left ^ la;
             let mut label = a0 ^ b0 ^ star;
             if shows_value {
-                self.b.push(label.lsb());
+                b |= (label.low() & 1) << k;
                 label.0 &= !1;
             }
-            self.labels[gate.out()] = label;
+            self.labels.set(gate.out(), label);
         }
+        self.b.0.set_word(self.b.1, ands.len(), b);
+        self.b.1 += ands.len();
+    }
+
+    fn take_b(&mut self) -> Bits {
+        self.b.0.slice(0, std::mem::take(&mut self.b.1))
     }
 
     /// The rows of some gates for the `k`-th other garbler.
-    fn rows_for(&mut self, k: usize, piece: Piece) {
+    fn rows_for(&mut self, k: usize, piece: &Piece) {
         let per_gate = rows_per_gate(self.me.n());
         let [left, right, star] = self.masks.each_ref().map(|m| &m[self.me.mac(self.peers[k])][piece.place..]);
         let gates = self.tile.hashes[piece.gates.clone()].iter().zip(left).zip(right).zip(star);
@@ -484,3 +461,6 @@ pub(crate) async fn receive_tables<C: Channel>(party: &mut Party<C>, circuit: &C
     }
     Ok(tables)
 }
+
+#[cfg(test)]
+mod tests;

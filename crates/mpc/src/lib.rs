@@ -27,6 +27,7 @@ pub mod ot;
 mod party;
 mod session;
 mod shares;
+mod slots;
 mod stats;
 mod triple;
 mod wires;

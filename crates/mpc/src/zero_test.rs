@@ -100,15 +100,15 @@ fn seed<C: Channel>(party: &Party<C>, tested: &[Tested]) -> (Digest, Block) {
 }
 
 /// What one party sends and expects.
-struct Sums {
+pub(crate) struct Sums {
     /// For each party that tests, the sum of chi * (MAC of this party's bit of t, and at the evaluator T).
-    macs: Vec<Block>,
+    pub(crate) macs: Vec<Block>,
     /// This party's part of the sum of chi * t * Delta_me: of the keys of the others' bits of t, and its own bit and the public one times Delta.
-    own: Block,
+    pub(crate) own: Block,
 }
 
 impl Sums {
-    fn new(me: &Me, masks: &Masks, tested: &[Tested], seed: Block, testers: &[PartyId]) -> Sums {
+    pub(crate) fn new(me: &Me, masks: &Masks, tested: &[Tested], seed: Block, testers: &[PartyId]) -> Sums {
         let mut sums = Sums { macs: vec![Block::ZERO; testers.len()], own: Block::ZERO };
         let (mut prg, mut chi, mut buffer) = (Prg::new(seed), vec![Block::ZERO; STRETCH], Buffer::zeroed(STRETCH));
         for t in tested {

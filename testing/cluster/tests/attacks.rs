@@ -241,7 +241,7 @@ fn buckets_are_as_large_as_the_exact_bound_demands() {
 /// What excludes attacks on faster variants that this protocol does not use. Buckets authenticated as one would need 2 random bits for each leaky triple and
 /// one for each bucket: here each has an x and an r, and a y too but for the first of a bucket, which has the gate's mask; each is checked before the shifts
 /// are drawn. For a bucket as many bits are opened as it has triples, and no mask of a gate is opened without an x or a y of its own. MACs of x that are cut
-/// could be searched: here each has all 128 columns.
+/// could be searched: here x and r have all 128 columns each; two y, which are only ever opened and tested on 64 bits, share a row.
 #[test]
 fn the_preparation_makes_and_opens_what_its_formulas_say() {
     let messages = honest_messages(2, 5);
@@ -251,7 +251,8 @@ fn the_preparation_makes_and_opens_what_its_formulas_say() {
     let first_triple = of(Kind::LeakyAnd).next().expect("P2 makes triples").0;
     let bits: Vec<usize> = of(Kind::CotCorrection).take_while(|(at, _)| *at < first_triple).map(|(_, m)| m.body.len()).collect();
     let chunk = 1 + 16 * (n / 128 + 1) * 128 / cotenant_mpc::ot::K;
-    assert_eq!(bits[bits.len() - (3 * bucket - 1)..], vec![chunk; 3 * bucket - 1], "x and r of every triple, y of all but the first");
+    let strings = 2 * bucket + (bucket - 1).div_ceil(2);
+    assert_eq!(bits[bits.len() - strings..], vec![chunk; strings], "x and r of every triple, y of all but the first");
     assert_eq!(of(Kind::CotCorrection).count(), bits.len(), "no other bits are made for products");
     assert_eq!(of(Kind::LeakyAnd).map(|(_, m)| m.body.len()).collect::<Vec<_>>(), vec![1 + n / 8 + 8 * n; bucket]);
 
