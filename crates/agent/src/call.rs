@@ -14,6 +14,7 @@ use cotenant_core::{Bits, Channel, Digest, PartyId};
 use cotenant_mpc::{Engine, Given, Input, Online, Options, Segment, Session, Source, Stats, Wire};
 use cotenant_tls::{Answer, AnswerLimits, Config, Connection, Failure, FragmentSize, Handshake, Piece, Progress, Target};
 use rand_core::SeedableRng;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
@@ -131,6 +132,14 @@ impl Watch {
     }
 }
 
+/// What a call may use of its caller.
+pub struct Resources {
+    /// Is told how the call goes.
+    pub observe: Observer,
+    /// Threads that compute.
+    pub threads: NonZeroUsize,
+}
+
 /// Makes the call together with the other parties, who call the same.
 ///
 /// `mpc` and `relay` are lanes to all other parties; `server` is there at the connector only. `rng` is freshly seeded by the operating system.
@@ -144,14 +153,14 @@ pub async fn run<C: Channel, R: Channel, S: Server>(
     call: Call,
     agreed: Digest,
     mut rng: ChaCha20Rng,
-    observe: Observer,
+    Resources { observe, threads }: Resources,
 ) -> Result<Answer, CallError> {
     let watch = Watch(Arc::new(Mutex::new(observe)));
     let relay = Relay::new(relay, call.connector, server);
     let progress = watch.clone();
     let session_rng = ChaCha20Rng::from_rng(&mut rng);
     let observer: cotenant_mpc::Observer = Box::new(move |p| progress.tell(Event::Progress(p)));
-    let options = Options { observer: Some(observer), ..Options::default() };
+    let options = Options { observer: Some(observer), threads };
     let session = Session::start(mpc, agreed, session_rng, options).await?;
     watch.finished(Stage::Setup, session.stats());
     run_on(session, relay, call, rng, &watch).await

@@ -14,6 +14,7 @@ use cotenant_net::{Identity, KeyFileError, Limits, Member, PublicIdentity};
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
+    num::NonZeroUsize,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Arc,
@@ -43,6 +44,8 @@ pub struct Home {
     pub server_timeout: Duration,
     /// How long one whole call may take.
     pub call_timeout: Duration,
+    /// Threads that compute.
+    pub threads: NonZeroUsize,
 }
 
 impl Home {
@@ -60,8 +63,8 @@ impl Home {
             return Err(HomeError::NotAMember { path, own });
         };
         let (limits, server_timeout, call_timeout) = (file.limits(), file.server_timeout(), file.call_timeout());
-        let (dir, me, members) = (dir.to_owned(), PartyId::new(place), file.members);
-        Ok(Home { dir, identity: Arc::new(identity), me, members, limits, server_timeout, call_timeout })
+        let (dir, me, threads, members) = (dir.to_owned(), PartyId::new(place), file.threads(), file.members);
+        Ok(Home { dir, identity: Arc::new(identity), me, members, limits, server_timeout, call_timeout, threads })
     }
 
     /// The party as people read it: `P2 "bob"`.

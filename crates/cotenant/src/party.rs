@@ -142,12 +142,12 @@ impl Party {
         let call = operation.call(prepared, agreed.time);
         let recorder = Arc::new(Mutex::new(Recorder::new(watcher)));
         let armed = operation.tamper_after.map(|stage| (stage, Arc::new(AtomicBool::new(false))));
-        let observer = observe(recorder.clone(), armed.clone());
+        let resources = call::Resources { observe: observe(recorder.clone(), armed.clone()), threads: self.home.threads };
         let server =
             (operation.connector == self.home.me).then(|| TcpServer::new(operation.site.endpoint.clone(), self.home.server_timeout));
         let mpc = self.mesh.lane(first_lane + 1);
         let relay = Relaying::new(self.mesh.lane(first_lane + 2), armed.map(|(_, armed)| armed));
-        let work = deadline.bound(call::run(mpc, relay, server, call, agreed.digest, fresh_rng()?, observer));
+        let work = deadline.bound(call::run(mpc, relay, server, call, agreed.digest, fresh_rng()?, resources));
         // Bound twice: on the thread, which so ends with its lanes and its socket, and here, as a thread that computes looks at no clock.
         let answer = match deadline.bound(on_own_thread(work)).await {
             Ok(Ok(answer)) => answer.map_err(|source| self.failed(&operation, source))?,
@@ -160,9 +160,10 @@ impl Party {
         Ok(Finished { answer, stages })
     }
 
-    /// Says goodbye to all; what is queued is still sent.
+    /// Says goodbye to all; what is queued is still sent. Memory that was kept for the next call goes back to the system.
     pub async fn close(self) {
         self.mesh.close().await;
+        cotenant_core::buffer::trim();
     }
 
     async fn agree(&self, operation: &Operation<'_>, prepared: &Prepared, lane: u8) -> Result<Agreed, Error> {

@@ -42,7 +42,17 @@ impl<C: Channel> Comms<C> {
     pub(crate) fn new(channel: C) -> Self {
         let (me, n) = (channel.me(), channel.parties());
         let echo = Domain::Echo.hasher();
-        Comms { channel, me, n, phase: Phase::Setup, echo, dead: false, sent_since_received: false, streaming: false, stats: Stats::default() }
+        Comms {
+            channel,
+            me,
+            n,
+            phase: Phase::Setup,
+            echo,
+            dead: false,
+            sent_since_received: false,
+            streaming: false,
+            stats: Stats::default(),
+        }
     }
 
     pub(crate) fn me(&self) -> PartyId {

@@ -2,8 +2,8 @@
 //!
 //! A session has as many as its caller allows. Nothing that a party sends depends on how many there are.
 
-use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use cotenant_core::{Block, buffer::Buffer};
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use std::{num::NonZeroUsize, sync::Mutex};
 
 /// The threads of one session; with one, everything runs on the caller's.

@@ -2,7 +2,7 @@
 
 use crate::lanes::{Lanes, Meddler, Running, run_all};
 use crate::watched::{Lies, Log, Reached, Watched};
-use cotenant_agent::call::{Call, CallError, Content, Event, Stage, run, run_in};
+use cotenant_agent::call::{Call, CallError, Content, Event, Resources, Stage, run, run_in};
 use cotenant_agent::http::{self, Response};
 use cotenant_agent::relay::{Relay, Server};
 use cotenant_cluster::session_rng;
@@ -12,6 +12,7 @@ use cotenant_mpc::Stats;
 use cotenant_tls::pki_types::UnixTime;
 use cotenant_tls::{Answer, AnswerLimits, Config, End, Group, Target};
 use cotenant_tls_plain::pki::{Identity, KeyKind, Pki};
+use std::num::NonZeroUsize;
 use std::sync::{Arc, LazyLock, Mutex};
 
 /// An authority that all parties trust, and a server's identity below it.
@@ -134,7 +135,8 @@ impl Run {
                 }
             };
             let (mpc, relay) = (links.end(me), lanes.end(me));
-            Box::pin(run(mpc, relay, server, call, Digest([1; 32]), session_rng(1, me), Box::new(observe))) as Running<'_, _>
+            let resources = Resources { observe: Box::new(observe), threads: NonZeroUsize::MIN };
+            Box::pin(run(mpc, relay, server, call, Digest([1; 32]), session_rng(1, me), resources)) as Running<'_, _>
         };
         let parties = PartyId::all(n).zip(&stages).map(party).collect();
         let silence = || {

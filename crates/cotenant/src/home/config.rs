@@ -2,6 +2,7 @@
 //!
 //! ```toml
 //! name = "alice"                  # this party's name for people, optional
+//! threads = 4                     # threads that compute, optional; as many as there are cores if left out
 //!
 //! [[members]]                     # every party, this one included, in the order that all parties have
 //! name = "alice"                  # for people
@@ -19,7 +20,7 @@
 
 use cotenant_net::{BadIdentityText, Limits, Member, PublicIdentity};
 use serde::Deserialize;
-use std::time::Duration;
+use std::{num::NonZeroUsize, thread::available_parallelism, time::Duration};
 use toml::{Table, Value};
 
 /// The longest name of a party in bytes.
@@ -30,6 +31,7 @@ const MAX_NAME: usize = 64;
 pub struct PartyFile {
     /// All parties in order; two or more.
     pub members: Vec<Member>,
+    threads: Option<NonZeroUsize>,
     timeouts: Timeouts,
 }
 
@@ -66,11 +68,15 @@ pub enum ConfigError {
     /// A timeout that is 0 or longer than a day.
     #[error("the timeout \"{0}\" is not between 1 and 86400 seconds")]
     Timeout(&'static str),
+    /// More threads than any machine has cores, or none.
+    #[error("threads = {0} is not between 1 and 1024")]
+    Threads(u64),
 }
 
 #[derive(Deserialize)]
 struct Raw {
     name: Option<String>,
+    threads: Option<u64>,
     #[serde(default)]
     members: Vec<RawMember>,
     #[serde(default)]
@@ -110,7 +116,14 @@ impl PartyFile {
                 return Err(ConfigError::Timeout(name));
             }
         }
-        Ok(PartyFile { members, timeouts: raw.timeouts })
+        let threads =
+            raw.threads.map(|t| usize::try_from(t).ok().filter(|t| *t <= 1024).and_then(NonZeroUsize::new).ok_or(ConfigError::Threads(t)));
+        Ok(PartyFile { members, threads: threads.transpose()?, timeouts: raw.timeouts })
+    }
+
+    /// The threads that compute.
+    pub fn threads(&self) -> NonZeroUsize {
+        self.threads.or_else(|| available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
     }
 
     /// The limits of the links.
@@ -156,7 +169,7 @@ pub(super) fn check_name(name: &str) -> Result<(), ConfigError> {
 }
 
 fn check_keys(table: &Table) -> Result<(), ConfigError> {
-    known(table, "", &["name", "members", "timeouts"])?;
+    known(table, "", &["name", "threads", "members", "timeouts"])?;
     if let Some(Value::Array(members)) = table.get("members") {
         members.iter().filter_map(Value::as_table).try_for_each(|member| known(member, " in [[members]]", &["name", "key", "address"]))?;
     }
@@ -187,11 +200,12 @@ pub(super) fn template(name: &str, own: &PublicIdentity) -> String {
     )
 }
 
-/// The text of a file with these members, the first `name` this party's.
+/// The text of a file with these members, the first `name` this party's, all of whom share this machine's cores.
 pub fn render(name: &str, members: &[Member]) -> String {
+    let threads = available_parallelism().map_or(1, |cores| cores.get() / members.len()).max(1);
     let list =
         members.iter().map(|m| format!("\n[[members]]\nname = \"{}\"\nkey = \"{}\"\naddress = \"{}\"\n", m.name, m.identity, m.address));
-    std::iter::once(format!("name = \"{name}\"\n")).chain(list).collect()
+    std::iter::once(format!("name = \"{name}\"\nthreads = {threads}\n")).chain(list).collect()
 }
 
 #[cfg(test)]
@@ -215,6 +229,7 @@ mod tests {
         let text = format!("{}\n[timeouts]\nconnect = 5\n", file());
         let parsed = PartyFile::parse(&text).unwrap();
         assert_eq!(parsed.members[1].name, "bob");
+        assert_eq!(PartyFile::parse(&format!("threads = 3\n{}", file().replacen("threads", "#", 1))).unwrap().threads().get(), 3);
         assert_eq!(parsed.call_timeout(), Duration::from_secs(600));
         assert_eq!((parsed.limits().connect, parsed.limits().dead_after), (Duration::from_secs(5), Limits::default().dead_after));
     }
@@ -240,6 +255,13 @@ mod tests {
         assert!(matches!(error("name = \"x\""), ConfigError::TooFew(0)));
         assert!(matches!(error(&file().replace("\"bob\"", "\"b\\u001bb\"")), ConfigError::Name(_)));
         assert!(matches!(error(&file().replace("key = \"cot1", "key = \"cot2")), ConfigError::Key { .. }));
+        for threads in ["0", "1025"] {
+            let text = file()
+                .lines()
+                .map(|l| if l.starts_with("threads") { format!("threads = {threads}\n") } else { format!("{l}\n") })
+                .collect::<String>();
+            assert!(matches!(error(&text), ConfigError::Threads(_)), "{threads}");
+        }
         assert!(matches!(error(&format!("{}[timeouts]\nconnect = 0", file())), ConfigError::Timeout("connect")));
         assert!(matches!(error(&format!("{}[timeouts]\ncall = 86401", file())), ConfigError::Timeout("call")));
     }
