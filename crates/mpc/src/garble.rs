@@ -33,7 +33,7 @@ use cotenant_core::{
     hash::{Tmmo, TweakUse, tweak},
 };
 use std::{
-    ops::{BitXor, Range},
+    ops::{BitXor, Deref, Range},
     sync::Arc,
 };
 use zeroize::{DefaultIsZeroes, Zeroizing};
@@ -135,11 +135,25 @@ pub(crate) struct Garbled {
     pub(crate) tables: Vec<Tables>,
 }
 
-/// The rows of one garbler for one segment, in order of gates.
+/// What one garbler sent for one segment, in order of gates.
 pub(crate) struct Tables {
-    pub(crate) rows: Buffer,
+    pub(crate) rows: Rows,
     /// b_g of each gate, from P2.
     pub(crate) b: Bits,
+}
+
+/// Rows in memory that the segments after it share: large pieces, as those that batches of products leave.
+pub(crate) struct Rows {
+    pub(crate) memory: Arc<Buffer>,
+    pub(crate) range: Range<usize>,
+}
+
+impl Deref for Rows {
+    type Target = [Block];
+
+    fn deref(&self) -> &[Block] {
+        &self.memory[self.range.clone()]
+    }
 }
 
 /// Blocks that a garbler sends for one gate.
@@ -263,8 +277,9 @@ pub(crate) async fn send_tables<C: Channel>(
         walk.labels.xors(run.xors);
         walk.run(run.ands, &mut message);
         if gates.ends_with(run.ands.len()) {
+            let b = walk.take_b();
             if sends_b {
-                message.extend(walk.take_b().to_packed());
+                message.extend(b.to_packed());
             }
             party.comms.send(PartyId::EVALUATOR, std::mem::replace(&mut message, gates.message(party.me.n()))).await?;
         }
@@ -441,25 +456,29 @@ impl<'a> Garbler<'a> {
 }
 
 /// The evaluator's side of [`send_tables`]: receives one garbler's rows.
-pub(crate) async fn receive_tables<C: Channel>(party: &mut Party<C>, circuit: &Circuit, from: PartyId) -> Result<Tables, crate::Error> {
+pub(crate) async fn receive_tables<C: Channel>(
+    party: &mut Party<C>,
+    circuit: &Circuit,
+    from: PartyId,
+    rows: &mut [Block],
+) -> Result<Bits, crate::Error> {
     let per_gate = rows_per_gate(party.n());
     let sends_b = from == PartyId::new(1);
-    let mut tables = Tables { rows: Buffer::zeroed(circuit.stats().ands() * per_gate), b: Bits::default() };
+    let mut all = Bits::default();
     let (mut done, mut gates, mut stretches) = (0, 0, Stretches::new(circuit));
     for run in circuit.runs() {
         gates += run.ands.len();
         if stretches.ends_with(run.ands.len()) {
-            let rows = bytemuck::cast_slice_mut(&mut tables.rows[done * per_gate..][..gates * per_gate]);
+            let rows = bytemuck::cast_slice_mut(&mut rows[done * per_gate..][..gates * per_gate]);
             let read = |r: &mut Reader<'_>| -> Result<_, BadFormat> {
                 rows.copy_from_slice(r.bytes(rows.len())?);
                 if sends_b { r.bits(gates) } else { Ok(Bits::default()) }
             };
-            let b = party.comms.recv_read(from, Kind::Tables, read).await?;
-            tables.b.extend(&b);
+            all.extend(&party.comms.recv_read(from, Kind::Tables, read).await?);
             done += std::mem::take(&mut gates);
         }
     }
-    Ok(tables)
+    Ok(all)
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use crate::{
 };
 use cotenant_core::{Bits, Block, Channel, Digest, Domain, PartyId};
 use std::ops::Range;
+use zeroize::Zeroizing;
 
 /// A session whose plan is garbled. It holds no OT and no way to make a triple.
 pub struct Sealed<C> {
@@ -311,7 +312,7 @@ async fn labels<C: Channel>(party: &mut Party<C>, wires: &mut Wires, fresh: &[u3
     if party.me.is_evaluator() {
         let mut all = Vec::new();
         for j in party.comms.others() {
-            all.push(party.comms.recv_read(j, Kind::InputLabels, |r| r.blocks(fresh.len())).await?);
+            all.push(Zeroizing::new(party.comms.recv_read(j, Kind::InputLabels, |r| r.blocks(fresh.len())).await?));
         }
         for (k, &w) in fresh.iter().enumerate() {
             wires.set_active(w, all.iter().map(|l| l[k]));
@@ -319,7 +320,8 @@ async fn labels<C: Channel>(party: &mut Party<C>, wires: &mut Wires, fresh: &[u3
         return Ok(());
     }
     let delta = party.me.delta();
-    let active: Vec<Block> = fresh.iter().map(|&w| wires.labels(w)[0] ^ delta.when(wires.lambda.get(w as usize))).collect();
+    let label = |&w: &u32| wires.labels(w)[0] ^ delta.when(wires.lambda.get(w as usize));
+    let active: Zeroizing<Vec<Block>> = Zeroizing::new(fresh.iter().map(label).collect());
     party.comms.send(PartyId::EVALUATOR, Kind::InputLabels.message().blocks(&active).done()).await
 }
 
@@ -335,6 +337,8 @@ async fn evaluate_all<C: Channel>(tag: Tag, party: &mut Party<C>, live: &mut Liv
         let tested = evaluate_in_order(party, wires, masks, garbled);
         let mut all = Bits::default();
         tested.iter().for_each(|t| all.extend(&t.values.out));
+        // Two hashes of two blocks a gate, for each ordered pair of garblers and each garbler itself.
+        party.comms.stats.aes_blocks += (4 * (party.n() - 1).pow(2) * all.len()) as u64;
         party.comms.send_all(&Kind::Lambda.message().bits(&all).done()).await?;
         zero_test::prove(party, masks, &tested).await?;
     } else {
@@ -424,8 +428,8 @@ async fn solder<C: Channel>(tag: Tag, party: &mut Party<C>, wires: &mut Wires, i
         all.push(party.comms.recv_read(j, Kind::Solder, |r| r.blocks(to.len())).await?);
     }
     for (k, (v, &u)) in numbers.zip(to).enumerate() {
-        let active: Vec<Block> = wires.labels(u).iter().zip(&all).map(|(&l, row)| l ^ row[k]).collect();
-        wires.set_active(v, active.into_iter());
+        let active: Zeroizing<Vec<Block>> = Zeroizing::new(wires.labels(u).iter().zip(&all).map(|(&l, row)| l ^ row[k]).collect());
+        wires.set_active(v, active.iter().copied());
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::{
     party::{Options, Party},
     shares::Shares,
     stats::{Stats, Task},
-    triple,
+    tables, triple,
     wires::{Declared, Wires},
 };
 use chacha20::ChaCha20Rng;
@@ -222,7 +222,7 @@ async fn prepare<C: Channel>(party: &mut Party<C>, links: &mut CotLinks, plan: P
     }
     drop(spare);
     party.comms.enter(Phase::Garble);
-    let garbled = exchange_tables(party, planned, &masks, &mut wires).await?;
+    let garbled = tables::exchange(party, planned, &masks, &mut wires).await?;
 
     party.comms.send_all(&Kind::Sealed.message().done()).await?;
     for p in party.comms.others() {
@@ -310,32 +310,4 @@ async fn open_private_masks<C: Channel>(party: &mut Party<C>, wires: &mut Wires,
         }
     }
     Ok(())
-}
-
-/// Garblers send their rows, the evaluator receives them.
-async fn exchange_tables<C: Channel>(
-    party: &mut Party<C>,
-    planned: Vec<(Planned, Places)>,
-    masks: &Masks,
-    wires: &mut Wires,
-) -> Result<Vec<Garbled>, Error> {
-    party.begin(Task::Tables, planned.iter().map(|(p, _)| p.circuit.stats().ands() as u64).sum());
-    let mut garbled = Vec::new();
-    for (planned, places) in planned {
-        let stats = planned.circuit.stats();
-        let tweaks = party.take_tweaks(stats.ands());
-        let mut tables = Vec::new();
-        if party.me.is_evaluator() {
-            for j in party.comms.others() {
-                tables.push(garble::receive_tables(party, &planned.circuit, j).await?);
-            }
-        } else {
-            garble::send_tables(party, &planned, &places, masks, wires, tweaks).await?;
-        }
-        party.comms.stats.ands += stats.ands() as u64;
-        party.comms.stats.ands_full += stats.and_full as u64;
-        party.advance(stats.ands() as u64);
-        garbled.push(Garbled { planned, places, tweaks, tables });
-    }
-    Ok(garbled)
 }

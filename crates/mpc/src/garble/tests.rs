@@ -128,9 +128,10 @@ impl Parties {
                 walk.labels.xors(run.xors);
                 walk.run(run.ands, &mut rows);
             }
-            let mut table = Tables { rows: Buffer::zeroed(rows.len() / 16), b: walk.take_b() };
-            bytemuck::cast_slice_mut(&mut table.rows).copy_from_slice(&rows);
-            all.push(table);
+            let mut memory = Buffer::zeroed(rows.len() / 16);
+            bytemuck::cast_slice_mut(&mut memory).copy_from_slice(&rows);
+            let range = 0..memory.len();
+            all.push(Tables { rows: Rows { memory: Arc::new(memory), range }, b: walk.take_b() });
             for (w, output) in self.planned().outputs.zip(circuit.outputs()) {
                 let label = if let Output::Slot { slot, .. } = *output { walk.labels.get(slot) } else { Block::ZERO };
                 self.wires[p].set_labels(w, &[label]);

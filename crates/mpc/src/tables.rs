@@ -1,0 +1,92 @@
+//! The tables of a whole plan, from the garblers to the evaluator, segment by segment.
+
+use crate::{
+    error::Error,
+    garble::{self, Garbled, Masks, Places, Planned, Rows, Tables, rows_per_gate},
+    party::Party,
+    stats::Task,
+    wires::Wires,
+};
+use cotenant_core::{Bits, Channel, buffer::Buffer};
+use std::{ops::Range, sync::Arc};
+
+/// The most blocks of rows that share a piece of memory, unless one segment has more: 8 MiB, so that the memory of batches fits.
+const SHARED: usize = 1 << 19;
+
+/// Garblers send their rows, the evaluator receives them.
+pub(crate) async fn exchange<C: Channel>(
+    party: &mut Party<C>,
+    planned: Vec<(Planned, Places)>,
+    masks: &Masks,
+    wires: &mut Wires,
+) -> Result<Vec<Garbled>, Error> {
+    party.begin(Task::Tables, planned.iter().map(|(p, _)| p.circuit.stats().ands() as u64).sum());
+    let mut garbled = Vec::new();
+    for group in together(planned, rows_per_gate(party.n())) {
+        let tweaks: Vec<u64> = group.iter().map(|(p, _)| party.take_tweaks(p.circuit.stats().ands())).collect();
+        let tables = if party.me.is_evaluator() {
+            receive_group(party, &group).await?
+        } else {
+            for ((planned, places), &tweaks) in group.iter().zip(&tweaks) {
+                // Four hashes of two blocks a gate, for the evaluator and for each other garbler.
+                party.comms.stats.aes_blocks += (8 * (party.n() - 1) * planned.circuit.stats().ands()) as u64;
+                garble::send_tables(party, planned, places, masks, wires, tweaks).await?;
+            }
+            group.iter().map(|_| Vec::new()).collect()
+        };
+        for (((planned, places), tweaks), tables) in group.into_iter().zip(tweaks).zip(tables) {
+            let stats = planned.circuit.stats();
+            party.comms.stats.ands += stats.ands() as u64;
+            party.comms.stats.ands_full += stats.and_full as u64;
+            party.advance(stats.ands() as u64);
+            garbled.push(Garbled { planned, places, tweaks, tables });
+        }
+    }
+    Ok(garbled)
+}
+
+/// Puts segments together whose rows share memory.
+fn together(planned: Vec<(Planned, Places)>, per_gate: usize) -> Vec<Vec<(Planned, Places)>> {
+    let (mut groups, mut blocks) = (Vec::<Vec<_>>::new(), 0);
+    for segment in planned {
+        let more = segment.0.circuit.stats().ands() * per_gate;
+        match groups.last_mut() {
+            Some(group) if blocks + more <= SHARED => {
+                blocks += more;
+                group.push(segment);
+            }
+            _ => {
+                blocks = more;
+                groups.push(vec![segment]);
+            }
+        }
+    }
+    groups
+}
+
+/// What every garbler sent for each segment of a group.
+async fn receive_group<C: Channel>(party: &mut Party<C>, group: &[(Planned, Places)]) -> Result<Vec<Vec<Tables>>, Error> {
+    let per_gate = rows_per_gate(party.n());
+    let rows = |planned: &Planned| planned.circuit.stats().ands() * per_gate;
+    let ends: Vec<usize> = group
+        .iter()
+        .scan(0, |end, (p, _)| {
+            *end += rows(p);
+            Some(*end)
+        })
+        .collect();
+    let all = ends.last().copied().unwrap_or(0);
+    let mut memory: Vec<Buffer> = party.me.others().map(|_| Buffer::zeroed(all)).collect();
+    let mut bits = Vec::new();
+    for ((planned, _), &end) in group.iter().zip(&ends) {
+        let start = end - rows(planned);
+        let mut of_segment = Vec::new();
+        for (j, memory) in party.comms.others().zip(&mut memory) {
+            of_segment.push((garble::receive_tables(party, &planned.circuit, j, &mut memory[start..end]).await?, start..end));
+        }
+        bits.push(of_segment);
+    }
+    let memory: Vec<Arc<Buffer>> = memory.into_iter().map(Arc::new).collect();
+    let tables = |(memory, (b, range)): (&Arc<Buffer>, (Bits, Range<usize>))| Tables { rows: Rows { memory: memory.clone(), range }, b };
+    Ok(bits.into_iter().map(|of_segment| memory.iter().zip(of_segment).map(tables).collect()).collect())
+}
