@@ -361,6 +361,21 @@ mod tests {
     }
 
     #[test]
+    fn random_choices_have_a_mask_of_their_own_in_every_string() {
+        for width in [Width::Full, Width::Halves] {
+            for rows in [1, 128, 300, CHUNK_ROWS] {
+                let drawn: Vec<Choices> = (0..2).map(|s| Choices::random(rows, width, &mut rng(s))).collect();
+                assert!(drawn.iter().all(|c| c.0.len() == width.strings()));
+                let strings: Vec<&[Block]> = drawn.iter().flat_map(|c| &c.0).map(|s| &s[..]).collect();
+                assert!(strings.iter().all(|s| s.len() == rows.div_ceil(KAPPA) + 1));
+                let masks: std::collections::HashSet<u128> = strings.iter().map(|s| s[s.len() - 1].0).collect();
+                assert!(masks.len() == 2 * width.strings() && !masks.contains(&0), "{rows} rows");
+                assert!(strings.iter().all(|s| s[..s.len() - 1].iter().all(|b| !masks.contains(&b.0))), "and no mask is a group of bits");
+            }
+        }
+    }
+
+    #[test]
     fn the_mask_hides_the_bits_in_the_answer() {
         let bits = Bits::random(256, &mut rng(1));
         let answers = [2, 3].map(|s| Choices::new(&bits, &mut rng(s)).answer(Block(9))[0].0);
