@@ -22,11 +22,15 @@ impl Tmmo {
     /// If the lengths differ.
     pub fn hash(&self, x: &mut [Block], tweaks: &[Block]) {
         assert_eq!(x.len(), tweaks.len(), "a tweak for every block");
+        #[cfg(feature = "tweaks")]
+        seen::count(tweaks.iter().copied());
         self.0.hash(simd::level(), x, tweaks);
     }
 
     /// Replaces every `x[k]` by `H(x[k], first + k)`, where k is added to the low 64 bits of the tweak, without carry into the others.
     pub fn hash_run(&self, x: &mut [Block], first: Block) {
+        #[cfg(feature = "tweaks")]
+        seen::count((0..x.len() as u64).map(|k| Block(first.0 >> 64 << 64 | u128::from(first.low().wrapping_add(k)))));
         self.0.hash_run(simd::level(), x, first);
     }
 }
@@ -48,6 +52,32 @@ pub enum TweakUse {
 /// The one place where tweaks are made: use, two parties, and a number that the session never uses twice for that use and pair.
 pub fn tweak(purpose: TweakUse, a: crate::PartyId, b: crate::PartyId, number: u64) -> Block {
     Block((purpose as u128) << 120 | (a.index() as u128) << 112 | (b.index() as u128) << 104 | number as u128)
+}
+
+/// How often a thread hashes under each tweak, for tests of what the security of [`Tmmo`] rests on.
+#[cfg(feature = "tweaks")]
+pub mod seen {
+    use crate::Block;
+    use std::{cell::RefCell, collections::HashMap};
+
+    thread_local! {
+        static SEEN: RefCell<Option<HashMap<u128, u32>>> = const { RefCell::new(None) };
+    }
+
+    /// Calls `f`; its result, and how often this thread hashed under each tweak meanwhile.
+    pub fn during<T>(f: impl FnOnce() -> T) -> (T, HashMap<u128, u32>) {
+        SEEN.set(Some(HashMap::new()));
+        let result = f();
+        (result, SEEN.take().unwrap_or_default())
+    }
+
+    pub(super) fn count(tweaks: impl Iterator<Item = Block>) {
+        SEEN.with_borrow_mut(|seen| {
+            if let Some(seen) = seen {
+                tweaks.for_each(|t| *seen.entry(t.0).or_default() += 1);
+            }
+        });
+    }
 }
 
 #[cfg(test)]

@@ -72,10 +72,19 @@ pub fn coin(session: &Digest, step: Step, counter: u64, opened: &[[u8; 16]]) -> 
 
 /// The zero test's coefficient of the first AND of segment `index`, evaluated alone, from the masked values of its inputs and ANDs.
 pub fn first_coefficient(session: &Digest, index: u64, inputs: &Bits, ands: &Bits) -> Block {
+    coefficients(session, 1, &[(index, inputs, ands)]).block()
+}
+
+/// The zero test's coefficients of a call of `count` segments, one AND after the other, when their numbers and the masked values of their inputs and ANDs are
+/// hashed: those of all of them, unless a test asks what would be if some were not.
+pub fn coefficients(session: &Digest, count: u64, hashed: &[(u64, &Bits, &Bits)]) -> Prg {
     let mut h = Domain::Lambda.hasher();
-    h.field(&session.0).number(1).number(index);
-    [inputs, ands].iter().for_each(|bits| _ = h.number(bits.len() as u64).field(&bits.to_packed()));
-    Prg::new(Block(u128::from_le_bytes(h.digest().0[..16].try_into().expect("16 of 32 bytes")))).block()
+    h.field(&session.0).number(count);
+    for (index, inputs, ands) in hashed {
+        h.number(*index);
+        [inputs, ands].iter().for_each(|bits| _ = h.number(bits.len() as u64).field(&bits.to_packed()));
+    }
+    Prg::new(Block(u128::from_le_bytes(h.digest().0[..16].try_into().expect("16 of 32 bytes"))))
 }
 
 /// `a / b` in GF(2^128): `a * b^(2^128 - 2)`.

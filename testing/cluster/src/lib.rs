@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod formula;
+pub mod layered;
 pub mod link;
 pub mod one_gate;
 pub mod random;

@@ -3,7 +3,7 @@
 //! A run is a function of its seed, so up to the changed message it is the honest run of that seed; what follows is what the parties make of it.
 
 use crate::{
-    link::{Hands, Honest, Meddler, Message},
+    link::{Hands, Honest, Local, Meddler, Message},
     run::{Outcome, run},
     scenario::{everything, right},
 };
@@ -33,8 +33,13 @@ impl Transcript {
 
 /// The messages of the honest run of [`everything`].
 pub fn honest_messages(n: usize, seed: u64) -> Vec<Message> {
+    honest(n, |l| everything(l, seed))
+}
+
+/// The messages of a run of honest parties.
+pub fn honest<T, F: Future<Output = Result<T, Error>>>(n: usize, party: impl Fn(Local) -> F) -> Vec<Message> {
     let transcript = Transcript::default();
-    let outcome = run(n, transcript.of(Honest), |l| everything(l, seed));
+    let outcome = run(n, transcript.of(Honest), party);
     assert!(outcome.iter().all(Result::is_ok), "honest parties end well");
     transcript.messages()
 }
