@@ -85,6 +85,13 @@ impl Gate {
         self.b & SIGN != 0
     }
 
+    /// Slots of the operands and the result of an XOR, which has no signs to be masked.
+    #[inline]
+    pub fn xor_slots(self) -> [usize; 3] {
+        debug_assert!(!self.is_and() && !self.a_neg() && !self.b_neg());
+        [self.a, self.b, self.out].map(|slot| slot as usize)
+    }
+
     /// Slot of the result; may be that of an operand.
     #[inline]
     pub fn out(self) -> usize {

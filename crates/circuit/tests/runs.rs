@@ -92,6 +92,7 @@ fn assert_rules(circuit: &Circuit) {
         assert!(!run.xors.is_empty() || !run.ands.is_empty(), "no run is empty");
         assert!(run.ands.len() <= RUN);
         assert!(run.xors.iter().all(|g| !g.is_and()) && run.ands.iter().all(|g| g.is_and()));
+        assert!(run.xors.iter().all(|g| g.xor_slots() == [g.a(), g.b(), g.out()]));
         let read: HashSet<usize> = run.ands.iter().flat_map(|g| [g.a(), g.b()]).collect();
         let written: HashSet<usize> = run.ands.iter().map(|g| g.out()).collect();
         assert_eq!(written.len(), run.ands.len(), "every AND writes a slot of its own");

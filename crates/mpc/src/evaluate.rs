@@ -11,7 +11,7 @@
 //! which telescopes to `L^j_g0 ^ masked value * Delta_j`.
 
 use crate::{
-    garble::{Cursor, Garbled, Masks, Piece, Tables, rows_per_gate},
+    garble::{Cursor, Garbled, Masks, Piece, rows_per_gate},
     shares::{Me, Shares},
     slots::Slots,
     wires::Wires,
@@ -67,7 +67,9 @@ pub(crate) fn evaluate(me: &Me, hash: &Tmmo, garbled: &Garbled, masks: &Masks, w
 /// The evaluator on its way through a circuit.
 struct Evaluator<'a> {
     hash: &'a Tmmo,
-    tables: &'a [Tables],
+    /// What each garbler sent, by garbler, and b_g of P2's.
+    rows: Vec<&'a [Block]>,
+    b: &'a Bits,
     /// MAC columns of left, right and star masks, by garbler.
     masks: [Vec<&'a [Block]>; 3],
     cursor: Cursor,
@@ -107,7 +109,8 @@ impl<'a> Evaluator<'a> {
         let (labels, out) = (vec![Default::default(); garblers], vec![Default::default(); garblers]);
         Evaluator {
             hash,
-            tables: &garbled.tables,
+            rows: garbled.tables.iter().map(|t| &t.rows[..]).collect(),
+            b: &garbled.tables[0].b,
             masks: [&masks.left, &masks.right, &masks.star].map(columns),
             cursor: garbled.places.cursor(),
             done: 0,
@@ -168,7 +171,7 @@ impl<'a> Evaluator<'a> {
         let Tile { labels, out, hashes, values } = &mut *self.tile;
         let (range, count) = (piece.gates.clone(), piece.gates.len());
         let [left, right, star] = self.masks.each_ref().map(|m| &m[j][piece.place..][..count]);
-        let rows = rows(&self.tables[j], out.len(), self.done + range.start, count);
+        let rows = rows(self.rows[j], out.len(), self.done + range.start, count);
         let gates = hashes[range.clone()].iter().zip(&labels[j][range.clone()]).zip(&values[range.clone()]);
         let gates = gates.zip(rows).zip(left).zip(right).zip(star).zip(&mut out[j][range]);
         for (((((((&[ha, hb], &[la, _]), &[x, y]), g), &left), &right), &star), out) in gates {
@@ -180,7 +183,7 @@ impl<'a> Evaluator<'a> {
     fn between(&mut self, i: usize, j: usize, piece: &Piece) {
         let Tile { out, hashes, values, .. } = &mut *self.tile;
         let (range, count) = (piece.gates.clone(), piece.gates.len());
-        let rows = rows(&self.tables[i], out.len(), self.done + range.start, count);
+        let rows = rows(self.rows[i], out.len(), self.done + range.start, count);
         let proofs = &mut self.evaluated.proofs[j][piece.at..][..count];
         let gates = hashes[range.clone()].iter().zip(&values[range.clone()]).zip(rows).zip(&mut out[j][range]).zip(proofs);
         let c = 2 + 3 * (j - usize::from(j > i));
@@ -193,7 +196,7 @@ impl<'a> Evaluator<'a> {
 
     /// Adds b_g to P2's labels, puts the labels of the outputs in their slots, and keeps the masked values.
     fn finish(&mut self, ands: &[Gate], pieces: &[Piece; 2]) {
-        let b = self.tables[0].b.word(self.done, ands.len());
+        let b = self.b.word(self.done, ands.len());
         let mut z = 0;
         for (out, k) in self.tile.out[0].iter_mut().zip(0..) {
             *out ^= Block(u128::from(b >> k & 1));
@@ -208,10 +211,10 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-/// What a garbler sent for some gates, in order of gates.
-fn rows(tables: &Tables, garblers: usize, from: usize, count: usize) -> impl Iterator<Item = &[Block]> {
+/// The rows of some gates, of all that a garbler sent.
+fn rows(sent: &[Block], garblers: usize, from: usize, count: usize) -> impl Iterator<Item = &[Block]> {
     let per_gate = rows_per_gate(garblers + 1);
-    tables.rows[from * per_gate..][..count * per_gate].chunks_exact(per_gate)
+    sent[from * per_gate..][..count * per_gate].chunks_exact(per_gate)
 }
 
 /// A garbler's walk: the masked values inside the segment, from those of its inputs and of its ANDs' outputs. The outputs get theirs.

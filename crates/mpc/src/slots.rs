@@ -33,7 +33,8 @@ impl<T: Copy + Default + Zeroize + BitXor<Output = T>> Slots<T> {
     #[inline]
     pub(crate) fn xors(&mut self, gates: &[Gate]) {
         for gate in gates {
-            self.set(gate.out(), self.get(gate.a()) ^ self.get(gate.b()));
+            let [a, b, out] = gate.xor_slots();
+            self.set(out, self.get(a) ^ self.get(b));
         }
     }
 }

@@ -1,9 +1,12 @@
 //! The engine agrees with the plain evaluator: random circuits, inputs of every kind, chaining, soldering, every way to open.
 
 use chacha20::ChaCha20Rng;
-use cotenant_cluster::{Honest, Local, random_circuit, run, session_rng};
+use cotenant_cluster::{
+    Honest, Local, random_circuit, run, session_rng,
+    tamper::{Transcript, of_kind},
+};
 use cotenant_core::{Bits, Digest, PartyId};
-use cotenant_mpc::{Engine, Error, Given, Online, Options, Phase, PhaseStats, Session, Source, Stats, VerifiedWires};
+use cotenant_mpc::{Engine, Error, Given, Kind, Online, Options, Phase, PhaseStats, Session, Source, Stats, VerifiedWires};
 use proptest::prelude::*;
 use rand_core::SeedableRng;
 
@@ -140,6 +143,48 @@ fn ten_segments_in_one_call_take_the_rounds_and_messages_of_one() {
         assert!(one.iter().zip(&ten).all(|(a, b)| a.0 == b.0), "rounds, {one:?} and {ten:?}");
         // beyond the masked values a garbler sends the same, whatever the number of segments
         assert!(one[1..] == ten[1..], "bytes, {one:?} and {ten:?}");
+    }
+}
+
+/// A circuit whose tables take several messages.
+fn large() -> std::sync::Arc<cotenant_circuit::Circuit> {
+    let mut b = cotenant_circuit::Builder::new();
+    let mut w = b.input(40);
+    for k in 0..5000 {
+        let t = b.and(w[(7 * k) % 40], !w[(11 * k + 3) % 40]);
+        w[k % 40] = b.xor(t, w[(k + 1) % 40]);
+    }
+    b.output(&w);
+    std::sync::Arc::new(b.finish())
+}
+
+async fn evaluate_large(link: Local) -> Result<Vec<bool>, Error> {
+    let me = cotenant_core::Channel::me(&link);
+    let mut s = Session::start(link, AGREED, session_rng(8, me), Options::default()).await?;
+    let input = s.declare(Source::Public, 40);
+    let (identity, circuit) = (identity(40), large());
+    let shown = s.segment(&identity, &input.wires().collect::<Vec<_>>())?;
+    let segment = s.segment(&circuit, &shown.wires().collect::<Vec<_>>())?;
+    let mut s = s.seal().await?;
+    let value = Bits::from_bytes(&[0x35, 0xc2, 0x99, 0x0f, 0x71]);
+    let plain = circuit.eval(&bools(&value));
+    s.input(vec![Given::Public(input, value)]).await?;
+    let out = s.evaluate_all(vec![shown, segment]).await?.pop().expect("two results");
+    assert_eq!(bools(&s.open(&out).await?), plain);
+    Ok(plain)
+}
+
+#[test]
+fn tables_that_take_several_messages_are_put_together() {
+    for n in [2, 3] {
+        let transcript = Transcript::default();
+        let outcome = run(n, transcript.of(Honest), evaluate_large);
+        assert!(outcome.iter().all(Result::is_ok), "{n} parties");
+        let sent = transcript.messages();
+        for garbler in PartyId::all(n).skip(1) {
+            let messages = of_kind(&sent, Kind::Tables).into_iter().filter(|(_, m)| m.from == garbler).count();
+            assert!(messages >= 3, "{messages} messages from {garbler}");
+        }
     }
 }
 
