@@ -20,8 +20,8 @@ use std::ops::Range;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// How many chunks two parties send before they read the first: enough for what is under way on a long link.
-const LEAD: usize = 32;
+/// How many chunks two parties send before they read the first: more than are made in the time that one is under way on a long link.
+const LEAD: usize = 96;
 
 /// With more parties, chunks between two coins: for three 2^19 bits. A coin costs a few rounds; the columns that wait for it, of all pairs, are held in memory.
 fn window(n: usize) -> usize {
@@ -219,7 +219,7 @@ impl CotLinks {
 
     /// Two parties: each chunk's challenge is a hash of its correction, so a chunk takes no round. A party is some chunks ahead of what it reads.
     async fn fill_two<C: Channel>(&mut self, party: &mut Party<C>, mut jobs: Vec<Job<'_>>) -> Result<(), Error> {
-        let width = party.workers.threads();
+        let width = party.workers.width();
         let lead = LEAD.div_ceil(width);
         let link = &mut self.peers[0];
         party.comms.stream();

@@ -42,8 +42,8 @@ use zeroize::Zeroizing;
 /// Triples of one message.
 const PIECE: usize = 8192;
 
-/// How many pieces a party sends before it reads the first.
-const LEAD: usize = 16;
+/// How many pieces a party sends before it reads the first: more than are made in the time that one is under way on a long link.
+const LEAD: usize = 64;
 
 /// Triples that are hashed at once, in the first level of cache.
 const TILE: usize = 256;
@@ -229,7 +229,7 @@ async fn half_ands<C: Channel>(party: &mut Party<C>, all: &mut Layers, first: Fa
     }
     party.begin(Task::HalfAnds, total as u64);
     party.comms.stream();
-    let width = party.workers.threads();
+    let width = party.workers.width();
     let lead = LEAD.div_ceil(width);
     let mut groups: Vec<&mut [Piece<'_>]> = pieces.chunks_mut(width).collect();
     for step in 0..groups.len() + lead {
