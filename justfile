@@ -44,6 +44,10 @@ bench-curve *ARGS:
 bench-call *ARGS="--parties 2 --request-bytes 1000 --response-bytes 1000":
     cargo run --release --locked -p cotenant-bench -- call {{ ARGS }}
 
+# the emulated networks against ping and iperf3 (as root; Debian's iproute2, iputils-ping, iperf3), e.g. `just check-wan 20 1.0` for 20 ms and 1 Gbit/s
+check-wan *ARGS:
+    cargo run --release --locked -p cotenant-wan --example check {{ ARGS }}
+
 # instructions of a fixed session of the engine against those written down; `just instructions --show` only counts
 instructions *ARGS:
     python3 .ci/callgrind.py {{ ARGS }}

@@ -2,11 +2,15 @@
 //!
 //! Each direction of a connection is a line of its own. A piece of b bytes is on the line for b / rate after those before it, and arrives half a round
 //! trip later: `due = max(now, free) + b / rate + rtt / 2`. The line takes nothing more than 0.2 ms before its time, so the rate reaches the sender
-//! as it does on a real link: its socket fills. The work of relaying is done by the same cores that the parties use.
+//! as it does on a real link: its socket fills. The work of relaying is done by the same cores that the parties use; it goes before theirs where
+//! the system allows that, or a delay would grow whenever they compute.
 
 use std::{
+    fs,
     io::{self, Read, Write},
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    process::{Command, Stdio},
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread,
     time::{Duration, Instant},
@@ -66,8 +70,8 @@ impl Line {
     /// One direction.
     fn carry(self, from: TcpStream, to: TcpStream) {
         let (queue, pieces) = sync_channel(PIECES);
-        thread::spawn(move || self.take_in(from, queue));
-        thread::spawn(move || give_out(to, pieces));
+        spawn_first(move || self.take_in(from, queue));
+        spawn_first(move || give_out(to, pieces));
     }
 
     fn take_in(self, mut from: TcpStream, queue: SyncSender<(Instant, Vec<u8>)>) {
@@ -77,6 +81,8 @@ impl Line {
             let Ok(count @ 1..) = from.read(&mut buffer) else { return };
             free = free.max(Instant::now()) + self.carries(count);
             if queue.send((free + self.round_trip / 2, buffer[..count].to_vec())).is_err() {
+                // The far side is gone; without this the near one would wait for ever to be read.
+                let _ = from.shutdown(Shutdown::Both);
                 return;
             }
             thread::sleep((free - AHEAD).saturating_duration_since(Instant::now()));
@@ -95,6 +101,19 @@ fn give_out(mut to: TcpStream, pieces: Receiver<(Instant, Vec<u8>)>) {
     let _ = to.shutdown(Shutdown::Write);
 }
 
+/// Starts a thread that goes before all that are not real-time threads (sched(7)), if that is allowed. It does little at a time.
+fn spawn_first(work: impl FnOnce() + Send + 'static) {
+    thread::spawn(move || {
+        // The link reads PROCESS/task/THREAD.
+        if let Some(number) = fs::read_link("/proc/thread-self").ok().as_deref().and_then(Path::file_name) {
+            let mut change = Command::new("chrt");
+            change.args(["--fifo", "--pid", "50"]).arg(number);
+            let _ = change.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        }
+        work();
+    });
+}
+
 fn dial(target: SocketAddr) -> io::Result<TcpStream> {
     let started = Instant::now();
     loop {
@@ -111,6 +130,7 @@ mod tests {
     use super::*;
     use cotenant_core::PartyId;
     use cotenant_net::{Identity, Limits, Member, Mesh, MeshConfig, listen};
+    use std::io::ErrorKind;
     use std::sync::Arc;
 
     const MS: Duration = Duration::from_millis(1);
@@ -154,5 +174,15 @@ mod tests {
         writing.join().unwrap().unwrap();
         assert!(received == expected);
         assert!(started.elapsed() >= 200 * MS, "2 Mbit at 10 Mbit/s took {:?}", started.elapsed());
+    }
+
+    #[test]
+    fn who_sends_to_a_side_that_is_gone_learns_of_it() {
+        let line = Line { round_trip: Duration::ZERO, gbit: None };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let mut near = TcpStream::connect(line.relay_to(listener.local_addr().unwrap()).unwrap()).unwrap();
+        drop(listener.accept().unwrap());
+        let error = (0..).find_map(|_| near.write_all(&[0; CHUNK]).err()).unwrap();
+        assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error}");
     }
 }
