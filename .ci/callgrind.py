@@ -8,10 +8,10 @@ tolerance, in either direction: a change for the better is written down too. Wit
 """
 
 import json
+import os
 import pathlib
 import re
 import shutil
-import os
 import subprocess
 import sys
 
