@@ -50,13 +50,25 @@ const TILE: usize = 256;
 
 /// The y of a layer of candidates.
 #[derive(Clone, Copy)]
-pub(crate) enum Factor<'a> {
+enum Factor<'a> {
     /// Shares `from ..` of a string, of which each triple takes one.
     Given(&'a Shares, usize),
-    /// Fresh and used for nothing else, with MACs of 64 bits: the low or the high half of a string of pairs.
-    Low(&'a Shares),
-    /// See `Low`.
-    High(&'a Shares),
+    Fresh(Fresh<'a>),
+}
+
+/// A y that is used for nothing else, with MACs of 64 bits: one half of a string of pairs.
+#[derive(Clone, Copy)]
+pub(crate) struct Fresh<'a> {
+    pairs: &'a Shares,
+    high: bool,
+}
+
+impl Fresh<'_> {
+    /// Adds to low halves what a column has of candidates `from ..`.
+    pub(crate) fn add_low(self, column: usize, from: usize, out: &mut [Block]) {
+        let values = &self.pairs.column(column)[from..][..out.len()];
+        if self.high { vector::add_highs(out, values) } else { vector::add_lows(out, values) }
+    }
 }
 
 impl Factor<'_> {
@@ -64,8 +76,8 @@ impl Factor<'_> {
     fn bits(self, range: Range<usize>) -> Bits {
         match self {
             Factor::Given(y, at) => y.bits_of(at + range.start..at + range.end),
-            Factor::Low(y) => y.bits_of(range),
-            Factor::High(y) => y.high_bits_of(range),
+            Factor::Fresh(Fresh { pairs, high: false }) => pairs.bits_of(range),
+            Factor::Fresh(Fresh { pairs, high: true }) => pairs.high_bits_of(range),
         }
     }
 
@@ -73,17 +85,8 @@ impl Factor<'_> {
     fn products(self, me: &Me, from: usize, out: &mut [u64]) {
         match self {
             Factor::Given(y, at) => y.products(me, at + from, out),
-            Factor::Low(y) => y.products(me, from, out),
-            Factor::High(y) => y.high_products(me, from, out),
-        }
-    }
-
-    /// Adds to low halves those of a column of candidates `from ..`.
-    pub(crate) fn add_low(self, column: usize, from: usize, out: &mut [Block]) {
-        match self {
-            Factor::Given(y, at) => vector::add_lows(out, &y.column(column)[at + from..][..out.len()]),
-            Factor::Low(y) => vector::add_lows(out, &y.column(column)[from..][..out.len()]),
-            Factor::High(y) => vector::add_highs(out, &y.column(column)[from..][..out.len()]),
+            Factor::Fresh(Fresh { pairs, high: false }) => pairs.products(me, from, out),
+            Factor::Fresh(Fresh { pairs, high: true }) => pairs.high_products(me, from, out),
         }
     }
 }
@@ -125,18 +128,17 @@ impl Layers {
         spare.0.extend(self.layers.into_iter().flat_map(|layer| [Some(layer.x), layer.r]).flatten().chain(self.ys));
     }
 
-    /// The y of layer `k`, with that of the first.
-    pub(crate) fn factor<'a>(&'a self, k: usize, first: Factor<'a>) -> Factor<'a> {
-        factor(&self.ys, k, first)
+    /// The y of layer `k`.
+    ///
+    /// # Panics
+    /// For the first layer, whose y is given.
+    pub(crate) fn fresh(&self, k: usize) -> Fresh<'_> {
+        fresh(&self.ys, k)
     }
 }
 
-fn factor<'a>(ys: &'a [Shares], k: usize, first: Factor<'a>) -> Factor<'a> {
-    match k.checked_sub(1) {
-        None => first,
-        Some(k) if k.is_multiple_of(2) => Factor::Low(&ys[k / 2]),
-        Some(k) => Factor::High(&ys[k / 2]),
-    }
+fn fresh(ys: &[Shares], k: usize) -> Fresh<'_> {
+    Fresh { pairs: &ys[(k - 1) / 2], high: k.is_multiple_of(2) }
 }
 
 /// `size` layers of checked candidates, `range.len()` each. The first has y from `given`, shares `range`, and its `<r>` is added to those of `sum`.
@@ -220,7 +222,7 @@ async fn half_ands<C: Channel>(party: &mut Party<C>, all: &mut Layers, first: Fa
     let mut tweaks = party.take_tweaks(total);
     let mut pieces = Vec::new();
     for (k, layer) in layers.iter_mut().enumerate() {
-        let (n, y) = (layer.s.len() as u64, factor(ys, k, first));
+        let (n, y) = (layer.s.len() as u64, if k == 0 { first } else { Factor::Fresh(fresh(ys, k)) });
         for (k, (s, z)) in layer.s.chunks_mut(PIECE).zip(layer.z.chunks_mut(PIECE / 64)).enumerate() {
             let (from, tweaks, x_bits) = (k * PIECE, tweaks + (k * PIECE) as u64, Zeroizing::default());
             pieces.push(Piece { x: &layer.x, x_bits, y, from, tweaks, s, z });

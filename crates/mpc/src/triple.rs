@@ -9,7 +9,7 @@ use crate::{
     coin::Step,
     error::Error,
     garble::Masks,
-    leaky::{self, Factor, Layer, Spare},
+    leaky::{self, Fresh, Layer, Spare},
     open::{Linear, open},
     party::Party,
     shares::Shares,
@@ -80,9 +80,8 @@ pub(crate) async fn multiply<C: Channel>(
     let (first, rest) = all.layers.split_first().expect("a bucket has layers");
     let rest: Vec<Shifted<'_>> = rest.iter().zip(shifts).map(|(layer, shift)| Shifted { layer, shift }).collect();
     let (left, right) = (Gates { masks: left, from: range.start }, Gates { masks: right, from: range.start });
-    let given = Factor::Given(right.masks, range.start);
     let ds: Vec<Difference<'_>> =
-        rest.iter().zip(1..).map(|(layer, k)| Difference { shift: layer.shift, y: all.factor(k, given), right, len: n }).collect();
+        rest.iter().zip(1..).map(|(layer, k)| Difference { shift: layer.shift, y: all.fresh(k), right, len: n }).collect();
     let s = Sum { left, first, rest: &rest };
     let strings: Vec<&(dyn Linear + Sync)> = ds.iter().map(|d| d as _).chain([&s as _]).collect();
     let mut opened = open(party, &strings).await?;
@@ -140,7 +139,7 @@ impl Shifted<'_> {
 /// d of one layer, by bucket, with MACs of 64 bits.
 struct Difference<'a> {
     shift: usize,
-    y: Factor<'a>,
+    y: Fresh<'a>,
     right: Gates<'a>,
     len: usize,
 }

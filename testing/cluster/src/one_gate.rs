@@ -6,7 +6,7 @@ use crate::{
     run::session_rng,
     scenario::AGREED,
 };
-use cotenant_circuit::Builder;
+use cotenant_circuit::{Builder, Circuit};
 use cotenant_core::{Bits, Block, Channel, PartyId, gf128};
 use cotenant_mpc::{Engine, Error, Given, Kind, Online, Options, Session, Source};
 use std::sync::Arc;
@@ -16,14 +16,18 @@ pub fn inputs(seed: u64) -> [bool; 2] {
     [seed & 1 == 1, seed & 2 == 2]
 }
 
-/// One party: P1 and P2 put a bit in each, and their AND is opened.
-pub async fn one_gate(link: Local, seed: u64) -> Result<bool, Error> {
-    let (me, values) = (link.me(), inputs(seed));
+/// `x & y`.
+pub fn and() -> Arc<Circuit> {
     let mut b = Builder::new();
     let w = b.input(2);
     let out = b.and(w[0], w[1]);
     b.output(&[out]);
-    let circuit = Arc::new(b.finish());
+    Arc::new(b.finish())
+}
+
+/// One party: P1 and P2 put a bit in each, and their AND is opened.
+pub async fn one_gate(link: Local, seed: u64) -> Result<bool, Error> {
+    let (me, values, circuit) = (link.me(), inputs(seed), and());
     let mut s = Session::start(link, AGREED, session_rng(seed, me), Options::default()).await?;
     let inputs = [0, 1].map(|p| s.declare(Source::Private(PartyId::new(p)), 1));
     let wires: Vec<_> = inputs.iter().flat_map(|i| i.wires()).collect();

@@ -1,12 +1,11 @@
 //! Several segments in one call are authenticated together: a false masked value in any of them spoils the one proof, and no coefficient can be foreseen
 //! before the masked values of all are fixed.
 
-use cotenant_circuit::Builder;
 use cotenant_cluster::{
     Hands, Local, Message,
     formula::{coefficients, delta, divide, first_coefficient, session_of},
     layered::Layered,
-    one_gate::inputs,
+    one_gate::{and, inputs},
     run,
     scenario::AGREED,
     session_rng,
@@ -14,7 +13,7 @@ use cotenant_cluster::{
 };
 use cotenant_core::{Bits, Block, Channel, Digest, PartyId, gf128};
 use cotenant_mpc::{Check, Engine, Error, Given, Kind, Online, Options, Session, Source};
-use std::{num::NonZeroUsize, sync::Arc};
+use std::num::NonZeroUsize;
 
 const WIDTH: usize = 160;
 
@@ -71,12 +70,7 @@ fn false_values_that_would_cancel_under_coefficients_of_the_first_segment_get_no
 
 /// One party: `x & y` twice, each a segment of one gate, evaluated in one call or in two. P1 has x, P2 y.
 async fn two_gates(link: Local, seed: u64, together: bool) -> Result<(), Error> {
-    let (me, values) = (link.me(), inputs(seed));
-    let mut b = Builder::new();
-    let w = b.input(2);
-    let out = b.and(w[0], w[1]);
-    b.output(&[out]);
-    let circuit = Arc::new(b.finish());
+    let (me, values, circuit) = (link.me(), inputs(seed), and());
     let mut s = Session::start(link, AGREED, session_rng(seed, me), Options::default()).await?;
     let given = [0, 1].map(|p| s.declare(Source::Private(PartyId::new(p)), 1));
     let wires: Vec<_> = given.iter().flat_map(|i| i.wires()).collect();
