@@ -34,7 +34,7 @@ pub enum Domain {
     PublicValue,
     /// The permutation key of the correlation-robust hash.
     HashKey,
-    /// What two parties agree on before a session: host, request, parameters.
+    /// What all parties agree on before a session: host, request, parameters.
     Agreement,
     /// Schnorr proofs of knowledge of a key share.
     KeyShareProof,

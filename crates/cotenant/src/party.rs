@@ -42,8 +42,8 @@ use zeroize::Zeroizing;
 /// How many calls one mesh carries: each has three lanes of its own, of 256.
 pub const MAX_CALLS: usize = 80;
 
-/// The most bytes that one call sends. Each 16 of them take 5120 AND gates, an AES-128 block, and a gate about 310 bytes of every party's
-/// memory: 3.3 GB for as many, as measured with two parties.
+/// The most bytes that one call sends. Each 16 of them take about 5000 AND gates, for an AES-128 block and powers of the authentication key, and all of
+/// them 2.7 GB of the evaluator's memory, as measured with two parties.
 pub const MAX_REQUEST: u64 = 32 << 10;
 
 /// One party with links to all others.
