@@ -62,6 +62,8 @@ pub(crate) struct Stream {
     over: bool,
     /// This side has.
     closing: bool,
+    /// What was wrong with a record, or with this side's keys. Nothing is looked at after it.
+    failed: Option<Error>,
 }
 
 enum Tls {
@@ -82,12 +84,10 @@ enum Task<'a, 'b> {
 enum Turn {
     /// There may be more to do at once.
     Again,
-    /// No whole record is left, and nothing can be written before one comes.
+    /// No whole record is left, and nothing can be written before one comes, or because both sides have closed the connection.
     Blocked,
     /// No whole record is left; the task is done, if it was to write.
     Ready,
-    /// The same, but there was too little room to write.
-    Full,
     /// The other side closes the connection.
     Closed,
 }
@@ -127,7 +127,7 @@ impl Stream {
 
     fn new(tcp: TcpStream, tls: Tls) -> Self {
         let [incoming, opened, outgoing] = [INCOMING, 0, OUTGOING].map(Buffer::new);
-        Stream { tcp, tls, incoming, opened, outgoing, over: false, closing: false }
+        Stream { tcp, tls, incoming, opened, outgoing, over: false, closing: false, failed: None }
     }
 
     async fn shake_hands(mut self) -> io::Result<Self> {
@@ -137,7 +137,7 @@ impl Stream {
 
     fn poll_shake_hands(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
-            match self.turn(cx, Task::Nothing)? {
+            match self.turn(Task::Nothing)? {
                 Turn::Again => {}
                 // A server may write before it knows its client, but has not shaken hands then.
                 Turn::Ready if !self.agreed().is_handshaking() => return self.poll_send(cx),
@@ -145,21 +145,34 @@ impl Stream {
                     ready!(self.poll_send(cx))?;
                     ready!(self.poll_fetch(cx))?;
                 }
-                Turn::Closed | Turn::Full => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                Turn::Closed => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
             }
         }
     }
 
-    /// Looks at what arrived, and does the task when TLS is ready for it. After an error the connection is of no more use.
-    fn turn(&mut self, cx: &mut Context<'_>, task: Task<'_, '_>) -> io::Result<Turn> {
-        self.look(task).map_err(|error| {
-            // What TLS says of it to the other side, as far as the socket takes it. It hands that out before it looks at any more records.
-            while self.agreed().wants_write() {
-                let _ = self.look(Task::Nothing);
-            }
-            let _ = self.poll_send(cx);
-            io::Error::new(io::ErrorKind::InvalidData, error)
-        })
+    /// Looks at what arrived, and does the task when TLS is ready for it. An error stays: TLS would look at the same record once more.
+    fn turn(&mut self, task: Task<'_, '_>) -> io::Result<Turn> {
+        let error = match &self.failed {
+            Some(error) => error.clone(),
+            None => match self.look(task) {
+                Ok(turn) => return Ok(turn),
+                Err(error) => self.fail(error),
+            },
+        };
+        Err(io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+
+    /// Says to the other side what TLS says of the error, as far as the socket takes it at once.
+    fn fail(&mut self, error: Error) -> Error {
+        // TLS hands that out before it looks at any more records.
+        while self.agreed().wants_write() {
+            let _ = self.look(Task::Nothing);
+        }
+        if let Ok(count) = self.tcp.try_write(self.outgoing.filled()) {
+            self.outgoing.take(count);
+        }
+        self.failed = Some(error.clone());
+        error
     }
 
     fn look(&mut self, task: Task<'_, '_>) -> Result<Turn, Error> {
@@ -194,26 +207,23 @@ impl Stream {
     }
 
     /// Seals as much of `plain` as there is room for, and says how much.
-    fn seal(&mut self, cx: &mut Context<'_>, plain: &[u8]) -> io::Result<usize> {
+    fn seal(&mut self, plain: &[u8]) -> io::Result<usize> {
         let records = self.outgoing.tail().saturating_sub(SLACK) / (RECORD + PROTECTION);
         let plain = &plain[..plain.len().min(records * RECORD)];
-        if plain.is_empty() {
-            return Ok(0);
+        if !plain.is_empty() {
+            self.write(|| Task::Seal(plain))?;
         }
-        match self.write(cx, || Task::Seal(plain))? {
-            Turn::Ready => Ok(plain.len()),
-            _ => Ok(0),
-        }
+        Ok(plain.len())
     }
 
-    /// Does a task of writing: ready or full.
-    fn write<'a>(&mut self, cx: &mut Context<'_>, task: impl Fn() -> Task<'a, 'a>) -> io::Result<Turn> {
+    /// Does a task of writing.
+    fn write<'a>(&mut self, task: impl Fn() -> Task<'a, 'a>) -> io::Result<()> {
         loop {
-            match self.turn(cx, task())? {
+            match self.turn(task())? {
                 Turn::Again => {}
                 Turn::Closed => self.over = true,
                 Turn::Blocked => return Err(io::ErrorKind::BrokenPipe.into()),
-                done @ (Turn::Ready | Turn::Full) => return Ok(done),
+                Turn::Ready => return Ok(()),
             }
         }
     }
@@ -255,20 +265,20 @@ fn step<D>(
             Ok(Turn::Again)
         }
         ConnectionState::WriteTraffic(mut writer) => {
-            let written = match task {
-                Task::Seal(plain) => writer.encrypt(plain, outgoing.room(0)),
-                Task::Close => writer.queue_close_notify(outgoing.room(0)),
+            let mut write = |room: &mut [u8]| match &task {
+                Task::Seal(plain) => writer.encrypt(plain, room),
+                Task::Close => writer.queue_close_notify(room),
                 Task::Nothing | Task::Read(_) => Ok(0),
             };
-            match written {
-                Ok(length) => outgoing.put(length),
-                Err(EncryptError::InsufficientSize(_)) => return Ok(Turn::Full),
-                Err(EncryptError::EncryptExhausted) => return Err(Error::EncryptError),
-            }
+            let written = match write(outgoing.room(0)) {
+                Err(EncryptError::InsufficientSize(short)) => write(outgoing.grow(short.required_size)),
+                written => written,
+            };
+            outgoing.put(written.map_err(|_| Error::EncryptError)?);
             Ok(Turn::Ready)
         }
-        ConnectionState::PeerClosed | ConnectionState::Closed => Ok(Turn::Closed),
-        // Early data is not offered and not accepted.
+        ConnectionState::PeerClosed => Ok(Turn::Closed),
+        // The handshake waits, or both sides have closed. Early data is not offered and not accepted.
         _ => Ok(Turn::Blocked),
     });
     (used, turn)
@@ -283,11 +293,13 @@ impl AsyncRead for Stream {
         buf.put_slice(&waiting[..count]);
         this.opened.take(count);
         while buf.remaining() > 0 && !this.over {
-            match this.turn(cx, Task::Read(buf))? {
-                Turn::Again => {}
-                Turn::Closed => this.over = true,
-                Turn::Ready | Turn::Blocked | Turn::Full if buf.filled().len() > before => break,
-                Turn::Ready | Turn::Blocked | Turn::Full => ready!(this.poll_fetch(cx))?,
+            match this.turn(Task::Read(buf)) {
+                Ok(Turn::Again) => {}
+                Ok(Turn::Closed) => this.over = true,
+                // Whoever hears of an error looks at no bytes: the error is for the next to read.
+                _ if buf.filled().len() > before => break,
+                Ok(Turn::Ready | Turn::Blocked) => ready!(this.poll_fetch(cx))?,
+                Err(error) => return Poll::Ready(Err(error)),
             }
         }
         Poll::Ready(Ok(()))
@@ -301,6 +313,9 @@ impl AsyncWrite for Stream {
 
     fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if this.closing {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
         if this.outgoing.tail() < RECORD + PROTECTION + SLACK {
             ready!(this.poll_send(cx))?;
         }
@@ -311,7 +326,7 @@ impl AsyncWrite for Stream {
                 continue;
             }
             for piece in [&gathered[..], buf] {
-                let sealed = this.seal(cx, piece)?;
+                let sealed = this.seal(piece)?;
                 written += sealed;
                 if sealed < piece.len() {
                     return Poll::Ready(Ok(written));
@@ -319,7 +334,7 @@ impl AsyncWrite for Stream {
             }
             gathered.clear();
         }
-        Poll::Ready(Ok(written + this.seal(cx, &gathered)?))
+        Poll::Ready(Ok(written + this.seal(&gathered)?))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -332,11 +347,9 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        while !this.closing {
-            match this.write(cx, || Task::Close)? {
-                Turn::Full => ready!(this.poll_send(cx))?,
-                _ => this.closing = true,
-            }
+        if !this.closing {
+            this.write(|| Task::Close)?;
+            this.closing = true;
         }
         ready!(this.poll_send(cx))?;
         Pin::new(&mut this.tcp).poll_shutdown(cx)
@@ -344,132 +357,4 @@ impl AsyncWrite for Stream {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Identity, tls};
-    use std::task::Waker;
-    use tokio::{
-        io::{AsyncReadExt, AsyncWriteExt, split},
-        net::TcpListener,
-    };
-    use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
-
-    type Other = TlsStream<TcpStream>;
-
-    /// This crate's end of a connection, as client or as server, and one that rustls keeps with buffers of its own.
-    async fn pair(client: bool) -> (Stream, Other) {
-        let [a, b] = [0; 2].map(|_| Arc::new(Identity::generate().unwrap()));
-        let to_b = Arc::new(tls::client_config(&a, b.public(), &[tls::ALPN]).unwrap());
-        let from_a = Arc::new(tls::server_config(&b, vec![a.public()], &[tls::ALPN]).unwrap());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (far, _) = listener.accept().await.unwrap();
-        if client {
-            let (ours, other) = tokio::join!(Stream::client(near, to_b, tls::any_name()), TlsAcceptor::from(from_a).accept(far));
-            (ours.unwrap(), other.unwrap().into())
-        } else {
-            let (ours, other) = tokio::join!(Stream::server(far, from_a), TlsConnector::from(to_b).connect(tls::any_name(), near));
-            (ours.unwrap(), other.unwrap().into())
-        }
-    }
-
-    /// Pieces of all kinds: none, shorter than those that are gathered, longer than a record, longer than what may wait.
-    fn pieces() -> Vec<Vec<u8>> {
-        let lengths = [0, 1, SMALL - 1, SMALL, RECORD - 1, RECORD, RECORD + 1, 5, 3 * OUTGOING + 7, SMALL, 8 * RECORD, 6];
-        (0..60).map(|i| (0..lengths[i % lengths.len()]).map(|k| (i * 31 + k % 251) as u8).collect()).collect()
-    }
-
-    async fn write_all(stream: &mut (impl AsyncWrite + Unpin), pieces: &[Vec<u8>]) {
-        for some in pieces.chunks(7) {
-            let mut slices: Vec<IoSlice<'_>> = some.iter().filter(|piece| !piece.is_empty()).map(|piece| IoSlice::new(piece)).collect();
-            let mut rest = &mut slices[..];
-            while !rest.is_empty() {
-                let written = stream.write_vectored(rest).await.unwrap();
-                assert!(written > 0);
-                IoSlice::advance_slices(&mut rest, written);
-            }
-        }
-        stream.shutdown().await.unwrap();
-    }
-
-    async fn read_all(stream: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
-        let (mut read, mut part) = (Vec::new(), vec![0; 100_000]);
-        for length in [1, 6, 3000, 20_000, 100_000, 1].into_iter().cycle() {
-            match stream.read(&mut part[..length]).await.unwrap() {
-                0 => break,
-                count => read.extend_from_slice(&part[..count]),
-            }
-        }
-        read
-    }
-
-    /// Both sides write at once.
-    #[tokio::test]
-    async fn bytes_pass_unchanged() {
-        for client in [true, false] {
-            let (ours, other) = pair(client).await;
-            let (mut our_read, mut our_write) = split(ours);
-            let (mut other_read, mut other_write) = split(other);
-            let pieces = pieces();
-            let (_, _, here, there) = tokio::join!(
-                write_all(&mut our_write, &pieces),
-                write_all(&mut other_write, &pieces),
-                read_all(&mut our_read),
-                read_all(&mut other_read)
-            );
-            let expected = pieces.concat();
-            assert!(here == expected && there == expected, "as a client: {client}");
-        }
-    }
-
-    /// RFC 8446 section 4.6.3: new keys in both directions, which the other side asks for.
-    #[tokio::test]
-    async fn keys_change_under_way() {
-        for client in [true, false] {
-            let (mut ours, mut other) = pair(client).await;
-            for round in 0..3u8 {
-                match &mut other {
-                    TlsStream::Client(other) => other.get_mut().1.refresh_traffic_keys().unwrap(),
-                    TlsStream::Server(other) => other.get_mut().1.refresh_traffic_keys().unwrap(),
-                }
-                let mut seen = [[0; 100]; 2];
-                other.write_all(&[round; 100]).await.unwrap();
-                other.flush().await.unwrap();
-                ours.read_exact(&mut seen[0]).await.unwrap();
-                ours.write_all(&[round; 100]).await.unwrap();
-                ours.flush().await.unwrap();
-                other.read_exact(&mut seen[1]).await.unwrap();
-                assert_eq!(seen, [[round; 100]; 2]);
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn small_pieces_share_a_record() {
-        let (mut ours, _other) = pair(true).await;
-        let mut cx = Context::from_waker(Waker::noop());
-        let mut sealed = |lengths: &[usize]| {
-            let pieces: Vec<Vec<u8>> = lengths.iter().map(|&length| vec![0; length]).collect();
-            let slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
-            let before = ours.outgoing.filled().len();
-            let written = Pin::new(&mut ours).poll_write_vectored(&mut cx, &slices).map(Result::unwrap);
-            assert_eq!(written, Poll::Ready(lengths.iter().sum()));
-            ours.outgoing.filled().len() - before
-        };
-        assert_eq!(sealed(&[6, 100, 6, 200]), 312 + PROTECTION);
-        assert_eq!(sealed(&[6, 2 * RECORD, 6, 0, 6]), 18 + 2 * RECORD + 4 * PROTECTION);
-        assert_eq!(sealed(&[SMALL - 1; 9]), 9 * (SMALL - 1) + 2 * PROTECTION);
-    }
-
-    #[tokio::test]
-    async fn a_stream_that_was_cut_has_no_end() {
-        let (mut ours, mut other) = pair(true).await;
-        other.write_all(b"begun").await.unwrap();
-        other.flush().await.unwrap();
-        // The socket closes; TLS did not.
-        drop(other);
-        let mut read = Vec::new();
-        assert_eq!(ours.read_to_end(&mut read).await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
-        assert_eq!(read, b"begun");
-    }
-}
+mod tests;

@@ -265,7 +265,11 @@ impl Signer for TlsKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::net::TcpListener;
+    use rustls::{CipherSuiteCommon, SupportedCipherSuite, Tls13CipherSuite};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
     use tokio_rustls::{TlsAcceptor, TlsConnector};
 
     /// What the acceptor makes of a client set up by `configure`; the client's own key is `dialler`, which the acceptor allows.
@@ -354,5 +358,42 @@ mod tests {
             let result = accepted(|builder, own| builder.with_client_cert_resolver(showing(key(own), own.clone()))).await;
             assert!(matches!(&result, Err(PeerFault::Tls(Error::InvalidCertificate(CertificateError::BadEncoding)))), "{:?}", result.err());
         }
+    }
+
+    /// RFC 8446 section 5.5: keys change before they have sealed more records than they may, also within what is written at once.
+    #[tokio::test]
+    async fn keys_change_before_they_wear_out() {
+        let whole = ring::cipher_suite::TLS13_AES_128_GCM_SHA256.tls13().unwrap();
+        let suite = Box::leak(Box::new(Tls13CipherSuite {
+            common: CipherSuiteCommon { confidentiality_limit: 20, ..CipherSuiteCommon { ..whole.common } },
+            ..*whole
+        }));
+        let worn = CryptoProvider { cipher_suites: vec![SupportedCipherSuite::Tls13(suite)], ..ring::default_provider() };
+        let [dialler, acceptor] = [0; 2].map(|_| Arc::new(Identity::generate().unwrap()));
+        let mut config = ClientConfig::builder_with_provider(Arc::new(worn))
+            .with_protocol_versions(&[&TLS13])
+            .unwrap()
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Pinned(vec![acceptor.public()])))
+            .with_client_cert_resolver(showing(spki(&dialler.public()), dialler.clone()));
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        let (ours, theirs) =
+            tokio::join!(Stream::client(tcp, Arc::new(config), any_name()), accept(accepted, &acceptor, vec![dialler.public()], &[ALPN]));
+        let (mut ours, mut theirs) = (ours.unwrap(), theirs.unwrap());
+        let bytes: Vec<u8> = (0..4_000_000u32).map(|i| (i % 251) as u8).collect();
+        let write = async {
+            for piece in bytes.chunks(1_000_000) {
+                ours.write_all(piece).await.unwrap();
+                ours.write_all(&[]).await.unwrap();
+            }
+            ours.shutdown().await.unwrap();
+        };
+        let mut read = Vec::new();
+        let (_, count) = tokio::join!(write, theirs.read_to_end(&mut read));
+        count.unwrap();
+        assert!(read == bytes);
     }
 }
