@@ -265,7 +265,11 @@ impl Signer for TlsKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustls::{CipherSuiteCommon, SupportedCipherSuite, Tls13CipherSuite};
+    use rustls::{
+        CipherSuiteCommon, ConnectionTrafficSecrets, SupportedCipherSuite, Tls13CipherSuite,
+        crypto::cipher::{AeadKey, Iv, MessageDecrypter, MessageEncrypter, Tls13AeadAlgorithm, UnsupportedOperationError},
+    };
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpListener,
@@ -360,17 +364,39 @@ mod tests {
         }
     }
 
-    /// RFC 8446 section 5.5: keys change before they have sealed more records than they may, also within what is written at once.
+    /// Counts the keys that something is sealed under.
+    struct Counted(&'static dyn Tls13AeadAlgorithm, AtomicUsize);
+
+    impl Tls13AeadAlgorithm for Counted {
+        fn encrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn MessageEncrypter> {
+            self.1.fetch_add(1, Relaxed);
+            self.0.encrypter(key, iv)
+        }
+
+        fn decrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn MessageDecrypter> {
+            self.0.decrypter(key, iv)
+        }
+
+        fn key_len(&self) -> usize {
+            self.0.key_len()
+        }
+
+        fn extract_keys(&self, key: AeadKey, iv: Iv) -> Result<ConnectionTrafficSecrets, UnsupportedOperationError> {
+            self.0.extract_keys(key, iv)
+        }
+    }
+
+    /// RFC 8446 section 5.5: no key seals more records than it may, also where several are sealed at a time.
     #[tokio::test]
     async fn keys_change_before_they_wear_out() {
-        let whole = ring::cipher_suite::TLS13_AES_128_GCM_SHA256.tls13().unwrap();
-        let suite = Box::leak(Box::new(Tls13CipherSuite {
-            common: CipherSuiteCommon { confidentiality_limit: 20, ..CipherSuiteCommon { ..whole.common } },
-            ..*whole
-        }));
-        let worn = CryptoProvider { cipher_suites: vec![SupportedCipherSuite::Tls13(suite)], ..ring::default_provider() };
+        const RECORDS: usize = 20;
+        let real = ring::cipher_suite::TLS13_AES_128_GCM_SHA256.tls13().unwrap();
+        let keys: &Counted = Box::leak(Box::new(Counted(real.aead_alg, AtomicUsize::new(0))));
+        let common = CipherSuiteCommon { confidentiality_limit: RECORDS as u64, ..CipherSuiteCommon { ..real.common } };
+        let suite = Box::leak(Box::new(Tls13CipherSuite { common, aead_alg: keys, ..*real }));
+        let provider = CryptoProvider { cipher_suites: vec![SupportedCipherSuite::Tls13(suite)], ..ring::default_provider() };
         let [dialler, acceptor] = [0; 2].map(|_| Arc::new(Identity::generate().unwrap()));
-        let mut config = ClientConfig::builder_with_provider(Arc::new(worn))
+        let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(&[&TLS13])
             .unwrap()
             .dangerous()
@@ -380,20 +406,18 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (accepted, _) = listener.accept().await.unwrap();
-        let (ours, theirs) =
-            tokio::join!(Stream::client(tcp, Arc::new(config), any_name()), accept(accepted, &acceptor, vec![dialler.public()], &[ALPN]));
+        let theirs = accept(accepted, &acceptor, vec![dialler.public()], &[ALPN]);
+        let (ours, theirs) = tokio::join!(Stream::client(tcp, Arc::new(config), any_name()), theirs);
         let (mut ours, mut theirs) = (ours.unwrap(), theirs.unwrap());
-        let bytes: Vec<u8> = (0..4_000_000u32).map(|i| (i % 251) as u8).collect();
+        let (whole, mut read) = (300, Vec::new());
+        let bytes: Vec<u8> = (0..whole << 14).map(|i| (i % 251) as u8).collect();
         let write = async {
-            for piece in bytes.chunks(1_000_000) {
-                ours.write_all(piece).await.unwrap();
-                ours.write_all(&[]).await.unwrap();
-            }
+            ours.write_all(&bytes).await.unwrap();
             ours.shutdown().await.unwrap();
         };
-        let mut read = Vec::new();
         let (_, count) = tokio::join!(write, theirs.read_to_end(&mut read));
         count.unwrap();
         assert!(read == bytes);
+        assert!(keys.1.load(Relaxed) >= whole / RECORDS, "{} keys for {whole} records", keys.1.load(Relaxed));
     }
 }
