@@ -105,13 +105,6 @@ impl Field {
     }
 }
 
-/// Whether `x < bound`, one AND a bit.
-pub fn is_less_than_const(b: &mut Builder, x: &[Lit], bound: &[bool]) -> Lit {
-    let bound: Vec<Lit> = bound.iter().copied().map(Lit::constant).collect();
-    let width = x.len().max(bound.len()) + 1;
-    sum(b, &[Term::plus(x, 0), Term::minus(&bound, 0)], &[], width)[width - 1]
-}
-
 fn extended(x: &[Lit], length: usize) -> Vec<Lit> {
     let mut x = x.to_vec();
     x.resize(length, Lit::FALSE);

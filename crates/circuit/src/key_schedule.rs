@@ -71,12 +71,6 @@ pub fn traffic_key(b: &mut Builder, secret: &[Byte; 32]) -> TrafficKey {
     TrafficKey { key: key.try_into().expect("16 bytes"), iv: iv.try_into().expect("12 bytes") }
 }
 
-/// The next generation's traffic secret, after a KeyUpdate (RFC 8446 section 7.2).
-pub fn next_secret(b: &mut Builder, secret: &[Byte; 32]) -> [Byte; 32] {
-    let secret = HmacKey::new(b, secret);
-    expand_label(b, &secret, "traffic upd", &[], 32).try_into().expect("32 bytes")
-}
-
 /// Derive-Secret(secret, "derived", "").
 fn derived(b: &mut Builder, secret: &HmacKey) -> [Byte; 32] {
     const EMPTY_HASH: [u8; 32] = [

@@ -107,14 +107,6 @@ impl FragmentSize {
         if (1..=MAX_FRAGMENT).contains(&bytes) { Ok(FragmentSize(bytes)) } else { Err(Misuse::FragmentSize) }
     }
 
-    /// The size that costs least where a record costs `record` (the block that masks its tag) and each odd power of the authentication key
-    /// costs `power`: with r records of `length`/r bytes, r * record + length / (32 r) * power is least at r = sqrt(length * power / (32 *
-    /// record)).
-    pub fn cheapest(length: usize, record: u32, power: u32) -> Self {
-        let records = (length as f64 * f64::from(power) / (32.0 * f64::from(record.max(1)))).sqrt().round().max(1.0);
-        FragmentSize(((length as f64 / records).ceil() as usize).clamp(1, MAX_FRAGMENT))
-    }
-
     /// The limit in bytes.
     pub fn bytes(self) -> usize {
         self.0
@@ -191,15 +183,8 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_bounded_and_cheapest_is_cheapest() {
+    fn sizes_are_bounded() {
         assert_eq!(FragmentSize::new(0), Err(Misuse::FragmentSize));
         assert_eq!(FragmentSize::new(MAX_FRAGMENT + 1), Err(Misuse::FragmentSize));
-        let cost = |length: usize, size: usize| length.div_ceil(size) * 5120 + size.div_ceil(32) * 2200;
-        for length in [734, 1413, 19_983] {
-            let chosen = cost(length, FragmentSize::cheapest(length, 5120, 2200).bytes());
-            let least = (1..=MAX_FRAGMENT).map(|size| cost(length, size)).min().unwrap();
-            assert!(chosen <= least + least / 10, "{length}: {chosen} against {least}");
-        }
-        assert_eq!(FragmentSize::cheapest(0, 0, 0).bytes(), 1);
     }
 }

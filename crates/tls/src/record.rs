@@ -6,7 +6,7 @@ use crate::error::Violation;
 /// Largest fragment of plaintext in a record, in bytes (RFC 8446 section 5.1).
 pub const MAX_FRAGMENT: usize = 1 << 14;
 /// Largest body of a protected record, in bytes (RFC 8446 section 5.2).
-pub const MAX_CIPHERTEXT: usize = MAX_FRAGMENT + 256;
+const MAX_CIPHERTEXT: usize = MAX_FRAGMENT + 256;
 /// Largest handshake message taken, in bytes with its header. A local limit: certificate chains in use are a tenth of it.
 pub const MAX_MESSAGE: usize = 1 << 16;
 /// Length of a record's header in bytes.

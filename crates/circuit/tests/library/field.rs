@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use cotenant_circuit::field::{Field, is_less_than_const};
+use cotenant_circuit::field::Field;
 use cotenant_circuit::{Builder, Circuit, Lit, mul};
 use num_bigint::BigUint;
 use proptest::prelude::*;
@@ -118,17 +118,6 @@ fn sums_of_many() {
             for x in edges(field, field.bits()) {
                 assert_eq!(apply(&c, field.bits(), &vec![&x; count]), &x * count % &p, "{field:?}: {count} times {x:x}");
             }
-        }
-    }
-}
-
-#[test]
-fn comparison_with_a_constant() {
-    for field in FIELDS {
-        let p = prime(field);
-        let c = unary(256, |b, x| vec![is_less_than_const(b, x, &bits(&p, 256))]);
-        for x in edges(field, 256) {
-            assert_eq!(c.eval(&bits(&x, 256)), [x < p], "{x:x}");
         }
     }
 }
