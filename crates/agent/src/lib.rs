@@ -6,3 +6,4 @@ pub mod http;
 pub mod relay;
 pub mod sign;
 pub mod tls;
+pub mod vault;

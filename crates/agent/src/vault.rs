@@ -1,0 +1,3 @@
+//! The vault: secrets that exist only as shares, kept for years.
+
+pub mod commit;

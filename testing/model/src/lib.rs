@@ -1,0 +1,32 @@
+//! Model checking of the vault's commit: the state machine that ships, `cotenant_agent::vault::commit`, driven through every situation of a bounded
+//! world and checked in each.
+//!
+//! [`world`] is the environment: what the network, crashes, lying members, old backups and lost disks can do. [`properties`] is what must hold in every
+//! state. A [`Machine`] is the real one or, in the tests, one that is broken on purpose, to show that each property can fail.
+#![forbid(unsafe_code)]
+
+mod actions;
+pub mod properties;
+pub mod world;
+
+use cotenant_agent::vault::commit::statement::{Statement, Version};
+use cotenant_agent::vault::commit::{self, Effect, Event, Record, State};
+
+/// Digests of runs are small numbers here: see [`world::run`].
+pub type Run = u8;
+
+/// What drives an honest party.
+#[derive(Clone, Copy)]
+pub struct Machine {
+    /// As [`commit::step`].
+    pub step: fn(State<Run>, Event<Run>) -> (State<Run>, Vec<Effect<Run>>),
+    /// As [`State::restart`].
+    pub restart: fn(Record<Run>) -> (State<Run>, Vec<Effect<Run>>),
+    /// As [`Record::tell`].
+    pub tell: fn(&Record<Run>) -> Vec<Statement<Run>>,
+    /// As [`Record::loadable`].
+    pub loadable: fn(&Record<Run>) -> Option<Version<Run>>,
+}
+
+/// The one that ships.
+pub const REAL: Machine = Machine { step: commit::step, restart: State::restart, tell: Record::tell, loadable: Record::loadable };

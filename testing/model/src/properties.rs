@@ -1,0 +1,177 @@
+//! What must hold in every state of the world. Each is stated by what parties signed and what is on their disks, not by how the machine reasons.
+//!
+//! A party whose memory has a gap in this epoch (put back to an old copy, disk lost) counts as faulty until it has entered a new one.
+
+use crate::Run;
+use crate::world::{Action, Model, Node, World};
+use cotenant_agent::vault::commit::statement::{Closing, Statement, Version, Vote};
+use stateright::{Model as _, Property};
+
+/// An honest party signs one PREPARED a round and one of COMMITTED and ABANDONED, all for one run; and one ENTERED an epoch.
+pub const NEVER_BOTH: &str = "never both";
+/// No two honest parties ever settle different contents of one version.
+pub const ONE_CONTENT: &str = "one content";
+/// A share of a settled version is destroyed only when all have committed to the next one and it was verified here.
+pub const ERASED_LAST: &str = "erased last";
+/// There is a version of which every honest party that has a share at all has one, and keeps it.
+pub const LOADABLE: &str = "loadable";
+/// An honest party has left a round only if every honest member has closed it in the same way: absence blocks.
+pub const UNANIMOUS: &str = "unanimous";
+/// The votes that a party keeps as proof are what honest parties signed, all of one round or for one epoch.
+pub const CERTIFIED: &str = "certified";
+/// No honest party goes back behind a version that it settled.
+pub const NO_WAY_BACK: &str = "no way back";
+/// No honest party gives its share of a version when another has settled a later one.
+pub const NO_STALE_LOAD: &str = "no stale load";
+/// When nothing more happens by itself, all honest parties stand in the same round and can begin a save.
+pub const SETTLES: &str = "settles";
+/// When nothing more happens by itself, a party put back to an old copy knows it, or its copy was as good as new.
+pub const OLD_IS_TOLD: &str = "old is told";
+
+impl Model {
+    pub(crate) fn all_properties(&self) -> Vec<Property<Self>> {
+        let mut all = vec![
+            Property::always(NEVER_BOTH, never_both),
+            Property::always(ONE_CONTENT, one_content),
+            Property::always(ERASED_LAST, |_, world: &World| !world.erased_early),
+            Property::always(LOADABLE, loadable),
+            Property::always(UNANIMOUS, unanimous),
+            Property::always(CERTIFIED, certified),
+            Property::always(NO_WAY_BACK, no_way_back),
+            Property::always(NO_STALE_LOAD, no_stale_load),
+            Property::sometimes("a save is settled", |model: &Model, world: &World| {
+                reliable(world).all(|node| settled(node) == model.versions)
+            }),
+            Property::sometimes("an attempt is abandoned", |_, world: &World| reliable(world).all(|node| node.disk.attempt > 1)),
+        ];
+        if self.liars == 0 {
+            all.extend([Property::always(SETTLES, settles), Property::always(OLD_IS_TOLD, old_is_told)]);
+        }
+        if self.restores > 0 {
+            all.push(Property::sometimes("a party is old", |_, world: &World| world.nodes.iter().any(|node| node.disk.old)));
+        }
+        if self.epochs > 1 {
+            all.push(Property::sometimes("an epoch is entered", |model: &Model, world: &World| {
+                world.nodes.iter().all(|node| node.disk.epoch == model.epochs)
+            }));
+        }
+        all
+    }
+}
+
+fn reliable(world: &World) -> impl Iterator<Item = &Node> {
+    world.nodes.iter().filter(|node| node.reliable())
+}
+
+fn settled(node: &Node) -> u64 {
+    node.disk.settled.map_or(0, |version| version.number)
+}
+
+fn never_both(_: &Model, world: &World) -> bool {
+    world.nodes.iter().all(|node| {
+        let own = world.sent.iter().filter(|statement| statement.signer == node.disk.me).map(|statement| statement.vote);
+        let counted: Vec<_> = own.filter(|vote| epoch_of(vote) > node.gap).collect();
+        counted.iter().all(|one| counted.iter().all(|other| one == other || compatible(one, other)))
+    })
+}
+
+fn epoch_of(vote: &Vote<Run>) -> u32 {
+    match vote {
+        Vote::Entered(entry) => entry.epoch,
+        Vote::Prepared(round, _) | Vote::Committed(round, _) | Vote::Abandoned(round) => round.epoch,
+    }
+}
+
+/// Whether an honest party can sign two different votes.
+fn compatible(one: &Vote<Run>, other: &Vote<Run>) -> bool {
+    if one.round() != other.round() {
+        return true;
+    }
+    match (one, other) {
+        (Vote::Prepared(_, run), Vote::Committed(_, same)) | (Vote::Committed(_, run), Vote::Prepared(_, same)) => run == same,
+        (Vote::Prepared(..), Vote::Abandoned(_)) | (Vote::Abandoned(_), Vote::Prepared(..)) => true,
+        (Vote::Entered(one), Vote::Entered(other)) => one.epoch != other.epoch,
+        _ => false,
+    }
+}
+
+fn one_content(_: &Model, world: &World) -> bool {
+    world.finished.windows(2).all(|pair| pair[0].number != pair[1].number)
+}
+
+fn loadable(_: &Model, world: &World) -> bool {
+    let has = |node: &Node, version: &Version<Run>| node.shares.contains(version) && node.disk.kept().contains(version);
+    let mut holders = reliable(world).filter(|node| node.disk.holds || node.disk.pending().is_some());
+    let Some(first) = holders.next() else { return world.nodes.iter().all(|node| !node.reliable()) };
+    let rest: Vec<_> = holders.collect();
+    first.shares.iter().any(|version| has(first, version) && rest.iter().all(|node| has(node, version)))
+}
+
+fn unanimous(_: &Model, world: &World) -> bool {
+    let behind = |node: &Node, ahead: &Node| {
+        let (round, next) = (node.disk.round(), ahead.disk.round());
+        let closing = node.disk.votes_of(node.disk.me).closing;
+        if next.epoch > round.epoch {
+            return node.disk.entering().is_some_and(|entry| entry.epoch >= next.epoch);
+        }
+        match closing {
+            Some(Closing::Committed(run)) => {
+                next.version == round.version + 1 && next.attempt == 1 && ahead.disk.settled == Some(Version { number: round.version, run })
+            }
+            Some(Closing::Abandoned) => next.version == round.version && next.attempt == round.attempt + 1,
+            None => false,
+        }
+    };
+    reliable(world).all(|ahead| reliable(world).all(|node| node.disk.round() >= ahead.disk.round() || behind(node, ahead)))
+}
+
+fn certified(model: &Model, world: &World) -> bool {
+    let signed = |statement: &Statement<Run>| statement.signer.index() >= model.honest || world.signed(statement);
+    reliable(world).all(|node| {
+        let equal = node.disk.proof.windows(2).all(|pair| pair[0].vote == pair[1].vote);
+        equal && node.disk.proof.iter().all(|statement| epoch_of(&statement.vote) == node.disk.epoch && signed(statement))
+    })
+}
+
+fn no_way_back(_: &Model, world: &World) -> bool {
+    reliable(world).all(|node| settled(node) >= node.highest)
+}
+
+fn no_stale_load(model: &Model, world: &World) -> bool {
+    let newest = reliable(world).map(settled).max();
+    reliable(world).all(|node| (model.machine.loadable)(&node.state.record).is_none_or(|version| Some(version.number) >= newest))
+}
+
+/// Nothing happens any more unless someone begins a save or a fault strikes. All that happens by itself only adds to what is known, so every schedule in
+/// which parties stay up and messages arrive ends in such a state.
+fn quiet(model: &Model, world: &World) -> bool {
+    let mut actions: Vec<Action> = Vec::new();
+    model.progress(world, &mut actions);
+    actions.into_iter().all(|action| model.next_state(world, action).is_none())
+}
+
+/// Whether all stand in one round with one content and can begin a save.
+fn agreed(world: &World) -> bool {
+    let ready = |node: &Node| (node.state.may_begin().is_ok()).then(|| (node.disk.round(), node.disk.settled));
+    let first = ready(&world.nodes[0]);
+    first.is_some() && world.nodes.iter().all(|node| ready(node) == first)
+}
+
+/// Whether only a further epoch helps, which the bounds do not allow: two have entered the last one differently, or one was put back to an old copy in it.
+fn out_of_epochs(model: &Model, world: &World) -> bool {
+    let stuck = |node: &Node| match node.disk.entering() {
+        Some(entry) => entry.epoch == model.epochs,
+        None => node.disk.old && node.disk.epoch == model.epochs,
+    };
+    world.nodes.iter().any(stuck)
+}
+
+fn settles(model: &Model, world: &World) -> bool {
+    let no_remedy = model.epochs == 1 && world.nodes.iter().any(|node| !node.reliable());
+    no_remedy || agreed(world) || out_of_epochs(model, world) || !quiet(model, world)
+}
+
+fn old_is_told(model: &Model, world: &World) -> bool {
+    let unaware = |node: &Node| !node.reliable() && !node.disk.old;
+    !world.nodes.iter().any(unaware) || agreed(world) || out_of_epochs(model, world) || !quiet(model, world)
+}
