@@ -4,7 +4,10 @@ use crate::{
     coin::{Nonce, Step},
     error::{Check, Error, Failed},
     kind::Kind,
-    ot::{CHUNK_ROWS, Choices, Chunk, CotReceiver, CotSender, K, KAPPA, OtFault, Pair, Received, ReceiverSetup, SenderSetup, Sent, Width},
+    ot::{
+        CHUNK_ROWS, Checked, Choices, Chunk, CotReceiver, CotSender, K, KAPPA, OtFault, Pair, Received, ReceiverSetup, SenderSetup, Sent,
+        Width,
+    },
     party::Party,
     shares::Shares,
     stats::Task,
@@ -15,6 +18,7 @@ use cotenant_core::{
     buffer::Buffer,
     codec::{BadFormat, Reader},
     prg::Prg,
+    vector,
 };
 use std::ops::Range;
 use subtle::ConstantTimeEq;
@@ -50,10 +54,36 @@ struct Link {
     sender: CotSender,
 }
 
+/// A string of shares to be filled.
+pub(crate) struct Fill<'a> {
+    shares: &'a mut Shares,
+    range: Range<usize>,
+    width: Width,
+    adds: bool,
+}
+
+impl<'a> Fill<'a> {
+    /// Shares `range` become random ones.
+    pub(crate) fn over(shares: &'a mut Shares, range: Range<usize>) -> Self {
+        Fill { shares, range, width: Width::Full, adds: false }
+    }
+
+    /// Shares `range` become pairs of random ones, with MACs of 64 bits.
+    pub(crate) fn pairs(shares: &'a mut Shares, range: Range<usize>) -> Self {
+        Fill { shares, range, width: Width::Halves, adds: false }
+    }
+
+    /// Random shares are added to shares `range`.
+    pub(crate) fn onto(shares: &'a mut Shares, range: Range<usize>) -> Self {
+        Fill { shares, range, width: Width::Full, adds: true }
+    }
+}
+
 /// One chunk of a string that is being filled: where its MACs and keys go, by peer.
 struct Job<'a> {
     rows: usize,
     width: Width,
+    adds: bool,
     macs: Vec<&'a mut [Block]>,
     keys: Vec<&'a mut [Block]>,
 }
@@ -64,14 +94,14 @@ impl<'a> Job<'a> {
         (self.rows * self.width.strings()) as u64
     }
 
-    fn all(outs: Vec<(&'a mut Shares, Range<usize>, Width)>) -> Vec<Job<'a>> {
+    fn all(outs: Vec<Fill<'a>>) -> Vec<Job<'a>> {
         let mut jobs: Vec<Job<'a>> = Vec::new();
-        for (shares, range, width) in outs {
+        for Fill { shares, range, width, adds } in outs {
             let first = jobs.len();
             for (column, values) in shares.columns_mut().enumerate() {
                 for (chunk, values) in values[range.clone()].chunks_mut(CHUNK_ROWS).enumerate() {
                     if column == 0 {
-                        jobs.push(Job { rows: values.len(), width, macs: Vec::new(), keys: Vec::new() });
+                        jobs.push(Job { rows: values.len(), width, adds, macs: Vec::new(), keys: Vec::new() });
                     }
                     let job = &mut jobs[first + chunk];
                     if column % 2 == 0 { job.macs.push(values) } else { job.keys.push(values) }
@@ -80,6 +110,18 @@ impl<'a> Job<'a> {
         }
         jobs
     }
+}
+
+/// Writes the rows of a chunk, or adds them.
+fn put(checked: Checked<'_>, adds: bool, scratch: &Scratch, out: &mut [Block]) {
+    if !adds {
+        return checked.rows(out);
+    }
+    scratch.with(|rows| {
+        let rows = &mut rows[..out.len()];
+        checked.rows(rows);
+        vector::xor(out, rows);
+    });
 }
 
 /// The part of a scratch buffer that a chunk takes.
@@ -99,16 +141,16 @@ impl Link {
     /// Two parties: this party's bits of some chunks, and for each the messages with its correction and its proof.
     fn make<C>(&mut self, party: &mut Party<C>, scratch: &Scratch, jobs: &mut [Job<'_>]) -> Vec<(Vec<u8>, Vec<u8>)> {
         let receiver = &mut self.receiver;
-        let items = jobs
-            .iter_mut()
-            .map(|job| (receiver.take(job.rows, job.width), Choices::random(job.rows, job.width, &mut party.rng), &mut *job.macs[0]));
+        let items = jobs.iter_mut().map(|job| {
+            (receiver.take(job.rows, job.width), Choices::random(job.rows, job.width, &mut party.rng), job.adds, &mut *job.macs[0])
+        });
         let items = items.collect();
-        party.workers.map(items, |(chunk, choices, macs)| {
+        party.workers.map(items, |(chunk, choices, adds, macs)| {
             scratch.with(|planes| {
                 let (received, message) = extend(receiver, chunk, &choices, planes);
                 let seed = received.challenge(&message[1..]);
                 let (checked, digest) = received.prove(seed);
-                checked.rows(macs);
+                put(checked, adds, scratch, macs);
                 (message, Kind::CotProof.message().blocks(&choices.answer(seed)).bytes(&digest.0).done())
             })
         })
@@ -121,14 +163,14 @@ impl Link {
             let correction = party.comms.recv(self.peer, Kind::CotCorrection).await?;
             let proof =
                 party.comms.recv_read(self.peer, Kind::CotProof, |r| Ok((r.blocks(job.width.strings())?, Digest(r.array()?)))).await?;
-            items.push((self.sender.take(job.rows, job.width), correction, proof, &mut *job.keys[0]));
+            items.push((self.sender.take(job.rows, job.width), correction, proof, job.adds, &mut *job.keys[0]));
         }
         let sender = &self.sender;
-        let verified = party.workers.map(items, |(chunk, correction, (answers, digest), keys)| {
+        let verified = party.workers.map(items, |(chunk, correction, (answers, digest), adds, keys)| {
             scratch.with(|planes| {
                 let sent = sender.extend(chunk, correction.body(), fit(planes, chunk))?;
                 let seed = sent.challenge(correction.body());
-                sent.verify(seed, &answers, &digest).map(|checked| checked.rows(keys))
+                sent.verify(seed, &answers, &digest).map(|checked| put(checked, adds, scratch, keys))
             })
         });
         verified.into_iter().collect::<Result<(), OtFault>>().map_err(|e| party.comms.blame(self.peer, failed(e)))
@@ -138,8 +180,8 @@ impl Link {
 /// More parties: receives `from`'s proofs for a window, verifies them, and takes the keys. Its answers.
 async fn verify_window<C: Channel>(
     party: &mut Party<C>,
-    from: PartyId,
-    at: usize,
+    scratch: &Scratch,
+    (from, at): (PartyId, usize),
     sent: Vec<Sent<'_>>,
     seeds: &[Block],
     window: &mut [Job<'_>],
@@ -153,7 +195,7 @@ async fn verify_window<C: Channel>(
     let (answers, digests) = party.comms.recv_read(from, Kind::CotProof, read).await?;
     let items = sent.into_iter().zip(seeds).zip(answers.iter().zip(&digests)).zip(window.iter_mut()).collect();
     let verified = party.workers.map(items, |(((sent, &seed), (answers, digest)), job)| {
-        sent.verify(seed, answers, digest).map(|checked| checked.rows(job.keys[at]))
+        sent.verify(seed, answers, digest).map(|checked| put(checked, job.adds, scratch, job.keys[at]))
     });
     verified.into_iter().collect::<Result<(), OtFault>>().map_err(|e| party.comms.blame(from, failed(e)))?;
     Ok(answers.concat())
@@ -202,12 +244,7 @@ impl CotLinks {
     }
 
     /// Fills strings with random `<r>`, each the xor of a bit that every party drew. Nothing of a chunk is used before its check has passed.
-    pub(crate) async fn fill<C: Channel>(
-        &mut self,
-        party: &mut Party<C>,
-        task: Task,
-        outs: Vec<(&mut Shares, Range<usize>, Width)>,
-    ) -> Result<(), Error> {
+    pub(crate) async fn fill<C: Channel>(&mut self, party: &mut Party<C>, task: Task, outs: Vec<Fill<'_>>) -> Result<(), Error> {
         let jobs = Job::all(outs);
         party.begin(task, jobs.iter().map(Job::bits).sum());
         party.comms.stats.authenticated_bits += jobs.iter().map(Job::bits).sum::<u64>();
@@ -241,13 +278,14 @@ impl CotLinks {
     }
 
     /// More parties: the coefficients of a window of chunks are tossed when every correction has been received; the masks and h(b) are one for all peers, so
-    /// that no one can use other bits towards another party.
+    /// that no one can use other bits towards another party. That all hold one coin is compared before any proof is looked at, or honest
+    /// parties would refuse each other's; that all hold one h(b), with the next coin, and of the last window before anything is used.
     async fn fill_many<C: Channel>(&mut self, party: &mut Party<C>, mut jobs: Vec<Job<'_>>) -> Result<(), Error> {
         for window in jobs.chunks_mut(window(party.n())) {
             self.fill_window(party, window).await?;
             party.advance(window.iter().map(Job::bits).sum());
         }
-        Ok(())
+        party.comms.check_echo().await
     }
 
     async fn fill_window<C: Channel>(&mut self, party: &mut Party<C>, window: &mut [Job<'_>]) -> Result<(), Error> {
@@ -267,6 +305,7 @@ impl CotLinks {
             }
             received.push(one);
         }
+        let coin = party.promise_coin(Step::CotCheck).await?;
         let mut sent = Vec::new();
         for (link, planes) in self.peers.iter_mut().zip(&mut key_planes) {
             let mut items = Vec::new();
@@ -279,29 +318,31 @@ impl CotLinks {
             sent.push(one.into_iter().collect::<Result<Vec<_>, _>>().map_err(|e| party.comms.blame(link.peer, failed(e)))?);
         }
         let mut seeds = vec![Block::ZERO; window.len()];
-        Prg::new(party.toss(Step::CotCheck).await?).fill(&mut seeds);
+        Prg::new(party.toss(coin).await?).fill(&mut seeds);
+        let coins = party.comms.send_echo().await?;
         let answers: Vec<Block> = choices.into_iter().zip(&seeds).flat_map(|(c, &seed)| c.answer(seed)).collect();
         for (at, (link, received)) in self.peers.iter().zip(received).enumerate() {
             let items = received.into_iter().zip(&seeds).zip(window.iter_mut()).collect();
             let digests = party.workers.map(items, |((received, &seed), job)| {
                 let (checked, digest) = received.prove(seed);
-                checked.rows(job.macs[at]);
+                put(checked, job.adds, &self.scratch, job.macs[at]);
                 digest
             });
             let message = digests.iter().fold(Kind::CotProof.message().blocks(&answers), |m, d| m.bytes(&d.0));
             party.comms.send(link.peer, message.done()).await?;
         }
+        party.comms.compare_echo(coins).await?;
         let mut sent = sent.into_iter().enumerate();
         for p in PartyId::all(party.n()) {
             let theirs = if p == party.id() {
                 answers.clone()
             } else {
                 let (at, sent) = sent.next().expect("columns for each peer");
-                verify_window(party, p, at, sent, &seeds, window).await?
+                verify_window(party, &self.scratch, (p, at), sent, &seeds, window).await?
             };
             party.comms.absorb(p, cotenant_core::block::as_bytes(&theirs));
         }
-        party.comms.check_echo().await
+        Ok(())
     }
 
     /// The corrupt parties' keys have the same sum towards every honest party (WRK17b, protocol aShare, step 3).
@@ -310,7 +351,7 @@ impl CotLinks {
     /// and its MACs checked; everyone opens number r, no other, and the values must sum to 0. The test bits are discarded.
     async fn check_deltas<C: Channel>(&mut self, party: &mut Party<C>) -> Result<(), Error> {
         let mut tests = Shares::zero(&party.me, DELTA_TESTS);
-        self.fill(party, Task::Masks, vec![(&mut tests, 0..DELTA_TESTS, Width::Full)]).await?;
+        self.fill(party, Task::Masks, vec![Fill::over(&mut tests, 0..DELTA_TESTS)]).await?;
         let numbers: Vec<[u64; 2]> = (0..DELTA_TESTS).map(|_| [party.commitments.next(), party.commitments.next()]).collect();
         let mut mine: Vec<[(Zeroizing<[u8; 16]>, Nonce); 2]> = Vec::new();
         let mut message = Kind::DeltaCommit.message();

@@ -13,6 +13,7 @@ use chacha20::ChaCha20Rng;
 use cotenant_core::{Block, Channel, Digest, Domain, PartyId};
 use rand_core::Rng;
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 /// What a coin or a committed value is for. Part of every commitment and of the coin's expansion.
 #[derive(Clone, Copy)]
@@ -88,52 +89,102 @@ impl Commitments {
         if bool::from(wanted.0[..].ct_eq(commitment)) { Ok(()) } else { Err(Failed(Check::Commitment)) }
     }
 
-    /// Everyone commits to a value of `len` bytes and opens it when it holds all commitments. Returns the values by party.
-    ///
-    /// With `echo_before_opening`, all compare every broadcast so far, the commitments included, before anything is opened. Commitments and openings are
-    /// in the echo. Two rounds, three with the comparison.
+    /// Commits to this party's value towards all; in the same flight as whatever is sent next.
+    pub(crate) async fn promise<C: Channel>(
+        &mut self,
+        comms: &mut Comms<C>,
+        rng: &mut ChaCha20Rng,
+        step: Step,
+        value: &[u8],
+    ) -> Result<Promise, Error> {
+        let counter = self.next();
+        let (commitment, nonce) = self.commit(step, counter, value, rng);
+        comms.send_all(&Kind::Commit.message().bytes(&commitment.0).done()).await?;
+        Ok(Promise { step, counter, value: Zeroizing::new(value.to_vec()), nonce, commitment })
+    }
+
+    /// A part of a coin, promised.
+    pub(crate) async fn promise_coin<C: Channel>(
+        &mut self,
+        comms: &mut Comms<C>,
+        rng: &mut ChaCha20Rng,
+        step: Step,
+    ) -> Result<Promise, Error> {
+        let part = Block::random(rng).0.to_le_bytes();
+        self.promise(comms, rng, step, &part).await
+    }
+
+    /// Opens what everyone holds commitments to, all in one round. The values of each, by party.
+    pub(crate) async fn open<C: Channel>(&self, comms: &mut Comms<C>, held: &[&Held]) -> Result<Vec<Vec<Vec<u8>>>, Error> {
+        for Held { promise, .. } in held {
+            comms.send_all(&Kind::Opening.message().bytes(&promise.value).bytes(promise.nonce.bytes()).done()).await?;
+        }
+        let mut all = Vec::with_capacity(held.len());
+        for Held { promise, commitments } in held {
+            let mine = [&promise.value[..], promise.nonce.bytes()].concat();
+            let openings = comms.collect(Kind::Opening, mine).await?;
+            let values = PartyId::all(comms.n()).zip(commitments.iter().zip(&openings));
+            let values = values.map(|(p, (c, o))| self.read(promise, p, c, o).map_err(|e| comms.blame(p, e)));
+            all.push(values.collect::<Result<_, _>>()?);
+        }
+        Ok(all)
+    }
+
+    /// The value of one opening, as long as this party's.
+    fn read(&self, promise: &Promise, who: PartyId, commitment: &[u8], opening: &[u8]) -> Result<Vec<u8>, Failed> {
+        let (value, nonce) =
+            opening.split_last_chunk::<32>().filter(|(v, _)| v.len() == promise.value.len()).ok_or(Failed(Check::Format))?;
+        self.verify((promise.step, promise.counter), who, commitment, value, nonce)?;
+        Ok(value.to_vec())
+    }
+
+    /// Everyone commits to a value and opens it when it holds all commitments and all have compared every broadcast so far, the commitments included.
+    /// Returns the values by party. Commitments and openings are in the echo. Two rounds, three with the comparison.
     pub(crate) async fn exchange<C: Channel>(
         &mut self,
         comms: &mut Comms<C>,
         rng: &mut ChaCha20Rng,
         step: Step,
         value: &[u8],
-        echo_before_opening: bool,
     ) -> Result<Vec<Vec<u8>>, Error> {
-        let counter = self.next();
-        let (commitment, nonce) = self.commit(step, counter, value, rng);
-        let commitments = comms.broadcast(Kind::Commit, Kind::Commit.message().bytes(&commitment.0).done()).await?;
-        if echo_before_opening {
-            comms.check_echo().await?;
-        }
-        let openings = comms.broadcast(Kind::Opening, Kind::Opening.message().bytes(value).bytes(nonce.bytes()).done()).await?;
-        let mut values = Vec::with_capacity(openings.len());
-        for (p, opening) in PartyId::all(comms.n()).zip(openings) {
-            let fits = opening.len() == value.len() + 32;
-            let checked = if fits {
-                let (v, nonce) = opening.split_at(value.len());
-                self.verify((step, counter), p, &commitments[p.index()], v, nonce.try_into().expect("the rest is 32 bytes"))
-            } else {
-                Err(Failed(Check::Format))
-            };
-            checked.map_err(|e| comms.blame(p, e))?;
-            values.push(opening[..value.len()].to_vec());
-        }
-        Ok(values)
+        let held = self.promise(comms, rng, step, value).await?.hold(comms).await?;
+        comms.check_echo().await?;
+        Ok(self.open(comms, &[&held]).await?.remove(0))
     }
 
-    /// A seed that no set of fewer than all parties could choose or foresee. Call it when what it challenges is fixed at everyone.
-    ///
-    /// The commitments need no comparison before they are opened: an honest party opens only when it holds all of them and has received all that the coin
-    /// challenges, so whoever sends different commitments to different parties still cannot foresee any honest party's part. That all hold the same coin is
-    /// compared at the end, before anything depends on it.
-    pub(crate) async fn toss<C: Channel>(&mut self, comms: &mut Comms<C>, rng: &mut ChaCha20Rng, step: Step) -> Result<Block, Error> {
-        let mine = Block::random(rng).0.to_le_bytes();
-        let all = self.exchange(comms, rng, step, &mine, false).await?;
-        let sum = all.iter().fold(0, |s, v| s ^ u128::from_le_bytes(v[..].try_into().expect("exchange returns values of the same length")));
-        comms.check_echo().await?;
+    /// The seed that the opened parts of a coin come to.
+    pub(crate) fn coin(&self, held: &Held, parts: &[Vec<u8>]) -> Block {
+        let sum = parts.iter().fold(0, |s, v| s ^ u128::from_le_bytes(v[..].try_into().expect("parts of a coin have 16 bytes")));
+        let Promise { step, counter, .. } = held.promise;
         let mut seed = [0; 16];
-        Domain::Coin.hasher().field(&self.session.0).number(step as u64).number(self.counter).field(&sum.to_le_bytes()).expand(&mut seed);
-        Ok(Block(u128::from_le_bytes(seed)))
+        Domain::Coin.hasher().field(&self.session.0).number(step as u64).number(counter).field(&sum.to_le_bytes()).expand(&mut seed);
+        Block(u128::from_le_bytes(seed))
+    }
+}
+
+/// A value that this party has committed to; the others' commitments are under way.
+pub(crate) struct Promise {
+    step: Step,
+    counter: u64,
+    value: Zeroizing<Vec<u8>>,
+    nonce: Nonce,
+    commitment: Digest,
+}
+
+/// A value that this party has committed to, with the commitments of all.
+///
+/// A coin needs no comparison of commitments before it is opened: an honest party opens only when it holds all of them and has received all that the coin
+/// challenges, so whoever sends different commitments to different parties still cannot foresee any honest party's part. That all hold the same coin has to be
+/// compared before anything that follows from it is used or opened.
+pub(crate) struct Held {
+    promise: Promise,
+    commitments: Vec<Vec<u8>>,
+}
+
+impl Promise {
+    /// Receives the others' commitments.
+    pub(crate) async fn hold<C: Channel>(self, comms: &mut Comms<C>) -> Result<Held, Error> {
+        let commitments = comms.collect(Kind::Commit, self.commitment.0.to_vec()).await?;
+        Ok(Held { promise: self, commitments })
     }
 }

@@ -25,6 +25,10 @@ impl Message {
     }
 }
 
+/// A digest of what was broadcast up to some point, that the others have been sent.
+#[must_use]
+pub(crate) struct Echo(Digest);
+
 /// The channel of one session with what every step needs beside it.
 pub(crate) struct Comms<C> {
     channel: C,
@@ -145,11 +149,18 @@ impl<C: Channel> Comms<C> {
     /// Everyone sends one message to everyone. Returns the bodies by party, this party's own included; they are in the echo.
     pub(crate) async fn broadcast(&mut self, kind: Kind, message: Vec<u8>) -> Result<Vec<Vec<u8>>, Error> {
         self.send_all(&message).await?;
-        let mut all = Vec::with_capacity(self.n);
+        self.collect(kind, message[1..].to_vec()).await
+    }
+
+    /// Receives what everyone broadcasts. Returns the bodies by party, this party's own, `mine`, included; they are in the echo.
+    pub(crate) async fn collect(&mut self, kind: Kind, mine: Vec<u8>) -> Result<Vec<Vec<u8>>, Error> {
+        let mut all = vec![Vec::new(); self.n];
+        all[self.me.index()] = mine;
         for p in PartyId::all(self.n) {
-            let body = if p == self.me { message[1..].to_vec() } else { self.recv(p, kind).await?.body().to_vec() };
-            self.absorb(p, &body);
-            all.push(body);
+            if p != self.me {
+                all[p.index()] = self.recv(p, kind).await?.body().to_vec();
+            }
+            self.absorb(p, &all[p.index()]);
         }
         Ok(all)
     }
@@ -163,16 +174,31 @@ impl<C: Channel> Comms<C> {
 
     /// All compare what was broadcast so far (broadcast with abort). Two parties have nothing to compare: each broadcast had one receiver.
     pub(crate) async fn check_echo(&mut self) -> Result<(), Error> {
-        if self.n == 2 {
-            return Ok(());
-        }
+        let echo = self.send_echo().await?;
+        self.compare_echo(echo).await
+    }
+
+    /// Sends the others a digest of what was broadcast so far, in the same flight as what is sent next.
+    pub(crate) async fn send_echo(&mut self) -> Result<Echo, Error> {
         let digest = self.echo.digest();
-        self.compare(Kind::Echo, digest, Check::Echo).await
+        if self.n > 2 {
+            self.send_all(&Kind::Echo.message().bytes(&digest.0).done()).await?;
+        }
+        Ok(Echo(digest))
+    }
+
+    /// Compares what all sent at the same point.
+    pub(crate) async fn compare_echo(&mut self, Echo(digest): Echo) -> Result<(), Error> {
+        if self.n > 2 { self.compare_received(Kind::Echo, digest, Check::Echo).await } else { Ok(()) }
     }
 
     /// All send `digest` to all; any difference fails `check`.
     pub(crate) async fn compare(&mut self, kind: Kind, digest: Digest, check: Check) -> Result<(), Error> {
         self.send_all(&kind.message().bytes(&digest.0).done()).await?;
+        self.compare_received(kind, digest, check).await
+    }
+
+    async fn compare_received(&mut self, kind: Kind, digest: Digest, check: Check) -> Result<(), Error> {
         for p in self.others() {
             let theirs = self.recv_read(p, kind, |r| r.array::<32>()).await?;
             if theirs != digest.0 {

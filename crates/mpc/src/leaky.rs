@@ -19,11 +19,10 @@
 //! Order: the checks of x, y and r, and that of the global keys, have passed before the first g or U is made.
 
 use crate::{
-    auth::CotLinks,
-    coin::Step,
+    auth::{CotLinks, Fill},
+    coin::{Promise, Step},
     error::{Check, Error, Failed},
     kind::Kind,
-    ot::Width,
     party::Party,
     shares::{Me, Shares},
     stats::Task,
@@ -149,7 +148,7 @@ pub(crate) async fn layers<C: Channel>(
     spare: &mut Spare,
     range: Range<usize>,
     size: usize,
-) -> Result<Layers, Error> {
+) -> Result<(Layers, Block), Error> {
     let n = range.len();
     let mut all = draw(party, links, sum, spare, range.clone(), size).await?;
     party.comms.stats.leaky_triples += (n * size) as u64;
@@ -157,12 +156,13 @@ pub(crate) async fn layers<C: Channel>(
     party.comms.stats.aes_blocks += (6 * n * size * (party.n() - 1)) as u64;
     half_ands(party, &mut all, Factor::Given(given, range.start)).await?;
     party.begin(Task::TripleCheck, 0);
-    broadcast_d(party, &mut all.layers, n).await?;
-    check(party, &mut all.layers).await?;
-    Ok(all)
+    let coin = broadcast_d(party, &mut all.layers, n).await?;
+    let coin = check(party, &mut all.layers, coin).await?;
+    Ok((all, coin))
 }
 
-/// Random r, x, and y but for the first layer, all authenticated before any is used. The first r is not kept, but for what z and S take of it.
+/// Random r, x, and y but for the first layer, all authenticated before any is used. The first r goes onto what the products are for and is not kept besides,
+/// so what z and S take of it is what they take of the sum more than before.
 async fn draw<C: Channel>(
     party: &mut Party<C>,
     links: &mut CotLinks,
@@ -172,35 +172,45 @@ async fn draw<C: Channel>(
     size: usize,
 ) -> Result<Layers, Error> {
     let n = range.len();
-    let mut r = spare.take(&party.me, n);
-    links.fill(party, Task::Candidates, vec![(&mut r, 0..n, Width::Full)]).await?;
-    let (mut z, mut s) = (Zeroizing::new(vec![0; n.div_ceil(64)]), Words::zeroed(n));
-    take(party, &r, &mut z, &mut s);
-    sum.add_range(range, &r, 0);
-    let mut layers = vec![Layer { x: r, r: None, d: Vec::new(), z, s }];
-    for _ in 1..size {
+    let mut layers: Vec<Layer> = Vec::new();
+    for k in 0..size {
         let (z, s) = (Zeroizing::new(vec![0; n.div_ceil(64)]), Words::zeroed(n));
-        let (x, r) = (spare.take(&party.me, n), spare.take(&party.me, n));
-        layers.push(Layer { x, r: Some(r), d: Vec::new(), z, s });
+        let x = spare.take(&party.me, n);
+        let r = (k > 0).then(|| spare.take(&party.me, n));
+        layers.push(Layer { x, r, d: Vec::new(), z, s });
     }
     let mut ys: Vec<Shares> = (1..size).step_by(2).map(|_| spare.take(&party.me, n)).collect();
-    let mut outs = Vec::new();
+    take(party, sum, range.start, &mut layers[0]);
+    let mut outs = vec![Fill::onto(sum, range.clone())];
     for layer in &mut layers {
-        outs.push((&mut layer.x, 0..n, Width::Full));
-        outs.extend(layer.r.as_mut().map(|r| (r, 0..n, Width::Full)));
+        outs.push(Fill::over(&mut layer.x, 0..n));
+        outs.extend(layer.r.as_mut().map(|r| Fill::over(r, 0..n)));
     }
-    outs.extend(ys.iter_mut().map(|y| (y, 0..n, Width::Halves)));
+    outs.extend(ys.iter_mut().map(|y| Fill::pairs(y, 0..n)));
     links.fill(party, Task::Candidates, outs).await?;
-    for Layer { r, z, s, .. } in &mut layers {
-        r.iter().for_each(|r| take(party, r, z, s));
+    take(party, sum, range.start, &mut layers[0]);
+    for layer in &mut layers {
+        if let Some(r) = layer.r.take() {
+            take(party, &r, 0, layer);
+            layer.r = Some(r);
+        }
     }
     Ok(Layers { layers, ys })
 }
 
-/// What z and S take of `<r>`: its bits, and the low part of its product with Delta.
-fn take<C>(party: &Party<C>, r: &Shares, z: &mut [u64], s: &mut [u64]) {
-    vector::low_bits(r.column(0), z);
-    r.products(&party.me, 0, s);
+/// Adds to z and S what they take of shares `from ..`: the bits, and the low part of the products with Delta.
+fn take<C>(party: &Party<C>, r: &Shares, from: usize, layer: &mut Layer) {
+    let me = &party.me;
+    let pieces = layer.s.chunks_mut(PIECE).zip(layer.z.chunks_mut(PIECE / 64)).enumerate();
+    let pieces = pieces.map(|(k, (s, z))| (from + k * PIECE, s, z)).collect();
+    party.workers.map(pieces, |(from, s, z)| {
+        let (mut products, mut bits) = (Zeroizing::new([0; PIECE]), Zeroizing::new([0; PIECE / 64]));
+        let (products, bits) = (&mut products[..s.len()], &mut bits[..z.len()]);
+        r.products(me, from, products);
+        vector::low_bits(&r.column(0)[from..from + s.len()], bits);
+        s.iter_mut().zip(&*products).for_each(|(s, p)| *s ^= p);
+        z.iter_mut().zip(&*bits).for_each(|(z, b)| *z ^= b);
+    });
 }
 
 /// Some candidates of one layer, and what this party collects for them.
@@ -340,25 +350,31 @@ fn put_bits(out: &mut [u8], words: &[u64]) {
     }
 }
 
-/// All broadcast d = z xor r of all layers.
-async fn broadcast_d<C: Channel>(party: &mut Party<C>, layers: &mut [Layer], n: usize) -> Result<(), Error> {
+/// All broadcast d = z xor r of all layers, and in the same flight commit to their parts of the coin of the check.
+async fn broadcast_d<C: Channel>(party: &mut Party<C>, layers: &mut [Layer], n: usize) -> Result<Promise, Error> {
     let mut mine = Bits::default();
     for layer in layers.iter_mut() {
         // So far z is that of the text xor r.
         mine.extend(&Bits::from_words(std::mem::take(&mut *layer.z), n));
     }
-    let all = party.comms.broadcast(Kind::LeakyShift, Kind::LeakyShift.message().bits(&mine).done()).await?;
+    let message = Kind::LeakyShift.message().bits(&mine).done();
+    party.comms.send_all(&message).await?;
+    let coin = party.promise_coin(Step::TripleCheck).await?;
+    let all = party.comms.collect(Kind::LeakyShift, message[1..].to_vec()).await?;
     for (j, body) in PartyId::all(party.n()).zip(&all) {
         let d = Bits::from_packed(body, n * layers.len()).ok_or_else(|| party.comms.blame(j, Failed(Check::Format)))?;
         layers.iter_mut().enumerate().for_each(|(k, layer)| layer.d.push(d.slice(k * n, n)));
     }
-    Ok(())
+    Ok(coin)
 }
 
-/// The xor over all parties of the random combination of S must be 0.
-async fn check<C: Channel>(party: &mut Party<C>, layers: &mut [Layer]) -> Result<(), Error> {
+/// The xor over all parties of the random combination of S must be 0. The coin that the candidates are shifted by afterwards.
+///
+/// Its parts are opened with the sums, one round for both: by then all sums are committed to, so whether the check passes no longer depends on anyone, and who
+/// sees the shifts of a check that will pass can only end the session, as it could at any coin whose other parts it sees first.
+async fn check<C: Channel>(party: &mut Party<C>, layers: &mut [Layer], coin: Promise) -> Result<Block, Error> {
     const RUN: usize = 1024;
-    let seed = party.toss(Step::TripleCheck).await?;
+    let seed = party.toss(coin).await?;
     let mut prg = Prg::new(seed);
     let mut chi = [Block::ZERO; RUN / 2];
     let mut sum = 0;
@@ -371,7 +387,11 @@ async fn check<C: Channel>(party: &mut Party<C>, layers: &mut [Layer]) -> Result
             sum ^= gf64::inner_product(s, &bytemuck::cast_slice::<Block, u64>(&chi)[..s.len()]);
         }
     }
-    let all = party.exchange(Step::TripleSum, &sum.to_le_bytes(), true).await?;
+    let (all, coin) = party.exchange_and_toss((Step::TripleSum, &sum.to_le_bytes()), Step::Buckets).await?;
     let total = all.iter().fold(0, |a, v| a ^ u64::from_le_bytes(v[..].try_into().expect("exchange returns values of the same length")));
-    if total == 0 { Ok(()) } else { Err(party.comms.blame_any(Check::Triple)) }
+    if total != 0 {
+        return Err(party.comms.blame_any(Check::Triple));
+    }
+    party.comms.check_echo().await?;
+    Ok(coin)
 }

@@ -199,13 +199,15 @@ async fn open_rows<C: Channel>(tag: Tag, party: &mut Party<C>, wires: &Wires, wh
 }
 
 async fn exchange<C: Channel>(party: &mut Party<C>, value: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
-    let all = party.exchange(Step::CallerValue, value, true).await?;
+    let all = party.exchange(Step::CallerValue, value).await?;
     party.comms.check_echo().await?;
     Ok(all)
 }
 
 async fn coin<C: Channel>(party: &mut Party<C>) -> Result<[u8; 64], Error> {
-    let seed = party.toss(Step::Caller).await?;
+    let promise = party.promise_coin(Step::Caller).await?;
+    let seed = party.toss(promise).await?;
+    party.comms.check_echo().await?;
     let mut out = [0; 64];
     Domain::Coin.hasher().field(b"caller").field(&seed.0.to_le_bytes()).expand(&mut out);
     Ok(out)

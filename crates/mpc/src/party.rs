@@ -1,7 +1,7 @@
 //! What every step of the protocol works with at one party: the links, its global key, its randomness, its counters.
 
 use crate::{
-    coin::{Commitments, Step},
+    coin::{Commitments, Promise, Step},
     comms::Comms,
     error::Error,
     shares::Me,
@@ -64,14 +64,32 @@ impl<C: Channel> Party<C> {
         first
     }
 
-    /// A coin that all toss.
-    pub(crate) async fn toss(&mut self, step: Step) -> Result<Block, Error> {
-        self.commitments.toss(&mut self.comms, &mut self.rng, step).await
+    /// Commits to this party's part of a coin, in the same flight as what is sent next.
+    pub(crate) async fn promise_coin(&mut self, step: Step) -> Result<Promise, Error> {
+        self.commitments.promise_coin(&mut self.comms, &mut self.rng, step).await
+    }
+
+    /// Opens a coin: a seed that no set of fewer than all parties could choose or foresee. Call it when what it challenges is fixed at everyone.
+    pub(crate) async fn toss(&mut self, promise: Promise) -> Result<Block, Error> {
+        let held = promise.hold(&mut self.comms).await?;
+        let parts = self.commitments.open(&mut self.comms, &[&held]).await?.remove(0);
+        Ok(self.commitments.coin(&held, &parts))
+    }
+
+    /// Everyone commits to `value` and to a part of a coin, then opens both: the values, and the coin, for what all values are fixed for by then.
+    pub(crate) async fn exchange_and_toss(&mut self, (step, value): (Step, &[u8]), coin: Step) -> Result<(Vec<Vec<u8>>, Block), Error> {
+        let value = self.commitments.promise(&mut self.comms, &mut self.rng, step, value).await?;
+        let coin = self.promise_coin(coin).await?;
+        let held = [value.hold(&mut self.comms).await?, coin.hold(&mut self.comms).await?];
+        self.comms.check_echo().await?;
+        let mut opened = self.commitments.open(&mut self.comms, &held.each_ref()).await?;
+        let coin = self.commitments.coin(&held[1], &opened[1]);
+        Ok((opened.swap_remove(0), coin))
     }
 
     /// Everyone commits to `value`, then opens it.
-    pub(crate) async fn exchange(&mut self, step: Step, value: &[u8], echo: bool) -> Result<Vec<Vec<u8>>, Error> {
-        self.commitments.exchange(&mut self.comms, &mut self.rng, step, value, echo).await
+    pub(crate) async fn exchange(&mut self, step: Step, value: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+        self.commitments.exchange(&mut self.comms, &mut self.rng, step, value).await
     }
 
     /// Tells the observer that a step begins, of so many items.

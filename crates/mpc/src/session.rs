@@ -1,7 +1,7 @@
 //! A session that takes its plan, prepares it and seals.
 
 use crate::{
-    auth::CotLinks,
+    auth::{CotLinks, Fill},
     comms::Comms,
     engine::{Engine, Input, Segment, Source, Tag, Wire},
     error::{Check, Error, Failed, Misuse, Phase},
@@ -10,7 +10,6 @@ use crate::{
     leaky::Spare,
     online::Sealed,
     open::open_to,
-    ot::Width,
     party::{Options, Party},
     shares::Shares,
     stats::{Stats, Task},
@@ -247,11 +246,8 @@ async fn draw_masks<C: Channel>(
         (Masks { left: new(padded + cheap), right: new(padded + cheap), star: new(padded + cheap) }, new(plan.secret_inputs()));
     let inputs = 0..random.len();
     // Whole batches are made; where no gate is, fresh bits are multiplied.
-    let outs = vec![
-        (&mut masks.star, 0..padded + cheap, Width::Full),
-        (&mut masks.right, full..padded, Width::Full),
-        (&mut random, inputs, Width::Full),
-    ];
+    let outs =
+        vec![Fill::over(&mut masks.star, 0..padded + cheap), Fill::over(&mut masks.right, full..padded), Fill::over(&mut random, inputs)];
     links.fill(party, Task::Masks, outs).await?;
     party.begin(Task::MaskWalk, 0);
     let mut wires = Wires::new(&party.me, party.n(), plan.public.len());

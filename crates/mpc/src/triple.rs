@@ -6,7 +6,6 @@
 
 use crate::{
     auth::CotLinks,
-    coin::Step,
     error::Error,
     garble::Masks,
     leaky::{self, Fresh, Layer, Spare},
@@ -57,7 +56,7 @@ pub fn batches(total: usize) -> Vec<usize> {
 
 /// Products for shares `range` of a plan's masks: adds `<l_a * l_b>` to `star`, with l_a from `left` and l_b from `right`.
 ///
-/// One batch of the plan's [`batches`], of which there are `count`. Layer k > 0 of the candidates is shifted by a coin tossed after their check;
+/// One batch of the plan's [`batches`], of which there are `count`. Layer k > 0 of the candidates is shifted by a coin that is opened with the sums of their check;
 /// bucket i takes candidate i of every shifted layer. Candidate i of layer 0 has the mask l_b as its y, so with x the sum of a bucket's x_k
 ///
 /// ```text
@@ -74,9 +73,9 @@ pub(crate) async fn multiply<C: Channel>(
     let n = range.len();
     let size = bucket_size(n, count);
     let Masks { left, right, star } = masks;
-    let all = leaky::layers(party, links, (right, star), spare, range.clone(), size).await?;
+    let (all, coin) = leaky::layers(party, links, (right, star), spare, range.clone(), size).await?;
     party.begin(Task::Buckets, 0);
-    let shifts = shifts(party, n, size).await?;
+    let shifts = shifts(coin, n, size);
     let (first, rest) = all.layers.split_first().expect("a bucket has layers");
     let rest: Vec<Shifted<'_>> = rest.iter().zip(shifts).map(|(layer, shift)| Shifted { layer, shift }).collect();
     let (left, right) = (Gates { masks: left, from: range.start }, Gates { masks: right, from: range.start });
@@ -204,10 +203,10 @@ fn shifted(buckets: &Range<usize>, shift: usize, n: usize) -> impl Iterator<Item
     pieces.into_iter().filter(|(buckets, _)| !buckets.is_empty())
 }
 
-/// By how much each layer but the first is shifted; tossed when their check has passed.
-async fn shifts<C: Channel>(party: &mut Party<C>, n: usize, size: usize) -> Result<Vec<usize>, Error> {
-    let mut prg = Prg::new(party.toss(Step::Buckets).await?);
-    Ok((1..size).map(|_| prg.below(n as u64) as usize).collect())
+/// By how much each layer but the first is shifted.
+fn shifts(coin: Block, n: usize, size: usize) -> impl Iterator<Item = usize> {
+    let mut prg = Prg::new(coin);
+    (1..size).map(move |_| prg.below(n as u64) as usize)
 }
 
 #[cfg(test)]

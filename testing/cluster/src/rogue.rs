@@ -22,6 +22,9 @@ use cotenant_mpc::{
 };
 use rand_core::{Rng, SeedableRng};
 
+/// Of all its commitments to parts of coins.
+const NONCE: [u8; 32] = [3; 32];
+
 /// Test bits of the global-key check.
 const TESTS: usize = 48;
 
@@ -132,12 +135,14 @@ impl Rogue {
             sent.push((chunks[1], keys));
             send(&mut self.link, self.peers[k].id, message(Kind::CotCorrection).bytes(&correction)).await?;
         }
+        let part = self.promise().await?;
         let mut pending = Vec::new();
         for (peer, (chunk, keys)) in self.peers.iter().zip(sent) {
             let correction = recv(&mut self.link, peer.id, Kind::CotCorrection).await?;
             pending.push(peer.sender.extend(chunk, &correction, keys).ok()?);
         }
-        let seed = Prg::new(self.toss().await?).block();
+        let seed = Prg::new(self.toss(part).await?).block();
+        self.send_echo().await?;
         let answer = choices(&bits).answer(seed)[0];
         let mut rows = Vec::new();
         for (k, (theirs, columns)) in received.into_iter().enumerate() {
@@ -146,6 +151,7 @@ impl Rogue {
             rows.push((first_rows(macs), Vec::new()));
             self.send(self.peers[k].id, message(Kind::CotProof).blocks(&[theirs]).bytes(&digest.0)).await?;
         }
+        self.receive_echo().await?;
         let mut answers = vec![answer; self.link.parties()];
         for (k, columns) in pending.into_iter().enumerate() {
             let proof = recv(&mut self.link, self.peers[k].id, Kind::CotProof).await?;
@@ -210,29 +216,44 @@ impl Rogue {
         Some(sum)
     }
 
-    async fn toss(&mut self) -> Option<Block> {
+    /// Commits to its part of a coin.
+    async fn promise(&mut self) -> Option<([u8; 16], [u8; 32])> {
         self.counter += 1;
-        let (mut value, nonce) = ([0; 16], [3; 32]);
-        self.rng.fill_bytes(&mut value);
-        let made = commitment(&self.session, Step::CotCheck, self.counter, self.link.me(), &value, &nonce);
-        self.broadcast(Kind::Commit, message(Kind::Commit).bytes(&made)).await?;
-        let all = self.broadcast(Kind::Opening, message(Kind::Opening).bytes(&value).bytes(&nonce)).await?;
-        self.compare_echo().await?;
+        let mut part = [0; 16];
+        self.rng.fill_bytes(&mut part);
+        let made = commitment(&self.session, Step::CotCheck, self.counter, self.link.me(), &part, &NONCE);
+        self.send_all(message(Kind::Commit).bytes(&made).done()).await?;
+        Some((part, made))
+    }
+
+    async fn toss(&mut self, (part, made): ([u8; 16], [u8; 32])) -> Option<Block> {
+        self.collect(Kind::Commit, made.to_vec()).await?;
+        let all = self.broadcast(Kind::Opening, message(Kind::Opening).bytes(&part).bytes(&NONCE)).await?;
         let opened: Option<Vec<[u8; 16]>> = all.iter().map(|o| o[..16].try_into().ok()).collect();
         Some(coin(&self.session, Step::CotCheck, self.counter, &opened?))
     }
 
-    async fn broadcast(&mut self, kind: Kind, mine: Writer) -> Option<Vec<Vec<u8>>> {
-        let (me, n, mine) = (self.link.me(), self.link.parties(), mine.done());
-        for j in me.others(n) {
-            self.link.send(j, mine.clone()).await.ok()?;
+    async fn send_all(&mut self, message: Vec<u8>) -> Option<()> {
+        for j in self.link.me().others(self.link.parties()) {
+            self.link.send(j, message.clone()).await.ok()?;
         }
+        Some(())
+    }
+
+    async fn collect(&mut self, kind: Kind, mine: Vec<u8>) -> Option<Vec<Vec<u8>>> {
         let mut all = Vec::new();
-        for p in PartyId::all(n) {
-            all.push(if p == me { mine[1..].to_vec() } else { recv(&mut self.link, p, kind).await? });
+        for p in PartyId::all(self.link.parties()) {
+            all.push(if p == self.link.me() { mine.clone() } else { recv(&mut self.link, p, kind).await? });
             self.absorb(p.index(), &all[p.index()]);
         }
         Some(all)
+    }
+
+    async fn broadcast(&mut self, kind: Kind, mine: Writer) -> Option<Vec<Vec<u8>>> {
+        let mine = mine.done();
+        let body = mine[1..].to_vec();
+        self.send_all(mine).await?;
+        self.collect(kind, body).await
     }
 
     fn absorb(&mut self, from: usize, body: &[u8]) {
@@ -240,12 +261,17 @@ impl Rogue {
     }
 
     async fn compare_echo(&mut self) -> Option<()> {
+        self.send_echo().await?;
+        self.receive_echo().await
+    }
+
+    async fn send_echo(&mut self) -> Option<()> {
         let digest = self.echo.digest();
-        let (me, n) = (self.link.me(), self.link.parties());
-        for j in me.others(n) {
-            self.send(j, message(Kind::Echo).bytes(&digest.0)).await?;
-        }
-        for j in me.others(n) {
+        self.send_all(message(Kind::Echo).bytes(&digest.0).done()).await
+    }
+
+    async fn receive_echo(&mut self) -> Option<()> {
+        for j in self.link.me().others(self.link.parties()) {
             recv(&mut self.link, j, Kind::Echo).await?;
         }
         Some(())

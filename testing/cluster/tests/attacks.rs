@@ -92,30 +92,35 @@ fn colluders_cannot_prove_a_false_masked_value() {
 fn a_copied_commitment_is_refused() {
     let exchanges = of_kind(&honest_messages(2, 1), Kind::Commit).len() / 2;
     for exchange in 1..=exchanges {
-        // By kind: what P1 has sent, how often P2 has, and P2's message while it waits for the one that it copies.
+        // By kind: what P1 has sent, how often P2 has; and what P2 sends while it waits for the one that it copies.
         let mut theirs = [Vec::new(), Vec::new()];
         let mut own = [0, 0];
-        let mut held = None;
+        let mut held = Vec::new();
         let copier = move |m: Message, hands: &mut Hands| {
             let slot = match Kind::of(&m.body) {
-                Some(Kind::Commit) => 0,
-                Some(Kind::Opening) => 1,
-                _ => return hands.deliver(m),
+                Some(Kind::Commit) => Some(0),
+                Some(Kind::Opening) => Some(1),
+                _ => None,
             };
             if m.from == p(1) {
-                theirs[slot].push(m.body.clone());
+                theirs.iter_mut().enumerate().filter(|(k, _)| slot == Some(*k)).for_each(|(_, t)| t.push(m.body.clone()));
                 hands.deliver(m);
             } else {
-                own[slot] += 1;
-                if own[slot] != exchange {
+                slot.iter().for_each(|&slot| own[slot] += 1);
+                let copies = slot.filter(|&slot| own[slot] == exchange);
+                if copies.is_none() && held.is_empty() {
                     return hands.deliver(m);
                 }
-                held = Some(m);
+                held.push((copies, m));
             }
-            if let Some(body) = theirs[slot].get(exchange - 1)
-                && let Some(m) = held.take()
-            {
-                hands.deliver(Message { body: body.clone(), ..m });
+            while let Some((copies, m)) = held.first() {
+                let body = match copies {
+                    Some(slot) => theirs[*slot].get(exchange - 1),
+                    None => Some(&m.body),
+                };
+                let Some(body) = body.cloned() else { return };
+                let (_, m) = held.remove(0);
+                hands.deliver(Message { body, ..m });
             }
         };
         let outcome = run(2, copier, |l| everything(l, 1));
@@ -256,11 +261,11 @@ fn the_preparation_makes_and_opens_what_its_formulas_say() {
     assert_eq!(of(Kind::CotCorrection).count(), bits.len(), "no other bits are made for products");
     assert_eq!(of(Kind::LeakyAnd).map(|(_, m)| m.body.len()).collect::<Vec<_>>(), vec![1 + n / 8 + 8 * n; bucket]);
 
-    // commitments: the triple check's coin, its sums, the shifts; there are no other openings before the tables
+    // commitments: the triple check's coin; its sums and the shifts; there are no other openings before the tables
     let shift = of(Kind::LeakyShift).next().expect("the shifts d");
     assert_eq!(shift.1.body.len(), 1 + (bucket * n).div_ceil(8));
     let next: Vec<_> = from_p2[shift.0 + 1..].iter().map(|m| Kind::of(&m.body).expect("a kind")).take(8).collect();
     use Kind::{Commit, Opened, Opening, Tables};
-    assert_eq!(next, [Commit, Opening, Commit, Opening, Commit, Opening, Opened, Tables]);
+    assert_eq!(next, [Commit, Opening, Commit, Commit, Opening, Opening, Opened, Tables]);
     assert_eq!(from_p2[shift.0 + 7].body.len(), 1 + bucket * n / 8 + 16);
 }
