@@ -1,6 +1,7 @@
 //! The secure agent: TLS inside MPC, request signing, agreement
 #![forbid(unsafe_code)]
 pub mod agree;
+pub mod approve;
 pub mod call;
 pub mod http;
 pub mod relay;

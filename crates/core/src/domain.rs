@@ -38,6 +38,20 @@ pub enum Domain {
     Agreement,
     /// Schnorr proofs of knowledge of a key share.
     KeyShareProof,
+    /// A proposed operation; the digest is what is approved.
+    Operation,
+    /// One run of an approved operation, with all values that were found for it.
+    OperationRun,
+    /// What of a call a standing policy names: all but its arguments and where it is in a queue.
+    Flow,
+    /// An entry of a party's log, over the digest of the one before.
+    LogEntry,
+    /// What came of a run: server, opened values.
+    OperationResult,
+    /// A value that was opened to one party, committed to for the others.
+    OpenedToOne,
+    /// A receipt: operation, run and result.
+    Receipt,
 }
 
 impl Domain {
@@ -60,6 +74,13 @@ impl Domain {
             Domain::HashKey => "cotenant 2026-11 hash key",
             Domain::Agreement => "cotenant 2026-11 agreement",
             Domain::KeyShareProof => "cotenant 2026-11 key share proof",
+            Domain::Operation => "cotenant 2026-11 operation",
+            Domain::OperationRun => "cotenant 2026-11 operation run",
+            Domain::Flow => "cotenant 2026-11 flow",
+            Domain::LogEntry => "cotenant 2026-11 log entry",
+            Domain::OperationResult => "cotenant 2026-11 operation result",
+            Domain::OpenedToOne => "cotenant 2026-11 opened to one party",
+            Domain::Receipt => "cotenant 2026-11 receipt",
         }
     }
 

@@ -1,0 +1,16 @@
+//! How the parties come to do the same thing, and can show afterwards that they did: proposals, approvals, policies, logs, receipts.
+//!
+//! ```text
+//! Operation --digest--> people (person, deciding) or a policy file (policy) --> one signed statement a party (statement)
+//!                                                                                         |
+//! receipt <-- result <-- run <-- Ledger (spend): durable before the first message <-- Approved: all of the quorum
+//! ```
+//!
+//! Nothing here has a clock, a file, a socket or a person: times come in as seconds since 1970, what must be durable goes out as an effect, and
+//! whoever signs is given the bytes. The protocol is in `docs/protocol/agreement.md`.
+//!
+//! `agree` is another thing: it compares what the programs of one run were started with. The run digest of an approved operation is among that.
+
+pub mod escape;
+#[allow(dead_code)] // until all of this folder is there
+mod wire;
