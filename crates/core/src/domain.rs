@@ -52,6 +52,10 @@ pub enum Domain {
     OpenedToOne,
     /// A receipt: operation, run and result.
     Receipt,
+    /// The header of a store's files, against damage that is no attack.
+    StoreHeader,
+    /// Rooms and items, to keys of a store's rows that say nothing of their names.
+    StoreName,
 }
 
 impl Domain {
@@ -81,6 +85,8 @@ impl Domain {
             Domain::OperationResult => "cotenant 2026-11 operation result",
             Domain::OpenedToOne => "cotenant 2026-11 opened to one party",
             Domain::Receipt => "cotenant 2026-11 receipt",
+            Domain::StoreHeader => "cotenant 2026-11 store header",
+            Domain::StoreName => "cotenant 2026-11 store name",
         }
     }
 
