@@ -1,9 +1,10 @@
-//! The field of GHASH, GF(2^128) modulo x^128 + x^7 + x^2 + x + 1 (NIST SP 800-38D section 6.3), in the order of a block's bits.
+//! The field of GHASH, GF(2^128) modulo x^128 + x^7 + x^2 + x + 1 (NIST SP 800-38D section 6.3), in the order of a block's bits: that of [`gf128`]
+//! with the bits of each byte reversed.
 //!
-//! Products by Karatsuba down to single bits, 3^7 = 2 187 ANDs; squares and everything with a known factor are linear. GHASH of a public message is
-//! therefore a linear function of the powers of H, and the tag needs no gates: [`multiplication_rows`] gives the bits to open.
+//! Products cost 2 187 ANDs; squares and everything with a known factor are linear. GHASH of a public message is therefore a linear function of the
+//! powers of H, and the tag needs no gates: [`multiplication_rows`] gives the bits to open.
 
-use crate::{Builder, Lit};
+use crate::{Builder, Lit, gf128};
 
 /// A field element as the literals of its block, byte by byte, bit 0 of a byte first. The coefficient of x^i is bit `7 - i % 8` of byte `i / 8`.
 pub type Element = [Lit; 128];
@@ -13,17 +14,19 @@ const fn at(i: usize) -> usize {
     i ^ 7
 }
 
+/// From the order of a block's bits to that of the coefficients, and back.
+fn reordered(x: &Element) -> Element {
+    std::array::from_fn(|i| x[at(i)])
+}
+
 /// `x * y`, 2 187 ANDs.
 pub fn product(b: &mut Builder, x: &Element, y: &Element) -> Element {
-    let coefficients = |e: &Element| -> Element { std::array::from_fn(|i| e[at(i)]) };
-    let product = karatsuba(b, &coefficients(x), &coefficients(y));
-    reduce(b, product)
+    reordered(&gf128::product(b, &reordered(x), &reordered(y)))
 }
 
 /// `x * x`, no ANDs.
 pub fn square(b: &mut Builder, x: &Element) -> Element {
-    let spread = (0..255).map(|i| if i % 2 == 0 { x[at(i / 2)] } else { Lit::FALSE }).collect();
-    reduce(b, spread)
+    reordered(&gf128::square(b, &reordered(x)))
 }
 
 /// H, H^2, ... H^count: even powers are squares, odd ones cost one product each.
@@ -54,37 +57,4 @@ pub fn multiplication_rows(block: &[u8; 16]) -> [u128; 128] {
         multiple = (multiple >> 1) ^ (overflow * (0b1110_0001 << 120));
     }
     rows
-}
-
-/// The product of two polynomials with 2^k coefficients each.
-fn karatsuba(b: &mut Builder, x: &[Lit], y: &[Lit]) -> Vec<Lit> {
-    let n = x.len();
-    if n == 1 {
-        return vec![b.and(x[0], y[0])];
-    }
-    let h = n / 2;
-    let (x_sum, y_sum) = (b.xor_bits(&x[..h], &x[h..]), b.xor_bits(&y[..h], &y[h..]));
-    let low = karatsuba(b, &x[..h], &y[..h]);
-    let high = karatsuba(b, &x[h..], &y[h..]);
-    let middle = karatsuba(b, &x_sum, &y_sum);
-    let mut out = vec![Lit::FALSE; 2 * n - 1];
-    out[..n - 1].copy_from_slice(&low);
-    out[n..].copy_from_slice(&high);
-    for i in 0..n - 1 {
-        let ends = b.xor(low[i], high[i]);
-        let cross = b.xor(middle[i], ends);
-        out[h + i] = b.xor(out[h + i], cross);
-    }
-    out
-}
-
-/// 255 coefficients modulo the field's polynomial, as the literals of a block.
-fn reduce(b: &mut Builder, mut coefficients: Vec<Lit>) -> Element {
-    for i in (128..255).rev() {
-        for shift in [0, 1, 2, 7] {
-            let low = i - 128 + shift;
-            coefficients[low] = b.xor(coefficients[low], coefficients[i]);
-        }
-    }
-    std::array::from_fn(|i| coefficients[at(i)])
 }

@@ -14,6 +14,7 @@ pub mod aes;
 pub mod bytes;
 pub mod coordinates;
 pub mod field;
+pub mod gf128;
 pub mod ghash;
 pub mod hex;
 pub mod hkdf;

@@ -3,6 +3,7 @@
 mod aes;
 mod counts;
 mod field;
+mod gf128;
 mod ghash;
 mod hex;
 mod hmac;
