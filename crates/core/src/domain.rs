@@ -56,6 +56,22 @@ pub enum Domain {
     StoreHeader,
     /// Rooms and items, to keys of a store's rows that say nothing of their names.
     StoreName,
+    /// What a room is to be, without its members.
+    RoomCharter,
+    /// What the members of a room sign: its parameters in one epoch.
+    RoomParameters,
+    /// The name of an invitation, from its token.
+    Invitation,
+    /// That a message was made by one who has an invitation's token.
+    InvitationProof,
+    /// A joiner's commitment to its nonce and to what it will be listed as.
+    JoinCommitment,
+    /// What both sides of a join sign.
+    JoinTranscript,
+    /// The words that both sides of a join compare.
+    JoinPhrase,
+    /// The public description of an item in the vault.
+    VaultItem,
 }
 
 impl Domain {
@@ -87,6 +103,14 @@ impl Domain {
             Domain::Receipt => "cotenant 2026-11 receipt",
             Domain::StoreHeader => "cotenant 2026-11 store header",
             Domain::StoreName => "cotenant 2026-11 store name",
+            Domain::RoomCharter => "cotenant 2026-11 room charter",
+            Domain::RoomParameters => "cotenant 2026-11 room parameters",
+            Domain::Invitation => "cotenant 2026-11 invitation",
+            Domain::InvitationProof => "cotenant 2026-11 invitation proof",
+            Domain::JoinCommitment => "cotenant 2026-11 join commitment",
+            Domain::JoinTranscript => "cotenant 2026-11 join transcript",
+            Domain::JoinPhrase => "cotenant 2026-11 join phrase",
+            Domain::VaultItem => "cotenant 2026-11 vault item",
         }
     }
 
