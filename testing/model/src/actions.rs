@@ -3,7 +3,7 @@
 use crate::Run;
 use crate::world::{Action, Model, World, insert, run};
 use cotenant_agent::vault::commit::statement::{Entry, Parties, Round, Statement, Version, Vote};
-use cotenant_agent::vault::commit::{Event, Record};
+use cotenant_agent::vault::commit::{Effect, Event, Record};
 use cotenant_core::PartyId;
 use stateright::Property;
 
@@ -35,6 +35,7 @@ impl stateright::Model for Model {
 impl Model {
     /// What happens by itself as long as parties are up and messages arrive: nothing of it can be put off for ever.
     pub(crate) fn progress(&self, world: &World, actions: &mut Vec<Action>) {
+        let lies = self.lies(world);
         for me in PartyId::all(self.honest) {
             if world.node(me).state.running {
                 actions.push(Action::Fail(me, None));
@@ -42,11 +43,18 @@ impl Model {
                     actions.push(Action::Finish(me, None));
                 }
             }
-            let heard = world.sent.iter().copied().chain(self.lies(world));
-            actions.extend(heard.map(|statement| Action::Deliver(me, statement, None)));
+            let heard = world.sent.iter().chain(&lies).filter(|statement| self.matters(world, me, Event::Heard(**statement)));
+            actions.extend(heard.map(|statement| Action::Deliver(me, *statement, None)));
             actions.extend(self.members().iter().filter(|&other| other != me).map(|other| Action::Sync(me, other)));
         }
         self.entries(world, actions);
+    }
+
+    /// Whether this changes anything at `me`; most statements are of other rounds or known.
+    fn matters(&self, world: &World, me: PartyId, event: Event<Run>) -> bool {
+        let state = &world.node(me).state;
+        let (after, effects) = (self.machine.step)(state.clone(), event);
+        after != *state || effects.iter().any(|effect| !matches!(effect, Effect::Report(_)))
     }
 
     fn all_took_part(&self, world: &World, me: PartyId) -> bool {
@@ -96,7 +104,8 @@ impl Model {
                 .collect::<Parties>();
             for epoch in 2..=self.epochs {
                 let entry = Entry { epoch, members: self.members(), threshold: self.threshold, base: Some(base), lacking };
-                actions.extend(PartyId::all(self.honest).map(|me| Action::Enter(me, entry, None)));
+                let enters = PartyId::all(self.honest).filter(|&me| self.matters(world, me, Event::Enter(entry)));
+                actions.extend(enters.map(|me| Action::Enter(me, entry, None)));
             }
         }
     }
@@ -164,11 +173,7 @@ impl Model {
                 }
             }
             Action::Deliver(me, statement, until) => self.step_or_crash(world, me, Event::Heard(statement), until),
-            Action::Enter(me, entry, until) => {
-                if world.node(me).state.may_enter(&entry).is_ok() {
-                    self.step_or_crash(world, me, Event::Enter(entry), until);
-                }
-            }
+            Action::Enter(me, entry, until) => self.step_or_crash(world, me, Event::Enter(entry), until),
             Action::Sync(me, other) => self.sync(world, me, other),
             Action::Crash(me) => {
                 world.left.crashes -= 1;
@@ -207,6 +212,8 @@ impl Model {
                 world.step(self, me, Event::Heard(statement), None);
             }
         }
+        let told = &mut world.nodes[me.index()].told;
+        *told = told.with(other);
         world.step(self, me, Event::Synced(other), None);
     }
 

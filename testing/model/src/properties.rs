@@ -13,7 +13,7 @@ pub const NEVER_BOTH: &str = "never both";
 pub const ONE_CONTENT: &str = "one content";
 /// A share of a settled version is destroyed only when all have committed to the next one and it was verified here.
 pub const ERASED_LAST: &str = "erased last";
-/// There is a version of which every honest party that has a share at all has one, and keeps it.
+/// There is a version of which every honest party has a share and keeps it, but for those that entered the epoch without; and there are enough of them.
 pub const LOADABLE: &str = "loadable";
 /// An honest party has left a round only if every honest member has closed it in the same way: absence blocks.
 pub const UNANIMOUS: &str = "unanimous";
@@ -23,10 +23,16 @@ pub const CERTIFIED: &str = "certified";
 pub const NO_WAY_BACK: &str = "no way back";
 /// No honest party gives its share of a version when another has settled a later one.
 pub const NO_STALE_LOAD: &str = "no stale load";
+/// A party that came up signs nothing before all others have told it what they know.
+pub const HEARS_FIRST: &str = "hears first";
 /// When nothing more happens by itself, all honest parties stand in the same round and can begin a save.
 pub const SETTLES: &str = "settles";
 /// When nothing more happens by itself, a party put back to an old copy knows it, or its copy was as good as new.
 pub const OLD_IS_TOLD: &str = "old is told";
+
+/// All of them.
+pub const ALL: [&str; 11] =
+    [NEVER_BOTH, ONE_CONTENT, ERASED_LAST, LOADABLE, UNANIMOUS, CERTIFIED, NO_WAY_BACK, NO_STALE_LOAD, HEARS_FIRST, SETTLES, OLD_IS_TOLD];
 
 impl Model {
     pub(crate) fn all_properties(&self) -> Vec<Property<Self>> {
@@ -34,6 +40,7 @@ impl Model {
             Property::always(NEVER_BOTH, never_both),
             Property::always(ONE_CONTENT, one_content),
             Property::always(ERASED_LAST, |_, world: &World| !world.erased_early),
+            Property::always(HEARS_FIRST, |_, world: &World| !world.signed_unheard),
             Property::always(LOADABLE, loadable),
             Property::always(UNANIMOUS, unanimous),
             Property::always(CERTIFIED, certified),
@@ -99,12 +106,16 @@ fn one_content(_: &Model, world: &World) -> bool {
     world.finished.windows(2).all(|pair| pair[0].number != pair[1].number)
 }
 
-fn loadable(_: &Model, world: &World) -> bool {
+fn loadable(model: &Model, world: &World) -> bool {
     let has = |node: &Node, version: &Version<Run>| node.shares.contains(version) && node.disk.kept().contains(version);
-    let mut holders = reliable(world).filter(|node| node.disk.holds || node.disk.pending().is_some());
-    let Some(first) = holders.next() else { return world.nodes.iter().all(|node| !node.reliable()) };
-    let rest: Vec<_> = holders.collect();
-    first.shares.iter().any(|version| has(first, version) && rest.iter().all(|node| has(node, version)))
+    let lacks = |node: &Node, version: &Version<Run>| !node.disk.holds && node.disk.settled == Some(*version);
+    let needed = usize::from(model.threshold).saturating_sub(model.liars + world.nodes.iter().filter(|node| !node.reliable()).count());
+    let enough = |version: &Version<Run>| {
+        reliable(world).filter(|node| has(node, version)).count() >= needed
+            && reliable(world).all(|node| has(node, version) || lacks(node, version))
+    };
+    let mut candidates = world.nodes.iter().flat_map(|node| &node.shares);
+    needed == 0 || candidates.any(enough)
 }
 
 fn unanimous(_: &Model, world: &World) -> bool {

@@ -75,6 +75,8 @@ pub struct World {
     pub finished: Vec<Version<Run>>,
     /// Whether a share of a settled version was destroyed without the right to.
     pub erased_early: bool,
+    /// Whether a party that came up signed something before all others had told it what they know.
+    pub signed_unheard: bool,
     /// What may still happen.
     pub left: Left,
 }
@@ -99,6 +101,8 @@ pub struct Node {
     pub disk: Record<Run>,
     /// The shares on disk, sorted.
     pub shares: Vec<Version<Run>>,
+    /// Who has told it what they know since it came up.
+    pub told: Parties,
     /// A copy of the disk, taken at some time.
     pub copy: Option<Box<(Record<Run>, Vec<Version<Run>>)>>,
     /// The runs that it took part in, sorted.
@@ -144,7 +148,7 @@ impl World {
     pub fn start(model: &Model) -> Self {
         let nodes = (0..model.honest).map(|seat| Node::start(PartyId::new(seat), model.members())).collect();
         let left = Left { crashes: model.crashes, restores: model.restores, losses: model.losses };
-        World { nodes, sent: Vec::new(), finished: vec![FIRST], erased_early: false, left }
+        World { nodes, sent: Vec::new(), finished: vec![FIRST], erased_early: false, signed_unheard: false, left }
     }
 
     /// The honest party of this seat.
@@ -172,6 +176,7 @@ impl World {
     }
 
     pub(crate) fn restart(&mut self, model: &Model, party: PartyId) {
+        self.nodes[party.index()].told = Parties::NONE;
         let (state, effects) = (model.machine.restart)(self.node(party).disk.clone());
         self.nodes[party.index()].state = state;
         for effect in effects {
@@ -185,7 +190,10 @@ impl World {
                 self.nodes[party.index()].disk = record;
                 self.note_settled(party);
             }
-            Effect::Send(vote) => insert(&mut self.sent, Statement { signer: party, vote }),
+            Effect::Send(vote) => {
+                self.signed_unheard |= !model.members().without(self.node(party).told).without(Parties::NONE.with(party)).is_empty();
+                insert(&mut self.sent, Statement { signer: party, vote });
+            }
             Effect::EraseAllBut(kept) => self.erase(model, party, &kept),
             Effect::Run(round, run) => insert(&mut self.nodes[party.index()].took_part, Version { number: round.version, run }),
             Effect::Stop(_) | Effect::Report(_) => {}
@@ -228,7 +236,7 @@ impl Node {
         let disk = Record { settled: Some(FIRST), holds: true, ..Record::founder(me, members) };
         let state = State { record: disk.clone(), running: false, synced: members };
         let shares = vec![FIRST];
-        Node { state, disk, shares, copy: None, took_part: Vec::new(), verified: Vec::new(), highest: 1, gap: 0 }
+        Node { state, disk, shares, told: members, copy: None, took_part: Vec::new(), verified: Vec::new(), highest: 1, gap: 0 }
     }
 
     /// Whether what holds for honest parties has to hold for this one: there is no gap in what it remembers of this epoch.

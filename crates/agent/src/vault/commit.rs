@@ -83,6 +83,8 @@ pub enum Event<R> {
 /// What a party has to do, in this order.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Effect<R> {
+    /// End the run, whose result is no longer wanted, before anything else.
+    Stop(R),
     /// Write the record durably, with the signatures of all that [`Record::tell`] lists; what is sent next stands in it.
     Persist(Record<R>),
     /// Sign this and send it to all members, now and by [`Record::tell`] whenever a link comes up.
@@ -91,8 +93,6 @@ pub enum Effect<R> {
     EraseAllBut(Vec<Version<R>>),
     /// Start the run; its session binds the round.
     Run(Round, R),
-    /// End the run, whose result is no longer wanted.
-    Stop(R),
     /// Tell people.
     Report(Report<R>),
 }
@@ -142,7 +142,7 @@ pub enum Refusal {
 
 /// What `event` does to a party in `state`.
 pub fn step<R: Copy + Eq>(state: State<R>, event: Event<R>) -> (State<R>, Vec<Effect<R>>) {
-    let mut step = Step { state, said: Vec::new(), others: Vec::new(), changed: false, erase: false };
+    let mut step = Step { state, stopped: None, said: Vec::new(), others: Vec::new(), changed: false, erase: false };
     match event {
         Event::Begin(run) => step.begin(run),
         Event::Verified(run) => step.verified(run),
@@ -337,6 +337,7 @@ fn number<R>(version: Option<Version<R>>) -> u64 {
 /// A step in progress: the state so far, and what it has led to.
 struct Step<R> {
     state: State<R>,
+    stopped: Option<R>,
     said: Vec<Vote<R>>,
     others: Vec<Effect<R>>,
     changed: bool,
@@ -360,6 +361,8 @@ impl<R: Copy + Eq> Step<R> {
         if self.state.running && self.state.record.started == Some(run) {
             self.state.running = false;
             self.sign(Vote::Prepared(self.state.record.round(), run));
+        } else {
+            self.erase = true;
         }
     }
 
@@ -485,13 +488,13 @@ impl<R: Copy + Eq> Step<R> {
 
     fn stop(&mut self) {
         if std::mem::take(&mut self.state.running) {
-            self.others.extend(self.state.record.started.map(Effect::Stop));
+            self.stopped = self.state.record.started;
         }
     }
 
-    /// The effects in order: what is sent is on disk before, and a share is destroyed last.
+    /// The effects in order: a run that is not wanted makes no further share, what is sent is on disk before, and shares are destroyed last.
     fn finish(self) -> (State<R>, Vec<Effect<R>>) {
-        let mut effects = Vec::new();
+        let mut effects: Vec<_> = self.stopped.map(Effect::Stop).into_iter().collect();
         if self.changed {
             effects.push(Effect::Persist(self.state.record.clone()));
         }
