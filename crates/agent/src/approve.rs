@@ -12,5 +12,7 @@
 //! `agree` is another thing: it compares what the programs of one run were started with. The run digest of an approved operation is among that.
 
 pub mod escape;
-#[allow(dead_code)] // until all of this folder is there
+pub mod item;
+pub mod operation;
+pub mod run;
 mod wire;

@@ -163,7 +163,7 @@ pub(super) fn whole<T>(bytes: &[u8], version: u8, read: impl FnOnce(&mut Reader)
 pub(super) fn one_value_one_encoding<T: PartialEq>(bytes: &[u8], encode: impl Fn(&T) -> Vec<u8>, decode: impl Fn(&[u8]) -> Option<T>) {
     let value = decode(bytes).expect("the encoding is read back");
     assert_eq!(encode(&value), bytes);
-    let mut check = |mutant: Vec<u8>| {
+    let check = |mutant: Vec<u8>| {
         if let Some(other) = decode(&mutant) {
             assert!(other != value && encode(&other) == mutant, "a second encoding");
         }
@@ -188,7 +188,8 @@ mod tests {
     #[test]
     fn fields_go_there_and_back() {
         let parties: Parties = [0, 5, 63].map(PartyId::new).into_iter().collect();
-        let bytes = Writer::new().u8(1).u16(2).u32(3).u64(4).i64(-5).parties(parties).string(b"six").list([7u8, 8].iter(), |w, n| w.u8(*n)).done();
+        let bytes =
+            Writer::new().u8(1).u16(2).u32(3).u64(4).i64(-5).parties(parties).string(b"six").list([7u8, 8].iter(), |w, n| w.u8(*n)).done();
         let read = whole(&bytes, 1, |r| {
             assert_eq!((r.u16()?, r.u32()?, r.u64()?, r.i64()?), (2, 3, 4, -5));
             assert!(r.parties()? == parties && r.text(3)? == "six");

@@ -1,0 +1,231 @@
+//! A call: a request with holes to one server, what fills them, and what of the answer is opened to whom.
+
+use super::{BadOperation, Stored};
+use crate::{
+    approve::{
+        item::{ItemName, Pick, Use, is_host, is_token},
+        wire::{Put, Take, rising},
+    },
+    vault::commit::statement::Parties,
+};
+use cotenant_core::{
+    Digest, Domain, PartyId,
+    codec::{BadFormat, Reader, Writer},
+};
+
+/// The longest flow and the longest argument, in bytes.
+pub const MAX_FLOW: usize = 1 << 18;
+/// The most arguments, and the most slots.
+pub const MAX_HOLES: usize = 256;
+/// The longest response policy, in bytes.
+pub const MAX_RESPONSE: usize = 1 << 16;
+const MAX_TOKEN: usize = 64;
+const MAX_HOST: usize = 253;
+
+/// A request to a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// How the flow is read.
+    pub language: Language,
+    /// The text of the request, with holes.
+    pub flow: Vec<u8>,
+    /// What everybody knows, in rising order of names.
+    pub arguments: Vec<Argument>,
+    /// The server's name: of the connection, in the certificate, in SNI and in Host.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Who has the connection.
+    pub connector: PartyId,
+    /// Digest of the roots that the server's certificate must come from.
+    pub trust_roots: Digest,
+    /// What not everybody knows, in rising order of holes.
+    pub slots: Vec<Slot>,
+    /// What becomes of the answer.
+    pub response: Response,
+}
+
+/// How a flow is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// 1: one request to S3.
+    S3,
+}
+
+/// A public argument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Argument {
+    /// The hole that it fills.
+    pub name: String,
+    /// The value.
+    pub value: Vec<u8>,
+}
+
+/// A hole that is filled with something secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// The hole.
+    pub hole: String,
+    /// What fills it.
+    pub source: Source,
+}
+
+/// What fills a hole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// 1: an item of the vault.
+    Item {
+        /// Which item and version.
+        stored: Stored,
+        /// What it is used for; its agreed uses must contain this.
+        purpose: Use,
+    },
+    /// 2: what one party gives, which the others do not see.
+    Private {
+        /// That party.
+        owner: PartyId,
+        /// The most bytes.
+        limit: u32,
+    },
+}
+
+/// What becomes of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// The policy's text: what is kept and what is opened.
+    pub policy: Vec<u8>,
+    /// To whom what is opened is opened.
+    pub audience: Audience,
+    /// The most bytes that the server may answer.
+    pub limit_bytes: u64,
+    /// The most records.
+    pub limit_records: u64,
+}
+
+/// Who sees what is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// All who take part.
+    All,
+    /// One of them.
+    Only(PartyId),
+}
+
+impl Call {
+    /// The digest by which a standing policy names a call: all of it but the arguments, the versions of items and the connector.
+    pub fn flow_digest(&self) -> Digest {
+        let of_rule = |slot: &Slot| match slot.source.clone() {
+            Source::Item { stored, purpose } => {
+                Slot { hole: slot.hole.clone(), source: Source::Item { stored: Stored { pick: Pick::Newest, ..stored }, purpose } }
+            }
+            Source::Private { .. } => slot.clone(),
+        };
+        let call =
+            Call { arguments: Vec::new(), connector: PartyId::EVALUATOR, slots: self.slots.iter().map(of_rule).collect(), ..self.clone() };
+        Domain::Flow.hasher().field(&call.write(Writer::new()).done()).digest()
+    }
+
+    /// The items in its slots, each once.
+    pub(super) fn reads(&self) -> Vec<Stored> {
+        let mut items: Vec<Stored> = self.slots.iter().filter_map(|slot| slot.source.stored().cloned()).collect();
+        items.sort();
+        items.dedup();
+        items
+    }
+
+    pub(super) fn check(&self, quorum: Parties) -> Result<(), BadOperation> {
+        let names = self.arguments.iter().map(|argument| &argument.name);
+        let holes = self.slots.iter().map(|slot| &slot.hole);
+        let named = rising(names.clone()) && rising(holes.clone()) && names.clone().chain(holes).all(|name| is_token(name));
+        let apart = self.slots.iter().all(|slot| names.clone().all(|name| *name != slot.hole));
+        if !named || !apart || !is_host(&self.host) || self.port == 0 {
+            return Err(BadOperation::Call);
+        }
+        let mut seats =
+            self.slots.iter().filter_map(|slot| slot.source.owner()).chain([self.connector]).chain(self.response.audience.only());
+        if !seats.all(|seat| quorum.contains(seat)) {
+            return Err(BadOperation::Seat);
+        }
+        if !rising(self.reads().iter().map(|stored| &stored.item)) {
+            return Err(BadOperation::Items); // two versions of one item
+        }
+        self.slots.iter().try_for_each(|slot| match &slot.source {
+            Source::Item { purpose, .. } if purpose.host() != self.host => Err(BadOperation::OtherHost),
+            Source::Item { purpose, .. } if !purpose.is_well_formed() => Err(BadOperation::Call),
+            _ => Ok(()),
+        })
+    }
+
+    pub(super) fn write(&self, to: Writer) -> Writer {
+        let Language::S3 = self.language;
+        let to = to.u8(1).string(&self.flow);
+        let to = to.list(self.arguments.iter(), |to, argument| to.string(argument.name.as_bytes()).string(&argument.value));
+        let to = to.string(self.host.as_bytes()).u16(self.port).seat(self.connector).digest(&self.trust_roots);
+        let to = to.list(self.slots.iter(), |to, slot| slot.source.write(to.string(slot.hole.as_bytes())));
+        let to = to.string(&self.response.policy).list(self.response.audience.only().into_iter(), Put::seat);
+        to.u64(self.response.limit_bytes).u64(self.response.limit_records)
+    }
+
+    pub(super) fn read(from: &mut Reader) -> Result<Self, BadFormat> {
+        if Take::u8(from)? != 1 {
+            return Err(BadFormat);
+        }
+        Ok(Call {
+            language: Language::S3,
+            flow: from.string(MAX_FLOW)?,
+            arguments: from.list(MAX_HOLES, |from| Ok(Argument { name: from.text(MAX_TOKEN)?, value: from.string(MAX_FLOW)? }))?,
+            host: from.text(MAX_HOST)?,
+            port: from.u16()?,
+            connector: from.seat()?,
+            trust_roots: from.digest()?,
+            slots: from.list(MAX_HOLES, |from| Ok(Slot { hole: from.text(MAX_TOKEN)?, source: Source::read(from)? }))?,
+            response: Response {
+                policy: from.string(MAX_RESPONSE)?,
+                audience: from.list(1, Take::seat)?.pop().map_or(Audience::All, Audience::Only),
+                limit_bytes: from.u64()?,
+                limit_records: from.u64()?,
+            },
+        })
+    }
+}
+
+impl Source {
+    fn stored(&self) -> Option<&Stored> {
+        match self {
+            Source::Item { stored, .. } => Some(stored),
+            Source::Private { .. } => None,
+        }
+    }
+
+    fn owner(&self) -> Option<PartyId> {
+        match self {
+            Source::Item { .. } => None,
+            Source::Private { owner, .. } => Some(*owner),
+        }
+    }
+
+    fn write(&self, to: Writer) -> Writer {
+        match self {
+            Source::Item { stored, purpose } => purpose.write(stored.pick.write(stored.item.write(to.u8(1)))),
+            Source::Private { owner, limit } => to.u8(2).seat(*owner).u32(*limit),
+        }
+    }
+
+    fn read(from: &mut Reader) -> Result<Self, BadFormat> {
+        match Take::u8(from)? {
+            1 => Ok(Source::Item { stored: Stored { item: ItemName::read(from)?, pick: Pick::read(from)? }, purpose: Use::read(from)? }),
+            2 => Ok(Source::Private { owner: from.seat()?, limit: from.u32()? }),
+            _ => Err(BadFormat),
+        }
+    }
+}
+
+impl Audience {
+    /// The one who sees it, if it is one.
+    pub fn only(self) -> Option<PartyId> {
+        match self {
+            Audience::All => None,
+            Audience::Only(party) => Some(party),
+        }
+    }
+}
