@@ -15,13 +15,16 @@ use cotenant_agent::vault::commit::{self, Effect, Event, Record, State};
 /// Digests of runs are small numbers here: see [`world::run`].
 pub type Run = u8;
 
+/// A state, and what a party has to do as it comes to it.
+pub type Stepped = (State<Run>, Vec<Effect<Run>>);
+
 /// What drives an honest party.
 #[derive(Clone, Copy)]
 pub struct Machine {
     /// As [`commit::step`].
-    pub step: fn(State<Run>, Event<Run>) -> (State<Run>, Vec<Effect<Run>>),
+    pub step: fn(State<Run>, Event<Run>) -> Stepped,
     /// As [`State::restart`].
-    pub restart: fn(Record<Run>) -> (State<Run>, Vec<Effect<Run>>),
+    pub restart: fn(Record<Run>) -> Stepped,
     /// As [`Record::tell`].
     pub tell: fn(&Record<Run>) -> Vec<Statement<Run>>,
     /// As [`Record::loadable`].

@@ -104,7 +104,7 @@ pub struct Node {
     /// Who has told it what they know since it came up.
     pub told: Parties,
     /// A copy of the disk, taken at some time.
-    pub copy: Option<Box<(Record<Run>, Vec<Version<Run>>)>>,
+    pub copy: Option<Box<Copied>>,
     /// The runs that it took part in, sorted.
     pub took_part: Vec<Version<Run>>,
     /// Shares that it verified, sorted.
@@ -114,6 +114,9 @@ pub struct Node {
     /// Up to this epoch its memory has a gap: it was put back to an old copy or lost its disk. 0 if never.
     pub gap: u32,
 }
+
+/// A record and the shares beside it.
+pub type Copied = (Record<Run>, Vec<Version<Run>>);
 
 /// What can happen next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

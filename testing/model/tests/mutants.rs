@@ -7,11 +7,9 @@ use cotenant_agent::vault::commit::statement::{Closing, Statement, Version, Vote
 use cotenant_agent::vault::commit::{Effect, Event, Record, State};
 use cotenant_model::properties::*;
 use cotenant_model::world::{FIRST, Model};
-use cotenant_model::{Machine, REAL, Run};
+use cotenant_model::{Machine, REAL, Run, Stepped};
 use stateright::{Checker, HasDiscoveries, Model as _};
 use std::collections::BTreeSet;
-
-type Stepped = (State<Run>, Vec<Effect<Run>>);
 
 /// Visits all of `model` and compares which properties fail.
 fn fails(model: Model, expected: &[&str]) {

@@ -158,25 +158,21 @@ impl<R: Copy + Eq> Votes<R> {
     /// # Errors
     /// The earlier vote that an honest party would not have signed as well; nothing is added then.
     pub fn add(&mut self, vote: &Vote<R>) -> Result<(), Vote<R>> {
-        let (prepared, closing) = (self.prepared, self.closing);
-        match *vote {
-            Vote::Prepared(round, run) => match (prepared, closing) {
-                (Some(other), _) if other != run => Err(Vote::Prepared(round, other)),
-                (_, Some(Closing::Committed(other))) if other != run => Err(Vote::Committed(round, other)),
-                _ => Ok(self.prepared = Some(run)),
-            },
-            Vote::Committed(round, run) => match (prepared, closing) {
-                (Some(other), _) if other != run => Err(Vote::Prepared(round, other)),
-                (_, Some(Closing::Committed(other))) if other != run => Err(Vote::Committed(round, other)),
-                (_, Some(Closing::Abandoned)) => Err(Vote::Abandoned(round)),
-                _ => Ok(self.closing = Some(Closing::Committed(run))),
-            },
-            Vote::Abandoned(round) => match closing {
-                Some(Closing::Committed(other)) => Err(Vote::Committed(round, other)),
-                _ => Ok(self.closing = Some(Closing::Abandoned)),
-            },
-            Vote::Entered(_) => Ok(()),
+        match (*vote, self.prepared, self.closing) {
+            (Vote::Prepared(round, run) | Vote::Committed(round, run), Some(other), _) if other != run => {
+                return Err(Vote::Prepared(round, other));
+            }
+            (Vote::Prepared(round, run) | Vote::Committed(round, run), _, Some(Closing::Committed(other))) if other != run => {
+                return Err(Vote::Committed(round, other));
+            }
+            (Vote::Committed(round, _), _, Some(Closing::Abandoned)) => return Err(Vote::Abandoned(round)),
+            (Vote::Abandoned(round), _, Some(Closing::Committed(other))) => return Err(Vote::Committed(round, other)),
+            (Vote::Prepared(_, run), ..) => self.prepared = Some(run),
+            (Vote::Committed(_, run), ..) => self.closing = Some(Closing::Committed(run)),
+            (Vote::Abandoned(_), ..) => self.closing = Some(Closing::Abandoned),
+            (Vote::Entered(_), ..) => {}
         }
+        Ok(())
     }
 
     /// As votes of `round`.
