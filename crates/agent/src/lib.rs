@@ -5,6 +5,7 @@ pub mod approve;
 pub mod call;
 pub mod http;
 pub mod relay;
+pub mod room;
 pub mod sign;
 pub mod tls;
 pub mod vault;
