@@ -384,7 +384,8 @@ mod tests {
         let next = item.next(Sharing::new(3, 4).unwrap()).unwrap();
         assert_eq!((next.version, next.sharing.members()), (8, 4));
         assert!(next.holds_what(&item) && next.digest() != item.digest());
-        for change in [|f: &mut Fields| f.len = 41, |f| f.kind = Kind::Bytes, |f| f.name = "b".into(), |f| f.uses.clear()] {
+        let changes: [fn(&mut Fields); 4] = [|f| f.len = 41, |f| f.kind = Kind::Bytes, |f| f.name = "b".into(), |f| f.uses.clear()];
+        for change in changes {
             let mut other = fields();
             change(&mut other);
             assert!(!Item::new(other).unwrap().holds_what(&item));

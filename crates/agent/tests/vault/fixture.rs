@@ -174,7 +174,8 @@ impl Body<Vec<Share>> for Refresh<'_> {
         let load = LoadPlan::declare(&mut engine, std::slice::from_ref(&self.wanted))?;
         let save = SavePlan::declare(&mut engine, std::slice::from_ref(&self.new))?;
         let mut online = engine.seal().await?;
-        let loaded = load.run(&mut online, self.shares[online.me().index()].map(copy).into_iter().collect()).await?;
+        let mine = self.shares[online.me().index()].map(copy).into_iter().collect();
+        let loaded = load.run(&mut online, mine).await?;
         save.run(&mut online, vec![Value::Loaded(&loaded, 0)]).await
     }
 }
