@@ -56,7 +56,7 @@ instructions *ARGS:
 many-cases CASES="1000":
     PROPTEST_CASES={{ CASES }} cargo test --workspace --release --locked
 
-# the vault's commit in larger worlds than every change is checked in, one after the other; takes long and up to some GB, e.g. `just model large_four`
+# the vault's commit in larger worlds than every change is checked in, one after the other; takes minutes and some GB, e.g. `just model large_three_crash`
 model *ARGS="large":
     cargo test -p cotenant-model --release --locked --test holds -- --ignored --nocapture --test-threads 1 {{ ARGS }}
 

@@ -46,13 +46,17 @@ impl Model {
             Property::always(CERTIFIED, certified),
             Property::always(NO_WAY_BACK, no_way_back),
             Property::always(NO_STALE_LOAD, no_stale_load),
-            Property::sometimes("a save is settled", |model: &Model, world: &World| {
-                reliable(world).all(|node| settled(node) == model.versions)
-            }),
-            Property::sometimes("an attempt is abandoned", |_, world: &World| reliable(world).all(|node| node.disk.attempt > 1)),
         ];
         if self.liars == 0 {
             all.extend([Property::always(SETTLES, settles), Property::always(OLD_IS_TOLD, old_is_told)]);
+        }
+        if self.versions > 1 {
+            all.extend([
+                Property::sometimes("a save is settled", |model: &Model, world: &World| {
+                    reliable(world).all(|node| settled(node) == model.versions)
+                }),
+                Property::sometimes("an attempt is abandoned", |_, world: &World| reliable(world).all(|node| node.disk.attempt > 1)),
+            ]);
         }
         if self.restores > 0 {
             all.push(Property::sometimes("a party is old", |_, world: &World| world.nodes.iter().any(|node| node.disk.old)));

@@ -34,20 +34,17 @@ worlds! {
     two_through_epochs: Model { attempts: 1, epochs: 3, ..Model::new(2, 0) };
     an_old_copy: Model { attempts: 1, restores: 1, ..Model::new(2, 0) };
     an_old_copy_and_a_new_epoch: spare(Model { attempts: 1, epochs: 2, restores: 1, ..Model::new(2, 0) });
+    three_enter_without_a_share: spare(Model { versions: 1, epochs: 2, losses: 1, ..Model::new(3, 0) });
     a_lost_disk_and_a_new_epoch: spare(Model { attempts: 1, epochs: 2, losses: 1, ..Model::new(2, 0) });
 
     #[ignore = "minutes"] large_two_crash_three_times: Model { crashes: 3, runs: 2, ..Model::new(2, 0) };
     #[ignore = "minutes"] large_three_two_attempts: Model::new(3, 0);
     #[ignore = "minutes"] large_three_crash: Model { attempts: 1, crashes: 1, ..Model::new(3, 0) };
-    #[ignore = "minutes"] large_three_a_lost_disk: spare(Model { attempts: 1, epochs: 2, losses: 1, ..Model::new(3, 0) });
-    #[ignore = "minutes"] large_three_an_old_copy: Model { attempts: 1, restores: 1, ..Model::new(3, 0) };
-    #[ignore = "minutes"] large_four: Model { attempts: 1, ..Model::new(4, 0) };
     #[ignore = "minutes"] large_two_against_a_liar_crash: Model { crashes: 1, ..Model::new(2, 1) };
     #[ignore = "minutes"] large_two_against_a_liar_two_runs: Model { attempts: 1, runs: 2, crashes: 1, ..Model::new(2, 1) };
     #[ignore = "minutes"] large_two_against_a_liar_two_saves: Model { attempts: 1, versions: 3, ..Model::new(2, 1) };
     #[ignore = "minutes"] large_two_against_a_liar_an_old_copy: Model { attempts: 1, restores: 1, ..Model::new(2, 1) };
     #[ignore = "minutes"] large_two_against_a_liar_epochs: Model { attempts: 1, epochs: 2, ..Model::new(2, 1) };
-    #[ignore = "minutes"] large_three_against_a_liar: Model { attempts: 1, ..Model::new(3, 1) };
     #[ignore = "minutes"] large_two_against_two_liars: Model { attempts: 1, ..Model::new(2, 2) };
     #[ignore = "minutes"] large_one_against_three_liars: Model { attempts: 1, crashes: 1, ..Model::new(1, 3) };
 }
