@@ -45,6 +45,5 @@ worlds! {
     #[ignore = "minutes"] large_two_against_a_liar_two_saves: Model { attempts: 1, versions: 3, ..Model::new(2, 1) };
     #[ignore = "minutes"] large_two_against_a_liar_an_old_copy: Model { attempts: 1, restores: 1, ..Model::new(2, 1) };
     #[ignore = "minutes"] large_two_against_a_liar_epochs: Model { attempts: 1, epochs: 2, ..Model::new(2, 1) };
-    #[ignore = "minutes"] large_two_against_two_liars: Model { attempts: 1, ..Model::new(2, 2) };
     #[ignore = "minutes"] large_one_against_three_liars: Model { attempts: 1, crashes: 1, ..Model::new(1, 3) };
 }
