@@ -15,4 +15,7 @@ pub mod escape;
 pub mod item;
 pub mod operation;
 pub mod run;
+pub mod spend;
+pub mod statement;
 mod wire;
+pub mod words;
