@@ -6,7 +6,7 @@ use crate::{
     line::Line,
     processes::{self, Place, print},
     table::{self, Rows},
-    targets,
+    targets, vault,
     workload::{SEGMENT, Unit},
 };
 use clap::{Args, Parser, Subcommand};
@@ -22,6 +22,7 @@ const EXAMPLES: &str = "Examples:
   cargo run --release -p cotenant-bench -- alone --parties 2 --ands 1000000
   cargo run --release -p cotenant-bench -- cot --k 4
   cargo run --release -p cotenant-bench -- call --parties 2 --request-bytes 672 --response-bytes 1000
+  cargo run --release -p cotenant-bench -- vault --parties 2 --bytes 1024
 
 Each party is a process of its own on this machine, but for alone. docs/benchmarks.md says what each figure means.";
 
@@ -53,6 +54,9 @@ enum What {
     /// One signed HTTPS call on a new connection, to a server in this process
     #[command(after_help = "Example:\n  cotenant-bench call --parties 2 --request-bytes 672 --response-bytes 1000 --json")]
     Call(CallArgs),
+    /// A secret saved, as shares for all, and loaded
+    #[command(after_help = "Example:\n  cotenant-bench vault --parties 3 --bytes 1024 --json")]
+    Vault(VaultArgs),
     /// One party; this program starts it
     #[command(hide = true)]
     Party {
@@ -188,6 +192,21 @@ struct CallArgs {
     json: bool,
 }
 
+#[derive(Args)]
+struct VaultArgs {
+    /// How many parties
+    #[arg(long, value_name = "N", value_parser = parse_parties, default_value = "2")]
+    parties: usize,
+    /// Length of the secret
+    #[arg(long, value_name = "B", default_value = "1024")]
+    bytes: usize,
+    #[command(flatten)]
+    line: LineArgs,
+    /// One JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
 /// An emulated link between each two parties; without these, the loopback interface.
 #[derive(Args)]
 struct LineArgs {
@@ -272,6 +291,11 @@ async fn run(what: What) -> Result<(), Error> {
             }
             let place = Place { line: args.line.line()?, cores: None };
             let report = call::run(args.parties, args.request_bytes, args.response_bytes, place).await?;
+            show(args.json, &report, |report| table::render(&report.rows()))
+        }
+        What::Vault(args) => {
+            let place = Place { line: args.line.line()?, cores: None };
+            let report = vault::run(args.parties, vault::Job { bytes: args.bytes }, place).await?;
             show(args.json, &report, |report| table::render(&report.rows()))
         }
         What::Party { home } => processes::attend(&home).await,

@@ -1,7 +1,7 @@
 //! Why a measurement failed.
 
 use cotenant::error::CONSEQUENCE;
-use cotenant_agent::{call::CallError, relay::RelayError, tls::JointError};
+use cotenant_agent::{call::CallError, relay::RelayError, tls::JointError, vault::VaultError};
 use cotenant_core::ChannelError;
 use std::io;
 
@@ -32,6 +32,9 @@ pub enum Error {
     /// A joint computation.
     #[error(transparent)]
     Joint(Box<CallError>),
+    /// A secret saved or loaded.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// A link, outside of a joint computation.
     #[error(transparent)]
     Link(#[from] ChannelError),
@@ -83,6 +86,7 @@ impl Error {
             Error::Party(error) => error.exit_status(),
             Error::Link(_) => CONSEQUENCE,
             Error::Joint(error) if is_consequence(error) => CONSEQUENCE,
+            Error::Vault(VaultError::Mpc(error)) if ended_elsewhere(error) => CONSEQUENCE,
             Error::Interrupted => 130,
             _ => 1,
         }
@@ -105,9 +109,11 @@ impl From<cotenant_mpc::Error> for Error {
 fn is_consequence(error: &CallError) -> bool {
     match error {
         CallError::Relay(RelayError::Channel(_)) => true,
-        CallError::Mpc(error) | CallError::Tls(cotenant_tls::Error::Backend(JointError::Mpc(error))) => {
-            matches!(error, cotenant_mpc::Error::Channel { .. } | cotenant_mpc::Error::Stopped { .. })
-        }
+        CallError::Mpc(error) | CallError::Tls(cotenant_tls::Error::Backend(JointError::Mpc(error))) => ended_elsewhere(error),
         _ => false,
     }
+}
+
+fn ended_elsewhere(error: &cotenant_mpc::Error) -> bool {
+    matches!(error, cotenant_mpc::Error::Channel { .. } | cotenant_mpc::Error::Stopped { .. })
 }

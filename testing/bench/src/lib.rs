@@ -12,6 +12,7 @@
 //! | `curve`, `plot` | many runs of different sizes, drawn |
 //! | `cot` | correlated oblivious transfer, one direction |
 //! | `call`, `service`, `tally` | one HTTPS call, the server that it goes to, and which part of it evaluates which gates |
+//! | `vault` | a secret saved and loaded |
 //! | `table` | figures for people |
 //!
 //! Counts of gates, bytes and rounds are exact and the same at every run; the tests pin them. Times are never tested.
@@ -35,4 +36,5 @@ pub mod steps;
 pub mod table;
 pub mod tally;
 pub mod targets;
+pub mod vault;
 pub mod workload;

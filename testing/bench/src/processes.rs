@@ -2,7 +2,7 @@
 //!
 //! A process reads its [`Job`] from standard input and prints its figures on standard output, both as JSON.
 
-use crate::{call, cot, engine, error::Error, line::Line};
+use crate::{call, cot, engine, error::Error, line::Line, vault};
 use cotenant::{
     children::{self, ERROR_PREFIX, Stdout, Task},
     home::{self, Home, HomeError, config},
@@ -25,6 +25,8 @@ pub enum Job {
     Cot(cot::Job),
     /// One HTTPS call.
     Call(call::Job),
+    /// A secret saved and loaded.
+    Vault(vault::Job),
 }
 
 /// Where the processes run and what is between them.
@@ -154,6 +156,7 @@ pub async fn attend(home: &Path) -> Result<(), Error> {
         Job::Engine(job) => serde_json::to_string(&engine::attend(&party, job).await?),
         Job::Cot(job) => serde_json::to_string(&cot::attend(&party, job).await?),
         Job::Call(job) => serde_json::to_string(&call::attend(&party, job).await?),
+        Job::Vault(job) => serde_json::to_string(&vault::attend(&party, job).await?),
     };
     party.mesh.close().await;
     print(&figures?)

@@ -178,6 +178,20 @@ fn a_call_of_two() {
     assert_eq!(part("receive"), (json!(0), json!([82, 82]), json!(2)));
 }
 
+/// 3 and 65 products of 2 187 ANDs; to load, the comparison of the tag and of the padding too.
+#[test]
+fn a_secret_saved_and_loaded() {
+    for (parties, bytes, save, load) in [(2, 40, 6561, 6752), (3, 1024, 142_155, 142_410)] {
+        let f = figures(&format!("vault --parties {parties} --bytes {bytes}"));
+        assert_eq!(names(&f), ["bytes", "calibration", "load", "parties", "peak_mb", "save"]);
+        assert_eq!((&f["save"]["ands"], &f["load"]["ands"]), (&json!(save), &json!(load)));
+        for part in ["save", "load"] {
+            assert_eq!(names(&f[part]), ["ands", "bytes", "online_s", "prepare_s", "rounds", "total_s"]);
+            assert_eq!(f[part]["bytes"].as_array().unwrap().len(), parties);
+        }
+    }
+}
+
 #[test]
 fn tables_are_for_people() {
     let output = run("engine --ands 6400");
@@ -192,6 +206,7 @@ fn what_is_not_built_or_makes_no_sense_is_refused() {
         ("call --secret-response", 1, "--secret-response: answers of which a part stays secret are not built"),
         ("call --request-bytes 446", 1, "--request-bytes 446: the shortest has 447 bytes"),
         ("call --response-bytes 37", 1, "--response-bytes 37: the shortest has 38 bytes"),
+        ("vault --bytes 16385", 1, "--bytes 16385: a secret has 1 to 16384 bytes"),
         ("engine --gbit 0", 1, "--gbit 0: a rate is from 0.001"),
         ("engine --rtt-ms nan", 1, "--rtt-ms NaN: a round trip is from 0"),
         ("call --rtt-ms -1", 1, "--rtt-ms -1: a round trip is from 0"),

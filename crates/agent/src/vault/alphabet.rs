@@ -193,7 +193,8 @@ mod tests {
             let characters: Vec<u8> = (0..128).filter(|&c| set.contains(c)).collect();
             let drawn = |r: u128| bytes_of(&draw.eval(&(0..bits).map(|i| r >> i & 1 == 1).collect::<Vec<_>>()))[0];
             for (i, &c) in characters.iter().enumerate() {
-                let (first, next) = (((i as u128) << bits).div_ceil(set.size() as u128), ((i as u128 + 1) << bits).div_ceil(set.size() as u128));
+                let (first, next) =
+                    (((i as u128) << bits).div_ceil(set.size() as u128), ((i as u128 + 1) << bits).div_ceil(set.size() as u128));
                 assert_eq!((drawn(first), drawn(next - 1)), (c, c), "the ends of {c} in {set:?}");
                 assert!((next - first).abs_diff((1 << bits) / set.size() as u128) <= 1, "an interval as long as each other");
             }

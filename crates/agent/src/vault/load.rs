@@ -126,7 +126,8 @@ impl LoadPlan {
 
     /// One share for each item that this party is to give one of, each with the header that is wanted.
     fn check_shares(&self, me: PartyId, shares: &[Share]) -> Result<(), VaultError> {
-        let mine: Vec<_> = self.items.iter().filter_map(|planned| Some((&planned.wanted.origin, planned.wanted.quorum.seat_of(me)?))).collect();
+        let mine: Vec<_> =
+            self.items.iter().filter_map(|planned| Some((&planned.wanted.origin, planned.wanted.quorum.seat_of(me)?))).collect();
         if mine.len() != shares.len() {
             return Err(VaultError::Shares { wanted: mine.len(), found: shares.len() });
         }

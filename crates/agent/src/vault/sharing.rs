@@ -125,8 +125,7 @@ impl Quorum {
         }
         let own = Sharing::point(seat);
         let others = self.holders.iter().filter(|h| h.seat != seat).map(|h| Sharing::point(h.seat));
-        let (above, below) =
-            others.fold((Block(1), Block(1)), |(above, below), p| (gf128::mul(above, p), gf128::mul(below, p ^ own)));
+        let (above, below) = others.fold((Block(1), Block(1)), |(above, below), p| (gf128::mul(above, p), gf128::mul(below, p ^ own)));
         gf128::mul(above, inverse(below))
     }
 }

@@ -94,7 +94,9 @@ fn sharings_do_not_mix() {
 fn a_member_cannot_give_the_share_of_another() {
     let origin = origin("k", Kind::Bytes, 20, Sharing::new(2, 3).unwrap());
     let shares = put(On::Ideal, 1, &origin, &[9; 20]);
-    let mixed = |first: usize, second: usize| -> Vec<Share> { vec![under_header(&shares[first], &shares[0]), under_header(&shares[second], &shares[1])] };
+    let mixed = |first: usize, second: usize| -> Vec<Share> {
+        vec![under_header(&shares[first], &shares[0]), under_header(&shares[second], &shares[1])]
+    };
     assert!(read(On::Ideal, 2, &origin, &[0, 1], &mixed(0, 1)).into_iter().all(|read| read.is_ok()));
     for (first, second) in [(1, 0), (0, 0), (1, 1), (2, 1), (0, 2)] {
         assert!(all_failed_the_check(read(On::Ideal, 2, &origin, &[0, 1], &mixed(first, second)), &["k"]), "{first} and {second}");

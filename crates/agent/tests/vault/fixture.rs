@@ -36,9 +36,9 @@ pub(crate) enum On {
 impl On {
     pub(crate) fn run<T>(self, n: usize, seed: u64, body: &impl Body<T>) -> Outcome<T> {
         match self {
-            On::Ideal => block_on(join_all(
-                seats(n, seed).into_iter().map(async |seat| body.party(IdealSession::start(seat, AGREED).await?).await),
-            )),
+            On::Ideal => {
+                block_on(join_all(seats(n, seed).into_iter().map(async |seat| body.party(IdealSession::start(seat, AGREED).await?).await)))
+            }
             On::Real => {
                 let outcome = run(n, Honest, async |link| {
                     let rng = session_rng(seed, link.me());

@@ -18,7 +18,8 @@ fn there_and_back_and_refreshed() {
             for (origin, shares) in [(&before, &old), (&after, &fresh)] {
                 assert!(read(On::Real, 3, origin, quorum, shares).into_iter().all(|read| read.unwrap() == value), "{quorum:?} of {n}");
             }
-            let mixed: Vec<Share> = (0..n).map(|p| if p == quorum[0] { under_header(&old[p], &fresh[p]) } else { copy(&fresh[p]) }).collect();
+            let mixed: Vec<Share> =
+                (0..n).map(|p| if p == quorum[0] { under_header(&old[p], &fresh[p]) } else { copy(&fresh[p]) }).collect();
             assert!(all_failed_the_check(read(On::Real, 4, &after, quorum, &mixed), &["k"]));
         }
     }

@@ -21,7 +21,10 @@ fn quorums() -> impl Strategy<Value = (Sharing, Vec<usize>)> {
 
 fn alphabets() -> impl Strategy<Value = Alphabet> {
     let some = prop_oneof![Just(Alphabet::DIGITS), Just(Alphabet::HEX), Just(Alphabet::BASE64), Just(Alphabet::VISIBLE)];
-    prop_oneof![some, any::<u128>().prop_filter_map("two printable characters", |mask| Alphabet::from_mask(mask >> 1 & (1 << 127) - (1 << 32)))]
+    prop_oneof![
+        some,
+        any::<u128>().prop_filter_map("two printable characters", |mask| Alphabet::from_mask(mask >> 1 & (1 << 127) - (1 << 32)))
+    ]
 }
 
 proptest! {
@@ -84,8 +87,7 @@ fn several_items_at_once() {
     let comes = [Comes::Given(PartyId::new(0)), Comes::Given(PartyId::new(2)), Comes::Given(PartyId::new(1)), Comes::Drawn];
     let values = [&b"\0\xff\r\n\x80"[..], b"seventeen0letters", b"0123456789ABCDEFG", b""].map(<[u8]>::to_vec);
     let new: Vec<New> = origins.iter().zip(comes).map(|(origin, comes)| new(origin, comes)).collect();
-    let saved: Vec<Vec<Share>> =
-        On::Ideal.run(3, 1, &Put { new, values: values.to_vec() }).into_iter().map(Result::unwrap).collect();
+    let saved: Vec<Vec<Share>> = On::Ideal.run(3, 1, &Put { new, values: values.to_vec() }).into_iter().map(Result::unwrap).collect();
     for (party, shares) in saved.iter().enumerate() {
         assert!(shares.len() == 4 && shares.iter().zip(&origins).all(|(s, o)| s.check(o, PartyId::new(party)).is_ok()));
     }
@@ -93,7 +95,8 @@ fn several_items_at_once() {
     let mut wanted: Vec<_> = [0, 1, 3].map(|k| wanted(&origins[k], &[0, 1, 2])).to_vec();
     let holders = [0, 2].map(|p| Holder { seat: PartyId::new(p), party: PartyId::new(p) });
     wanted.push(cotenant_agent::vault::load::Wanted { origin: origins[2].clone(), quorum: Quorum::new(two, holders.to_vec()).unwrap() });
-    let given: Vec<Vec<&Share>> = (0..3).map(|p| [0, 1, 3, 2].into_iter().filter(|&k| k != 2 || p != 1).map(|k| &saved[p][k]).collect()).collect();
+    let given: Vec<Vec<&Share>> =
+        (0..3).map(|p| [0, 1, 3, 2].into_iter().filter(|&k| k != 2 || p != 1).map(|k| &saved[p][k]).collect()).collect();
     for read in On::Ideal.run(3, 2, &Read { wanted, shares: &given }) {
         let read = read.unwrap();
         assert_eq!([&read[0], &read[1], &read[3]], [&values[0], &values[1], &values[2]]);
