@@ -63,8 +63,8 @@ pub enum Effect {
     Send(PublicIdentity, Box<Sheet>),
     /// Send all that was ever entered after this epoch, in order, to one who has missed it.
     Teach(PublicIdentity, u32),
-    /// This is in force; keep it for good. Approvals of earlier epochs are void.
-    Enter(Box<Signed>),
+    /// The last of these is in force, and approvals of earlier epochs are void. Write the record, and keep all of them for good, in one transaction.
+    Enter(Box<Record>, Vec<Signed>),
     /// Ask people whether they approve: the digest, and what changes.
     Ask(Digest, Vec<Line>),
     /// Tell people.
@@ -262,10 +262,9 @@ impl State {
             return;
         }
         let peers = concerned(self.record.parent(sheet.parameters()).ok().flatten(), sheet.parameters());
-        let missed = self.record.enter(signed.clone());
+        let entered = self.record.enter(signed.clone());
         self.pending.retain(|_, pending| pending.parameters().charter().previous == Some(signed.digest()));
-        effects.push(Effect::Persist(Box::new(self.record.clone())));
-        effects.extend(missed.into_iter().chain([signed.clone()]).map(|signed| Effect::Enter(Box::new(signed))));
+        effects.push(Effect::Enter(Box::new(self.record.clone()), entered));
         let send = |peer: &PublicIdentity| Effect::Send(*peer, Box::new(sheet.clone()));
         effects.extend(peers.iter().filter(|peer| **peer != self.record.me).map(send));
         if signed.parameters().seat(&self.record.me).is_none() {

@@ -9,7 +9,7 @@
 //! | token: a secret, which proves the invitation to the inviter | 16 |
 //! | how many addresses of the inviter, and they | 1 and so on |
 //!
-//! As text it is Bech32m (BIP 350) under the prefix `cotjoin`; as words see [`super::words`]. For one IPv4 address that is 143 characters, or
+//! As text it is Bech32m (BIP 350) under the prefix `cotjoin`; as words see [`super::words`]. For one IPv4 address that is 138 characters, or
 //! 60 words.
 //!
 //! The pin has 128 bits: finding another charter with the same is as hard as finding a token. The inviter could prepare two charters with one pin in
@@ -250,7 +250,7 @@ mod tests {
             assert!(parse(&invitation.to_words().join(" ")) == Ok(invitation));
         }
         let short = invitation(&["203.0.113.7:7100"]);
-        assert_eq!((short.to_text().len(), short.to_words().len()), (143, 60));
+        assert_eq!((short.to_text().len(), short.to_words().len()), (138, 60));
         assert_eq!(short.expiry(), 1_800_000_060);
     }
 

@@ -135,8 +135,9 @@ fn bytes_of(symbols: &[u16], count: usize) -> Vec<u8> {
 /// The product in GF(2^11).
 fn product(a: u16, b: u16) -> u16 {
     (0..BITS).rev().fold(0, |sum: u16, i| {
-        let doubled = sum << 1 ^ (sum >> (BITS - 1)) * (1 << BITS | 0b101);
-        doubled ^ a * (b >> i & 1)
+        let carry = sum >> (BITS - 1);
+        let doubled = (sum << 1) ^ (carry * (1 << BITS | 0b101));
+        doubled ^ (a * (b >> i & 1))
     })
 }
 

@@ -99,19 +99,19 @@ impl Record {
         }
     }
 
-    /// Goes to `signed`; returns the epochs between, in order.
+    /// Goes to `signed`; returns it behind the epochs between, in order.
     pub(super) fn enter(&mut self, signed: Signed) -> Vec<Signed> {
-        let mut between = Vec::new();
+        let mut entered = vec![signed.clone()];
         let mut previous = signed.parameters().charter().previous;
         while let Some(at) = self.ahead.iter().position(|known| previous == Some(known.digest())) {
             let known = self.ahead.swap_remove(at);
             previous = known.parameters().charter().previous;
-            between.insert(0, known);
+            entered.insert(0, known);
         }
         self.ahead.clear();
         (self.charter, self.mine) = (None, None);
         self.in_force = Some(signed);
-        between
+        entered
     }
 
     /// Canonical bytes.
