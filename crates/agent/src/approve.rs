@@ -11,9 +11,14 @@
 //!
 //! `agree` is another thing: it compares what the programs of one run were started with. The run digest of an approved operation is among that.
 
+pub mod deciding;
 pub mod escape;
 pub mod item;
+pub mod log;
 pub mod operation;
+pub mod person;
+pub mod policy;
+pub mod receipt;
 pub mod run;
 pub mod spend;
 pub mod statement;

@@ -1,0 +1,147 @@
+//! What a log tells.
+
+use super::Checkpoint;
+use crate::{
+    approve::{
+        operation::{MAX_OPERATION, Operation},
+        person::MAX_SIGNATURE,
+        run::Run,
+        statement::{MAX_REASON, Signed, Statement},
+        wire::{Put, Take},
+    },
+    vault::commit::statement::Parties,
+};
+use cotenant_core::{
+    Digest,
+    codec::{BadFormat, Reader, Writer},
+};
+
+const MAX_RUN: usize = 1 << 18;
+const MAX_STATEMENT: usize = 2 << 10;
+const MAX_PEOPLE: usize = 64;
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// 1: an operation was proposed.
+    Proposal(Box<Operation>),
+    /// 2: a party decided.
+    Decision {
+        /// What it says, with its signature.
+        signed: Signed,
+        /// On what grounds, as far as the owner of the log knows.
+        grounds: Grounds,
+    },
+    /// 3: an approval was spent for this run.
+    Spent(Run),
+    /// 4: a run ended.
+    Result {
+        /// The operation's digest.
+        operation: Digest,
+        /// The run's digest.
+        run: Digest,
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// 5: the room entered an epoch, with these parameters.
+    Epoch {
+        /// The epoch.
+        epoch: u32,
+        /// Digest of its parameters.
+        parameters: Digest,
+    },
+    /// 6: a check failed.
+    FailedCheck {
+        /// Which, as the program names it; up to 1024 bytes.
+        check: String,
+        /// Who may be at fault.
+        parties: Parties,
+    },
+    /// 7: another party told where its log ends.
+    Seen(Checkpoint),
+}
+
+/// On what grounds a party decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Grounds {
+    /// 1: another party's, which are its own business.
+    Theirs,
+    /// 2: signatures of people, as they came.
+    People(Vec<Vec<u8>>),
+    /// 3: the rule of a standing policy.
+    Policy(String),
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// 1: with a receipt of this digest.
+    Done(Digest),
+    /// 2: in an error; up to 1024 bytes of it.
+    Failed(String),
+}
+
+impl Event {
+    pub(super) fn write(&self, to: Writer) -> Writer {
+        match self {
+            Event::Proposal(operation) => to.u8(1).string(&operation.encode()),
+            Event::Decision { signed, grounds } => {
+                let to = to.u8(2).put(&signed.signature).string(&signed.statement.encode());
+                match grounds {
+                    Grounds::Theirs => to.u8(1),
+                    Grounds::People(all) => to.u8(2).list(all.iter(), |to, one| to.string(one)),
+                    Grounds::Policy(rule) => to.u8(3).string(rule.as_bytes()),
+                }
+            }
+            Event::Spent(run) => to.u8(3).string(&run.encode()),
+            Event::Result { operation, run, outcome } => {
+                let to = to.u8(4).digest(operation).digest(run);
+                match outcome {
+                    Outcome::Done(receipt) => to.u8(1).digest(receipt),
+                    Outcome::Failed(error) => to.u8(2).string(error.as_bytes()),
+                }
+            }
+            Event::Epoch { epoch, parameters } => to.u8(5).u32(*epoch).digest(parameters),
+            Event::FailedCheck { check, parties } => to.u8(6).string(check.as_bytes()).parties(*parties),
+            Event::Seen(checkpoint) => checkpoint.write(to.u8(7)),
+        }
+    }
+
+    pub(super) fn read(from: &mut Reader) -> Result<Self, BadFormat> {
+        Ok(match Take::u8(from)? {
+            1 => Event::Proposal(Box::new(Operation::decode(&from.string(MAX_OPERATION)?).map_err(|_| BadFormat)?)),
+            2 => {
+                let signature = from.fixed()?;
+                let statement = Statement::decode(&from.string(MAX_STATEMENT)?)?;
+                Event::Decision { signed: Signed { statement, signature }, grounds: Grounds::read(from)? }
+            }
+            3 => Event::Spent(Run::decode(&from.string(MAX_RUN)?)?),
+            4 => Event::Result { operation: from.digest()?, run: from.digest()?, outcome: Outcome::read(from)? },
+            5 => Event::Epoch { epoch: from.u32()?, parameters: from.digest()? },
+            6 => Event::FailedCheck { check: from.text(MAX_REASON)?, parties: from.parties()? },
+            7 => Event::Seen(Checkpoint::read(from)?),
+            _ => return Err(BadFormat),
+        })
+    }
+}
+
+impl Grounds {
+    fn read(from: &mut Reader) -> Result<Self, BadFormat> {
+        Ok(match Take::u8(from)? {
+            1 => Grounds::Theirs,
+            2 => Grounds::People(from.list(MAX_PEOPLE, |from| from.string(MAX_SIGNATURE))?),
+            3 => Grounds::Policy(from.text(MAX_REASON)?),
+            _ => return Err(BadFormat),
+        })
+    }
+}
+
+impl Outcome {
+    fn read(from: &mut Reader) -> Result<Self, BadFormat> {
+        Ok(match Take::u8(from)? {
+            1 => Outcome::Done(from.digest()?),
+            2 => Outcome::Failed(from.text(MAX_REASON)?),
+            _ => return Err(BadFormat),
+        })
+    }
+}
