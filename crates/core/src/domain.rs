@@ -72,6 +72,8 @@ pub enum Domain {
     JoinPhrase,
     /// The public description of an item in the vault.
     VaultItem,
+    /// The session of a link that two parties keep up.
+    KeptLink,
 }
 
 impl Domain {
@@ -111,6 +113,7 @@ impl Domain {
             Domain::JoinTranscript => "cotenant 2026-11 join transcript",
             Domain::JoinPhrase => "cotenant 2026-11 join phrase",
             Domain::VaultItem => "cotenant 2026-11 vault item",
+            Domain::KeptLink => "cotenant 2026-11 kept link",
         }
     }
 
