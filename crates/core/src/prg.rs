@@ -22,6 +22,11 @@ impl Prg {
         self.counter += out.len() as u64;
     }
 
+    /// The same stream from `blocks` blocks further on.
+    pub fn skip(&self, blocks: u64) -> Prg {
+        Prg { counter: self.counter + blocks, ..self.clone() }
+    }
+
     /// The next block of the stream.
     pub fn block(&mut self) -> Block {
         let mut b = [Block::ZERO];
@@ -48,6 +53,15 @@ mod tests {
         a.fill(&mut x);
         let y: Vec<_> = (0..20).map(|_| b.block()).collect();
         assert!(x.iter().zip(&y).all(|(p, q)| p.0 == q.0));
+    }
+
+    #[test]
+    fn a_stream_is_the_same_from_further_on() {
+        let mut all = Prg::new(Block(3));
+        let (mut from_7, mut x) = (all.skip(7), [Block::ZERO; 20]);
+        all.fill(&mut x);
+        assert!(x[7..].iter().all(|p| p.0 == from_7.block().0));
+        assert_eq!(all.skip(1).block().0, from_7.skip(1).block().0);
     }
 
     #[test]

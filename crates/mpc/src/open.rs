@@ -17,7 +17,7 @@ use cotenant_core::{
     Bits, Block, Channel, PartyId,
     buffer::Buffer,
     codec::Reader,
-    hash::{TweakUse, tweak},
+    hash::{Tmmo, TweakUse, tweak},
     vector,
 };
 use std::ops::Range;
@@ -25,6 +25,9 @@ use subtle::ConstantTimeEq;
 
 /// Shares that are looked at at once: 16 KiB of a column.
 const RUN: usize = 1024;
+
+/// Shares of each string that one thread looks at: whole words of bits.
+const STRETCH: usize = 64 * RUN;
 
 /// A string of shares that can be computed piece by piece, so that what is only opened is never stored.
 pub(crate) trait Linear {
@@ -87,17 +90,29 @@ async fn add_theirs<C: Channel>(
 
 /// Sends this party's bits to one other, with the sum of the hashes of their MACs. The bits.
 async fn send<C: Channel>(party: &mut Party<C>, strings: &[&(dyn Linear + Sync)], to: PartyId, number: u64) -> Result<Vec<Bits>, Error> {
-    let mut tag = Tag::new((party.id(), to), number);
-    let mut all: Vec<Vec<u64>> = strings.iter().map(|s| Vec::with_capacity(s.len().div_ceil(64))).collect();
-    each_run(strings, party.me.mac(to), |string, at, place, run| {
-        let words = &mut all[string];
-        words.resize(at / 64 + run.len().div_ceil(64), 0);
-        vector::low_bits(run, &mut words[at / 64..]);
-        tag.add(party, place, run);
+    let (me, hash) = (&party.me, &party.hash);
+    let first = tweak(TweakUse::OpenedMac, me.id(), to, number);
+    let stretches = party.workers.map(stretches(strings), |from| {
+        let (mut tag, mut bits) = (Tag::new(hash, first), vec![Vec::new(); strings.len()]);
+        each_run(strings, me.mac(to), from, |string, _, place, run| {
+            let words: &mut Vec<u64> = &mut bits[string];
+            let at = words.len();
+            words.resize(at + run.len().div_ceil(64), 0);
+            vector::low_bits(run, &mut words[at..]);
+            tag.add(place, run);
+        });
+        (bits, tag.sum())
     });
+    count_blocks(party, strings);
+    let mut sum = Block::ZERO;
+    let mut all: Vec<Vec<u64>> = strings.iter().map(|s| Vec::with_capacity(s.len().div_ceil(64))).collect();
+    for (bits, tag) in stretches {
+        all.iter_mut().zip(bits).for_each(|(all, bits)| all.extend(bits));
+        sum ^= tag;
+    }
     let all: Vec<Bits> = all.into_iter().zip(strings).map(|(words, s)| Bits::from_words(words, s.len())).collect();
     let message = all.iter().fold(Kind::Opened.message(), |m, bits| m.bits(bits));
-    party.comms.send(to, message.blocks(&[tag.sum()]).done()).await?;
+    party.comms.send(to, message.blocks(&[sum]).done()).await?;
     Ok(all)
 }
 
@@ -112,24 +127,36 @@ async fn receive<C: Channel>(
         Ok((bits, r.block()?))
     };
     let (all, claimed) = party.comms.recv_read(from, Kind::Opened, read).await?;
-    let mut expected = Tag::new((from, party.id()), number);
-    let delta = party.me.delta();
+    let (me, hash) = (&party.me, &party.hash);
+    let first = tweak(TweakUse::OpenedMac, from, me.id(), number);
+    let delta = me.delta();
     let half = Block(delta.low().into());
-    each_run(strings, party.me.key(from), |string, at, place, run| {
-        // The MACs that the bits have under this party's keys.
-        let delta = if strings[string].is_half() { half } else { delta };
-        vector::add_where(run, &all[string].words()[at / 64..][..run.len().div_ceil(64)], delta);
-        expected.add(party, place, run);
+    let expected = party.workers.map(stretches(strings), |stretch| {
+        let mut tag = Tag::new(hash, first);
+        each_run(strings, me.key(from), stretch, |string, at, place, run| {
+            // The MACs that the bits have under this party's keys.
+            let delta = if strings[string].is_half() { half } else { delta };
+            vector::add_where(run, &all[string].words()[at / 64..][..run.len().div_ceil(64)], delta);
+            tag.add(place, run);
+        });
+        tag.sum()
     });
-    if bool::from(expected.sum().ct_eq(&claimed)) { Ok(all) } else { Err(party.comms.blame(from, Failed(Check::OpenedMac))) }
+    count_blocks(party, strings);
+    let expected = expected.into_iter().fold(Block::ZERO, |sum, tag| sum ^ tag);
+    if bool::from(expected.ct_eq(&claimed)) { Ok(all) } else { Err(party.comms.blame(from, Failed(Check::OpenedMac))) }
 }
 
-/// Calls `f` with the values of each stretch of a column of each string: the string's number, the place in it, and the place among all. The strings go side
-/// by side, as what they are computed from is often the same.
-fn each_run(strings: &[&(dyn Linear + Sync)], column: usize, mut f: impl FnMut(usize, usize, u64, &mut [Block])) {
+/// Parts of the strings, for threads.
+fn stretches(strings: &[&(dyn Linear + Sync)]) -> Vec<Range<usize>> {
     let longest = strings.iter().map(|s| s.len()).max().unwrap_or(0);
-    let mut memory = Buffer::zeroed(RUN.min(longest));
-    for at in (0..longest).step_by(RUN) {
+    (0..longest).step_by(STRETCH).map(|at| at..longest.min(at + STRETCH)).collect()
+}
+
+/// Calls `f` with the values of each run of a column of each string, as far as it is in `stretch`: the string's number, the place in it, and the place
+/// among all. The strings go side by side, as what they are computed from is often the same.
+fn each_run(strings: &[&(dyn Linear + Sync)], column: usize, stretch: Range<usize>, mut f: impl FnMut(usize, usize, u64, &mut [Block])) {
+    let mut memory = Buffer::zeroed(RUN.min(stretch.len()));
+    for at in stretch.step_by(RUN) {
         let mut place = at as u64;
         for (number, string) in strings.iter().enumerate() {
             if at < string.len() {
@@ -142,23 +169,28 @@ fn each_run(strings: &[&(dyn Linear + Sync)], column: usize, mut f: impl FnMut(u
     }
 }
 
-/// The sum of hashes of MACs.
-struct Tag {
-    /// Sums of the hashes that stand in one place of their runs.
-    sums: Buffer,
-    /// For the first MAC.
-    tweak: Block,
+/// Two blocks for the hash of each MAC.
+fn count_blocks<C>(party: &mut Party<C>, strings: &[&(dyn Linear + Sync)]) {
+    party.comms.stats.aes_blocks += 2 * strings.iter().map(|s| s.len() as u64).sum::<u64>();
 }
 
-impl Tag {
-    fn new((from, to): (PartyId, PartyId), number: u64) -> Tag {
-        Tag { sums: Buffer::zeroed(RUN), tweak: tweak(TweakUse::OpenedMac, from, to, number) }
+/// The sum of hashes of MACs.
+struct Tag<'a> {
+    hash: &'a Tmmo,
+    /// For the first MAC of all.
+    tweak: Block,
+    /// Sums of the hashes that stand in one place of their runs.
+    sums: Buffer,
+}
+
+impl Tag<'_> {
+    fn new(hash: &Tmmo, tweak: Block) -> Tag<'_> {
+        Tag { hash, tweak, sums: Buffer::zeroed(RUN) }
     }
 
     /// Adds the MACs from number `place` on, which are lost.
-    fn add<C>(&mut self, party: &mut Party<C>, place: u64, macs: &mut [Block]) {
-        party.comms.stats.aes_blocks += 2 * macs.len() as u64;
-        party.hash.hash_run(macs, Block(self.tweak.0 + place as u128));
+    fn add(&mut self, place: u64, macs: &mut [Block]) {
+        self.hash.hash_run(macs, Block(self.tweak.0 + place as u128));
         vector::xor(&mut self.sums[..macs.len()], macs);
     }
 

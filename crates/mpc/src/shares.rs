@@ -103,10 +103,6 @@ impl Shares {
         &self.columns[column * self.len..][..self.len]
     }
 
-    fn column_mut(&mut self, column: usize) -> &mut [Block] {
-        &mut self.columns[column * self.len..][..self.len]
-    }
-
     fn columns(&self) -> impl Iterator<Item = &[Block]> {
         self.columns.chunks_exact(self.len.max(1))
     }
@@ -170,19 +166,13 @@ impl Shares {
         }
     }
 
-    /// Adds shares `from ..` of `other`, each where its bit of `bits` is set, to shares `to`. The bits are public.
-    pub(crate) fn add_range_where(&mut self, to: Range<usize>, bits: &Bits, other: &Shares, from: usize) {
-        for (c, o) in self.columns_mut().zip(other.columns()) {
-            vector::xor_where(&mut c[to.clone()], bits.words(), &o[from..from + to.len()]);
+    /// Shares `range` in parts of at most `most`, in order, for threads.
+    pub(crate) fn parts_mut(&mut self, range: Range<usize>, most: usize) -> Vec<Part<'_>> {
+        let mut parts: Vec<Part<'_>> = (0..range.len().div_ceil(most)).map(|_| Part(Vec::new())).collect();
+        for column in self.columns_mut() {
+            column[range.clone()].chunks_mut(most).zip(&mut parts).for_each(|(values, part)| part.0.push(values));
         }
-    }
-
-    /// Changes the bits of shares `range` by what every party, in order, has made public.
-    pub(crate) fn shift(&mut self, me: &Me, range: Range<usize>, by: &[Bits]) {
-        for j in me.others() {
-            vector::add_where(&mut self.column_mut(me.mac(j))[range.clone()], by[me.id.index()].words(), Block(1));
-            vector::add_where(&mut self.column_mut(me.key(j))[range.clone()], by[j.index()].words(), me.key_shift());
-        }
+        parts
     }
 
     /// The exclusive or of all MACs and keys of share `i` and its bit times Delta: this party's summand of `x * Delta`, Delta the xor of all global keys.
@@ -202,5 +192,32 @@ impl Shares {
         out.fill(0);
         vector::add_where_middle(out, &self.column(0)[from..][..out.len()], me.delta().low());
         self.columns().for_each(|c| vector::sum_high(out, &c[from..][..out.len()]));
+    }
+}
+
+/// Neighbouring shares of a string, by column, that one thread changes.
+pub(crate) struct Part<'a>(Vec<&'a mut [Block]>);
+
+impl Part<'_> {
+    /// Adds shares `from ..` of `other` to shares `to`.
+    pub(crate) fn add(&mut self, to: Range<usize>, other: &Shares, from: usize) {
+        for (c, o) in self.0.iter_mut().zip(other.columns()) {
+            vector::xor(&mut c[to.clone()], &o[from..from + to.len()]);
+        }
+    }
+
+    /// Adds shares `from ..` of `other`, each where its bit of `bits` is set, to shares `to`. The bits are public.
+    pub(crate) fn add_where(&mut self, to: Range<usize>, bits: &Bits, other: &Shares, from: usize) {
+        for (c, o) in self.0.iter_mut().zip(other.columns()) {
+            vector::xor_where(&mut c[to.clone()], bits.words(), &o[from..from + to.len()]);
+        }
+    }
+
+    /// Changes the bits of all its shares by what every party, in order, has made public.
+    pub(crate) fn shift(&mut self, me: &Me, by: &[Bits]) {
+        for j in me.others() {
+            vector::add_where(self.0[me.mac(j)], by[me.id.index()].words(), Block(1));
+            vector::add_where(self.0[me.key(j)], by[j.index()].words(), me.key_shift());
+        }
     }
 }

@@ -85,21 +85,21 @@ pub(crate) async fn multiply<C: Channel>(
     let strings: Vec<&(dyn Linear + Sync)> = ds.iter().map(|d| d as _).chain([&s as _]).collect();
     let mut opened = open(party, &strings).await?;
     let s = opened.pop().expect("one string of bits for each of shares");
-    for tile in tiles(n) {
-        let gates = range.start + tile.start..range.start + tile.end;
+    let me = &party.me;
+    party.workers.map(tiles(n).zip(star.parts_mut(range.clone(), TILE)).collect(), |(tile, mut star)| {
+        star.add_where(0..tile.len(), &s.slice(tile.start, tile.len()), right.masks, range.start + tile.start);
         let mut d: Vec<Bits> = first.d.iter().map(|d| d.slice(tile.start, tile.len())).collect();
-        star.add_range_where(gates, &s.slice(tile.start, tile.len()), right.masks, range.start + tile.start);
         for (Shifted { layer, shift }, open) in rest.iter().zip(&opened) {
             let r = layer.r.as_ref().expect("all layers but the first keep r");
             for (buckets, from) in shifted(&tile, *shift, n) {
-                let gates = range.start + buckets.start..range.start + buckets.end;
-                star.add_range(gates.clone(), r, from);
-                star.add_range_where(gates, &open.slice(buckets.start, buckets.len()), &layer.x, from);
+                let to = buckets.start - tile.start..buckets.end - tile.start;
+                star.add(to.clone(), r, from);
+                star.add_where(to, &open.slice(buckets.start, buckets.len()), &layer.x, from);
             }
             d.iter_mut().zip(&layer.d).for_each(|(sum, d)| sum.xor_assign(&rotated(d, &tile, *shift, n)));
         }
-        star.shift(&party.me, range.start + tile.start..range.start + tile.end, &d);
-    }
+        star.shift(me, &d);
+    });
     all.give_back(spare);
     Ok(())
 }

@@ -21,11 +21,11 @@ impl Workers {
         self.0.as_ref().map_or(1, |pool| 4 * pool.current_num_threads())
     }
 
-    /// `f` of every item, in order.
+    /// `f` of every item, in order. One item is not worth a thread's waking up.
     pub(crate) fn map<T: Send, R: Send>(&self, items: Vec<T>, f: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
         match &self.0 {
-            None => items.into_iter().map(f).collect(),
-            Some(pool) => pool.install(|| items.into_par_iter().map(f).collect()),
+            Some(pool) if items.len() > 1 => pool.install(|| items.into_par_iter().map(f).collect()),
+            _ => items.into_iter().map(f).collect(),
         }
     }
 }

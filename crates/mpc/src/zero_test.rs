@@ -26,12 +26,16 @@ use crate::{
     kind::Kind,
     party::Party,
     shares::{Me, Shares},
+    workers::Workers,
 };
 use cotenant_core::{Bits, Block, Channel, Digest, Domain, PartyId, buffer::Buffer, gf128, prg::Prg, vector};
 use subtle::ConstantTimeEq;
 
 /// Gates whose tested values are in cache at a time.
 const STRETCH: usize = 1024;
+
+/// Stretches for one thread at a time.
+const BATCH: usize = 16;
 
 /// A segment with the masked values that it is said to have.
 pub(crate) struct Tested {
@@ -43,11 +47,25 @@ pub(crate) struct Tested {
     pub(crate) values: Evaluated,
 }
 
+impl Tested {
+    fn stretches(&self) -> impl Iterator<Item = Cut<'_>> {
+        self.places.stretches(STRETCH).map(|(place, at, count)| Cut { values: &self.values, place, at, count })
+    }
+}
+
+/// Some gates of one segment: where their masks begin, where their masked values do, how many.
+struct Cut<'a> {
+    values: &'a Evaluated,
+    place: usize,
+    at: usize,
+    count: usize,
+}
+
 /// The evaluator: proves the masked values to every garbler, then checks the garblers' answers.
 pub(crate) async fn prove<C: Channel>(party: &mut Party<C>, masks: &Masks, tested: &[Tested]) -> Result<(), Error> {
     let (_, seed) = seed(party, tested);
     let garblers: Vec<PartyId> = party.comms.others().collect();
-    let sums = Sums::new(&party.me, masks, tested, seed, &garblers);
+    let sums = Sums::new(&party.workers, &party.me, masks, tested, seed, &garblers);
     for (&j, mu) in garblers.iter().zip(&sums.macs) {
         party.comms.send(j, Kind::EvaluatorProof.message().blocks(&[*mu]).done()).await?;
     }
@@ -61,7 +79,7 @@ pub(crate) async fn prove<C: Channel>(party: &mut Party<C>, masks: &Masks, teste
 /// A garbler: verifies the evaluator's proof, and only then answers.
 pub(crate) async fn answer<C: Channel>(party: &mut Party<C>, masks: &Masks, tested: &[Tested]) -> Result<(), Error> {
     let (digest, seed) = seed(party, tested);
-    let sums = Sums::new(&party.me, masks, tested, seed, &[PartyId::EVALUATOR]);
+    let sums = Sums::new(&party.workers, &party.me, masks, tested, seed, &[PartyId::EVALUATOR]);
     let proof = party.comms.recv_read(PartyId::EVALUATOR, Kind::EvaluatorProof, |r| r.block()).await?;
     if !bool::from(proof.ct_eq(&sums.own)) {
         // With more than two parties another garbler's rows or labels may have misled the evaluator.
@@ -108,18 +126,28 @@ pub(crate) struct Sums {
 }
 
 impl Sums {
-    pub(crate) fn new(me: &Me, masks: &Masks, tested: &[Tested], seed: Block, testers: &[PartyId]) -> Sums {
-        let mut sums = Sums { macs: vec![Block::ZERO; testers.len()], own: Block::ZERO };
-        let (mut prg, mut chi, mut buffer) = (Prg::new(seed), vec![Block::ZERO; STRETCH], Buffer::zeroed(STRETCH));
-        for t in tested {
-            for (place, at, count) in t.places.stretches(STRETCH) {
-                let (chi, buffer) = (&mut chi[..count], &mut buffer[..count]);
+    pub(crate) fn new(workers: &Workers, me: &Me, masks: &Masks, tested: &[Tested], seed: Block, testers: &[PartyId]) -> Sums {
+        let zero = || Sums { macs: vec![Block::ZERO; testers.len()], own: Block::ZERO };
+        let stretches: Vec<Cut<'_>> = tested.iter().flat_map(Tested::stretches).collect();
+        let mut prg = Prg::new(seed);
+        let batches = stretches.chunks(BATCH).map(|batch| {
+            let own = prg.clone();
+            prg = prg.skip(batch.iter().map(|cut| cut.count as u64).sum());
+            (own, batch)
+        });
+        let sums = workers.map(batches.collect(), |(mut prg, batch)| {
+            let (mut sums, mut chi, mut buffer) = (zero(), vec![Block::ZERO; STRETCH], Buffer::zeroed(STRETCH));
+            for cut in batch {
+                let (chi, buffer) = (&mut chi[..cut.count], &mut buffer[..cut.count]);
                 prg.fill(chi);
-                let stretch = Stretch::new(masks, &t.values, place, at, count);
-                sums.add(me, &stretch, testers, chi, buffer);
+                sums.add(me, &Stretch::new(masks, cut), testers, chi, buffer);
             }
-        }
-        sums
+            sums
+        });
+        sums.into_iter().fold(zero(), |mut total, sums| {
+            total.macs.iter_mut().zip(sums.macs).for_each(|(total, mac)| *total ^= mac);
+            Sums { own: total.own ^ sums.own, ..total }
+        })
     }
 
     fn add(&mut self, me: &Me, stretch: &Stretch<'_>, testers: &[PartyId], chi: &[Block], buffer: &mut [Block]) {
@@ -130,8 +158,8 @@ impl Sums {
             if k == 0 {
                 t.xor_assign(&lowest(buffer));
             }
-            if let Some(proofs) = stretch.values.proofs.get(k) {
-                vector::xor(buffer, &proofs[stretch.at..][..chi.len()]);
+            if let Some(proofs) = stretch.cut.values.proofs.get(k) {
+                vector::xor(buffer, &proofs[stretch.cut.at..][..chi.len()]);
             }
             self.macs[k] ^= gf128::inner_product(chi, buffer);
         }
@@ -149,12 +177,10 @@ fn lowest(macs: &[Block]) -> Bits {
     Bits::from_words(words, macs.len())
 }
 
-/// Some gates of one segment: their masks from `place` on, their masked values from `at` on.
+/// What some gates of one segment are tested by.
 struct Stretch<'a> {
     masks: &'a Masks,
-    values: &'a Evaluated,
-    place: usize,
-    at: usize,
+    cut: &'a Cut<'a>,
     /// Masked values of the left and right inputs and of the outputs.
     x: Bits,
     y: Bits,
@@ -162,14 +188,15 @@ struct Stretch<'a> {
 }
 
 impl<'a> Stretch<'a> {
-    fn new(masks: &'a Masks, values: &'a Evaluated, place: usize, at: usize, count: usize) -> Stretch<'a> {
-        let [x, y, z] = [&values.left, &values.right, &values.out].map(|bits| bits.slice(at, count));
-        Stretch { masks, values, place, at, x, y, z }
+    fn new(masks: &'a Masks, cut: &'a Cut<'a>) -> Stretch<'a> {
+        let values = cut.values;
+        let [x, y, z] = [&values.left, &values.right, &values.out].map(|bits| bits.slice(cut.at, cut.count));
+        Stretch { masks, cut, x, y, z }
     }
 
     /// Adds one column of `<l*> ^ x<l_b> ^ y<l_a>`.
     fn add_column(&self, column: usize, to: &mut [Block]) {
-        let of = |shares: &'a Shares| &shares.column(column)[self.place..][..self.x.len()];
+        let of = |shares: &'a Shares| &shares.column(column)[self.cut.place..][..self.cut.count];
         vector::xor(to, of(&self.masks.star));
         vector::xor_where(to, self.x.words(), of(&self.masks.right));
         vector::xor_where(to, self.y.words(), of(&self.masks.left));

@@ -8,7 +8,10 @@ use cotenant_cluster::{
 };
 use cotenant_core::{Channel, PartyId};
 use cotenant_mpc::{Check, Kind, Stats, batches, ot::CHUNK_ROWS};
-use std::num::NonZeroUsize;
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, Mutex},
+};
 
 /// One thread or three, by party: what is sent does not depend on it.
 fn threads(link: &impl Channel) -> NonZeroUsize {
@@ -28,6 +31,28 @@ fn right(n: usize, job: &Layered, seed: u64) -> Stats {
         stats = Some(cost);
     }
     stats.expect("there are parties")
+}
+
+/// Every message of every link, whoever computes on how many threads.
+#[test]
+fn what_is_sent_does_not_depend_on_threads() {
+    let sent = |threads: [usize; 2]| {
+        let links = Arc::new(Mutex::new([const { Vec::<Vec<u8>>::new() }; 2]));
+        let kept = links.clone();
+        let keep = move |m: Message, hands: &mut Hands| {
+            kept.lock().expect("one run at a time")[m.from.index()].push(m.body.clone());
+            hands.deliver(m);
+        };
+        let ends = run(2, keep, |l| {
+            let threads = NonZeroUsize::new(threads[l.me().index()]).expect("not 0");
+            Layered::new(1000, 70, 2).party(l, 8, threads)
+        });
+        assert!(ends.iter().all(Result::is_ok));
+        std::mem::take(&mut *links.lock().expect("one run at a time"))
+    };
+    let one = sent([1, 1]);
+    assert!(one.iter().all(|link| link.len() > 100));
+    assert!(sent([1, 3]) == one && sent([2, 1]) == one);
 }
 
 /// Strings of several chunks and pieces; more of both than a party sends before it reads.

@@ -3,11 +3,13 @@
 use super::*;
 use crate::{
     evaluate::{Evaluated, evaluate, follow},
+    workers::Workers,
     zero_test::{Sums, Tested},
 };
 use chacha20::ChaCha20Rng;
 use cotenant_circuit::{Builder, Lit};
 use rand_core::{Rng, SeedableRng};
+use std::num::NonZeroUsize;
 
 const HASH: Block = Block(5);
 const SEED: Block = Block(6);
@@ -158,7 +160,7 @@ impl Parties {
     fn sums(&self, p: usize, values: Evaluated) -> Sums {
         let tested = Tested { index: 0, places: self.places.clone(), inputs: Bits::default(), values };
         let testers: Vec<PartyId> = if p == 0 { self.me[0].others().collect() } else { vec![PartyId::EVALUATOR] };
-        Sums::new(&self.me[p], &self.masks[p], &[tested], SEED, &testers)
+        Sums::new(&Workers::new(NonZeroUsize::MIN), &self.me[p], &self.masks[p], &[tested], SEED, &testers)
     }
 
     /// Evaluates on random values; checks what comes out. The sums of the zero test of all parties.
