@@ -4,7 +4,7 @@
 
 use chacha20::ChaCha20Rng;
 use cotenant_core::{Block, Digest, PartyId};
-use cotenant_mpc::ot::{CHUNK_ROWS, Choices, OtFault, Pair, ReceiverSetup, SenderSetup, SoftReceiver, SoftSender, Width};
+use cotenant_mpc::ot::{CHUNK_ROWS, Choices, OtFault, Pair, ReceiverSetup, SenderSetup, SoftReceiver, SoftSender, Width, Workers};
 use rand_core::SeedableRng;
 use std::time::{Duration, Instant};
 
@@ -59,8 +59,8 @@ fn measure<const K: usize>() -> Result<(), OtFault> {
 
 fn set_up<const K: usize>(delta: Block, rng: &mut ChaCha20Rng) -> Result<(SoftReceiver<K>, SoftSender<K>), OtFault> {
     let pair = Pair { session: Digest([0; 32]), sender: PartyId::new(1), receiver: PartyId::new(0) };
-    let (receiver, points) = ReceiverSetup::start(pair, rng);
-    let (sender, choices) = SenderSetup::start(pair, delta, rng);
-    let (receiver, trees) = receiver.finish(&choices)?;
-    Ok((receiver, sender.finish(&points, &trees)?))
+    let (receiver, points) = ReceiverSetup::start(pair, &Workers::ONE, rng);
+    let (sender, choices) = SenderSetup::start(pair, delta, &Workers::ONE, rng);
+    let (receiver, trees) = receiver.finish(&choices, &Workers::ONE)?;
+    Ok((receiver, sender.finish(&points, &trees, &Workers::ONE)?))
 }

@@ -217,8 +217,8 @@ impl CotLinks {
         for peer in party.me.others() {
             let ours = Pair { session: party.session, sender: party.id(), receiver: peer };
             let theirs = Pair { session: party.session, sender: peer, receiver: party.id() };
-            let (sender, choices) = SenderSetup::start(ours, party.me.delta(), &mut party.rng);
-            let (receiver, points) = ReceiverSetup::start(theirs, &mut party.rng);
+            let (sender, choices) = SenderSetup::start(ours, party.me.delta(), &party.workers, &mut party.rng);
+            let (receiver, points) = ReceiverSetup::start(theirs, &party.workers, &mut party.rng);
             party.comms.send(peer, Kind::BaseOtChoice.message().bytes(&choices).done()).await?;
             party.comms.send(peer, Kind::BaseOtSend.message().bytes(&points).done()).await?;
             started.push((peer, sender, receiver));
@@ -227,14 +227,14 @@ impl CotLinks {
         for (peer, sender, receiver) in started {
             let choices = party.comms.recv(peer, Kind::BaseOtChoice).await?;
             let points = party.comms.recv(peer, Kind::BaseOtSend).await?;
-            let (receiver, trees) = receiver.finish(choices.body()).map_err(|e| party.comms.blame(peer, failed(e)))?;
+            let (receiver, trees) = receiver.finish(choices.body(), &party.workers).map_err(|e| party.comms.blame(peer, failed(e)))?;
             party.comms.send(peer, Kind::Trees.message().bytes(&trees).done()).await?;
             half.push((peer, sender, points, receiver));
         }
         let mut links = CotLinks { peers: Vec::new(), scratch: Scratch::new(PLANES) };
         for (peer, sender, points, receiver) in half {
             let trees = party.comms.recv(peer, Kind::Trees).await?;
-            let sender = sender.finish(points.body(), trees.body()).map_err(|e| party.comms.blame(peer, failed(e)))?;
+            let sender = sender.finish(points.body(), trees.body(), &party.workers).map_err(|e| party.comms.blame(peer, failed(e)))?;
             links.peers.push(Link { peer, receiver, sender });
         }
         if party.n() > 2 {

@@ -7,9 +7,12 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use std::{num::NonZeroUsize, sync::Mutex};
 
 /// The threads of one session; with one, everything runs on the caller's.
-pub(crate) struct Workers(Option<rayon::ThreadPool>);
+pub struct Workers(Option<rayon::ThreadPool>);
 
 impl Workers {
+    /// The caller's thread alone.
+    pub const ONE: Workers = Workers(None);
+
     /// As many, or one if the system refuses.
     pub(crate) fn new(threads: NonZeroUsize) -> Workers {
         let build = || rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build().ok();

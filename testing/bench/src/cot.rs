@@ -16,7 +16,7 @@ use cotenant_core::{
     buffer::Buffer,
     codec::{BadFormat, Reader, Writer},
 };
-use cotenant_mpc::ot::{CHUNK_ROWS, Choices, OtFault, Pair, ReceiverSetup, SenderSetup, SoftReceiver, SoftSender, Width};
+use cotenant_mpc::ot::{CHUNK_ROWS, Choices, OtFault, Pair, ReceiverSetup, SenderSetup, SoftReceiver, SoftSender, Width, Workers};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 use zeroize::Zeroizing;
@@ -122,18 +122,18 @@ async fn measure<const K: usize, C: Channel>(lane: C, mut rng: ChaCha20Rng, batc
     let started = Instant::now();
     let (set_up, sent_before);
     if receives {
-        let (setup, points) = ReceiverSetup::start(pair, &mut rng);
+        let (setup, points) = ReceiverSetup::start(pair, &Workers::ONE, &mut rng);
         link.send(points).await?;
-        let (receiver, trees) = setup.finish::<K>(&link.recv().await?)?;
+        let (receiver, trees) = setup.finish::<K>(&link.recv().await?, &Workers::ONE)?;
         link.send(trees).await?;
         (set_up, sent_before) = (Instant::now(), link.sent);
         receive(receiver, &mut link, &mut rng, batches * BATCH / CHUNK_ROWS).await?;
     } else {
         let delta = Block(Block::random(&mut rng).0 | 1);
-        let (setup, choices) = SenderSetup::start(pair, delta, &mut rng);
+        let (setup, choices) = SenderSetup::start(pair, delta, &Workers::ONE, &mut rng);
         link.send(choices).await?;
         let points = link.recv().await?;
-        let sender = setup.finish::<K>(&points, &link.recv().await?)?;
+        let sender = setup.finish::<K>(&points, &link.recv().await?, &Workers::ONE)?;
         (set_up, sent_before) = (Instant::now(), link.sent);
         send(sender, delta, &mut link, batches * BATCH / CHUNK_ROWS).await?;
     }

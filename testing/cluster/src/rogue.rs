@@ -18,7 +18,7 @@ use cotenant_core::{
 };
 use cotenant_mpc::{
     Kind,
-    ot::{Checked, Choices, Chunk, CotReceiver, CotSender, K, Pair, ReceiverSetup, SenderSetup, Width},
+    ot::{Checked, Choices, Chunk, CotReceiver, CotSender, K, Pair, ReceiverSetup, SenderSetup, Width, Workers},
 };
 use rand_core::{Rng, SeedableRng};
 
@@ -104,16 +104,16 @@ impl Rogue {
     async fn pair(&mut self, id: PartyId, delta: Block) -> Option<()> {
         let me = self.link.me();
         let pair = |sender, receiver| Pair { session: self.session, sender, receiver };
-        let (sender, choices) = SenderSetup::start(pair(me, id), delta, &mut self.rng);
-        let (receiver, points) = ReceiverSetup::start(pair(id, me), &mut self.rng);
+        let (sender, choices) = SenderSetup::start(pair(me, id), delta, &Workers::ONE, &mut self.rng);
+        let (receiver, points) = ReceiverSetup::start(pair(id, me), &Workers::ONE, &mut self.rng);
         self.send(id, message(Kind::BaseOtChoice).bytes(&choices)).await?;
         self.send(id, message(Kind::BaseOtSend).bytes(&points)).await?;
         let choices = recv(&mut self.link, id, Kind::BaseOtChoice).await?;
         let points = recv(&mut self.link, id, Kind::BaseOtSend).await?;
-        let (receiver, trees) = receiver.finish(&choices).ok()?;
+        let (receiver, trees) = receiver.finish(&choices, &Workers::ONE).ok()?;
         self.send(id, message(Kind::Trees).bytes(&trees)).await?;
         let trees = recv(&mut self.link, id, Kind::Trees).await?;
-        self.peers.push(Peer { id, receiver, sender: sender.finish(&points, &trees).ok()? });
+        self.peers.push(Peer { id, receiver, sender: sender.finish(&points, &trees, &Workers::ONE).ok()? });
         Some(())
     }
 

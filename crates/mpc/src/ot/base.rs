@@ -13,7 +13,7 @@
 //! Doubled points are encoded many at once for the price of one square root, so every scalar is kept as its half, and what is encoded is twice a point.
 
 use super::{KAPPA, OtFault, Pair};
-use cotenant_core::codec::Reader;
+use crate::workers::Workers;
 use cotenant_core::{Block, Domain};
 use curve25519_dalek::ristretto::CompressedRistretto;
 use curve25519_dalek::{RistrettoPoint, Scalar};
@@ -31,31 +31,27 @@ pub(super) struct BaseSender {
 
 impl BaseSender {
     /// With its message: A of every index.
-    pub(super) fn start(pair: Pair, rng: &mut impl CryptoRng) -> (BaseSender, Vec<u8>) {
+    pub(super) fn start(pair: Pair, workers: &Workers, rng: &mut impl CryptoRng) -> (BaseSender, Vec<u8>) {
         let halves = Zeroizing::new((0..KAPPA).map(|_| Scalar::random(rng)).collect::<Vec<_>>());
-        let points: Vec<RistrettoPoint> = halves.iter().map(RistrettoPoint::mul_base).collect();
+        let points = workers.map(halves.iter().collect(), RistrettoPoint::mul_base);
         let message: Vec<u8> = encode_doubles(&points).as_flattened().to_vec();
         (BaseSender { pair, halves, message: message.clone() }, message)
     }
 
     /// Both keys of every index, given the receiver's message.
-    pub(super) fn finish(self, choices: &[u8]) -> Result<Zeroizing<Vec<[Block; 2]>>, OtFault> {
-        let mut theirs = Reader::new(choices);
-        let mut points = Zeroizing::new(Vec::with_capacity(2 * KAPPA));
-        let mut encodings = Vec::with_capacity(KAPPA);
-        for (index, half) in self.halves.iter().enumerate() {
-            let encoded = theirs.bytes(64)?;
-            let (r0, r1) = encoded.split_at(32);
-            for (b, r, other) in [(0, r0, r1), (1, r1, r0)] {
-                points.push(half * (decode(r)? + hash_to_group(&self.pair, index, b, other)));
-            }
-            encodings.push(encoded);
-        }
-        theirs.end()?;
-        let shared = encode_doubles(&points);
+    pub(super) fn finish(self, choices: &[u8], workers: &Workers) -> Result<Zeroizing<Vec<[Block; 2]>>, OtFault> {
+        let encodings = encodings::<64>(choices)?;
+        let both = |(index, half): (usize, &Scalar)| {
+            let (r0, r1) = encodings[index].split_at(32);
+            let point = |b, r, other| decode(r).map(|r| half * (r + hash_to_group(&self.pair, index, b, other)));
+            Ok([point(0, r0, r1)?, point(1, r1, r0)?])
+        };
+        let points = workers.map(self.halves.iter().enumerate().collect(), both);
+        let points = Zeroizing::new(points.into_iter().collect::<Result<Vec<_>, OtFault>>()?);
+        let shared = encode_doubles(points.as_flattened());
         let own_key = |index: usize, b: usize| {
             let a = &self.message[32 * index..][..32];
-            key(&self.pair, index, a, encodings[index], b as u8, &shared[2 * index + b])
+            key(&self.pair, index, a, &encodings[index], b as u8, &shared[2 * index + b])
         };
         Ok(Zeroizing::new((0..KAPPA).map(|index| [own_key(index, 0), own_key(index, 1)]).collect()))
     }
@@ -72,36 +68,43 @@ pub(super) struct BaseReceiver {
 
 impl BaseReceiver {
     /// With its message: (R_0, R_1) of every index, whose choice is bit `index` of `choices`.
-    pub(super) fn start(pair: Pair, choices: Block, rng: &mut impl CryptoRng) -> (BaseReceiver, Vec<u8>) {
+    pub(super) fn start(pair: Pair, choices: Block, workers: &Workers, rng: &mut impl CryptoRng) -> (BaseReceiver, Vec<u8>) {
         let halves = Zeroizing::new((0..KAPPA).map(|_| Scalar::random(rng)).collect::<Vec<_>>());
-        let others: Vec<RistrettoPoint> = (0..KAPPA).map(|_| RistrettoPoint::random(rng)).collect();
+        let mut uniform = [[0; 64]; KAPPA];
+        uniform.iter_mut().for_each(|bytes| rng.fill_bytes(bytes));
+        let others = encode_doubles(&workers.map(uniform.iter().collect(), RistrettoPoint::from_uniform_bytes));
+        let own = |((index, half), other): ((usize, &Scalar), &[u8; 32])| {
+            let hashed = hash_to_group(&pair, index, choices.bit(index) as u8, other);
+            (RistrettoPoint::mul_base(&(half + half)) - hashed).compress().0
+        };
+        let own = workers.map(halves.iter().enumerate().zip(others.iter()).collect(), own);
         let mut message = Vec::with_capacity(KAPPA * 64);
-        for ((index, half), other) in halves.iter().enumerate().zip(encode_doubles(&others).iter()) {
-            let choice = choices.bit(index);
-            let own = (RistrettoPoint::mul_base(&(half + half)) - hash_to_group(&pair, index, choice as u8, other)).compress().0;
+        for ((index, own), other) in own.iter().enumerate().zip(others.iter()) {
             for b in [false, true] {
-                message.extend(
-                    other.iter().zip(&own).map(|(other, own)| u8::conditional_select(other, own, Choice::from(u8::from(b == choice)))),
-                );
+                let chosen = Choice::from(u8::from(b == choices.bit(index)));
+                message.extend(other.iter().zip(own).map(|(other, own)| u8::conditional_select(other, own, chosen)));
             }
         }
         (BaseReceiver { pair, choices: Zeroizing::new(choices), halves, message: message.clone() }, message)
     }
 
     /// The chosen key of every index, given the sender's message.
-    pub(super) fn finish(self, points: &[u8]) -> Result<Zeroizing<Vec<Block>>, OtFault> {
-        let mut theirs = Reader::new(points);
-        let mut shared = Zeroizing::new(Vec::with_capacity(KAPPA));
-        for half in self.halves.iter() {
-            shared.push(half * decode(theirs.bytes(32)?)?);
-        }
-        theirs.end()?;
+    pub(super) fn finish(self, points: &[u8], workers: &Workers) -> Result<Zeroizing<Vec<Block>>, OtFault> {
+        let encodings = encodings::<32>(points)?;
+        let shared = workers.map(self.halves.iter().zip(encodings).collect(), |(half, a)| Ok(half * decode(a)?));
+        let shared = Zeroizing::new(shared.into_iter().collect::<Result<Vec<_>, OtFault>>()?);
         let own_key = |(index, shared): (usize, &[u8; 32])| {
             let (a, r) = (&points[32 * index..][..32], &self.message[64 * index..][..64]);
             key(&self.pair, index, a, r, self.choices.bit(index) as u8, shared)
         };
         Ok(Zeroizing::new(encode_doubles(&shared).iter().enumerate().map(own_key).collect()))
     }
+}
+
+/// What the other party sent for every index, `N` bytes each.
+fn encodings<const N: usize>(message: &[u8]) -> Result<&[[u8; N]], OtFault> {
+    let (encodings, rest) = message.as_chunks();
+    if encodings.len() == KAPPA && rest.is_empty() { Ok(encodings) } else { Err(OtFault::Format) }
 }
 
 /// The encodings of twice each point.
@@ -139,10 +142,10 @@ mod tests {
     /// Base OTs in which each side believes in a pair of its own and an attacker changes both messages.
     fn run(choices: Block, pairs: [Pair; 2], attack: impl Fn(&mut Vec<u8>, &mut Vec<u8>)) -> Result<Keys, OtFault> {
         let rng = &mut rng(5);
-        let (sender, mut points) = BaseSender::start(pairs[0], rng);
-        let (receiver, mut chosen) = BaseReceiver::start(pairs[1], choices, rng);
+        let (sender, mut points) = BaseSender::start(pairs[0], &ONE, rng);
+        let (receiver, mut chosen) = BaseReceiver::start(pairs[1], choices, &ONE, rng);
         attack(&mut points, &mut chosen);
-        Ok((sender.finish(&chosen)?, receiver.finish(&points)?))
+        Ok((sender.finish(&chosen, &ONE)?, receiver.finish(&points, &ONE)?))
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! What the tests of this folder share: seeded randomness, pairs, set-up parties.
 
 use super::{OtFault, Pair, ReceiverSetup, SenderSetup, SoftReceiver, SoftSender, tree};
+use crate::workers::Workers;
 use chacha20::ChaCha20Rng;
 use cotenant_core::{Block, Digest, PartyId};
 use rand_core::SeedableRng;
 use zeroize::Zeroizing;
+
+/// No threads but the test's own.
+pub(super) const ONE: Workers = Workers::ONE;
 
 pub(super) fn rng(seed: u64) -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(seed)
@@ -23,10 +27,10 @@ pub(super) fn other_pairs() -> [Pair; 3] {
 /// Both parties after a whole set-up by messages.
 pub(super) fn set_up<const K: usize>(delta: Block, seed: u64) -> Result<(SoftReceiver<K>, SoftSender<K>), OtFault> {
     let rng = &mut rng(seed);
-    let (receiver, points) = ReceiverSetup::start(pair(), rng);
-    let (sender, choices) = SenderSetup::start(pair(), delta, rng);
-    let (receiver, trees) = receiver.finish(&choices)?;
-    Ok((receiver, sender.finish(&points, &trees)?))
+    let (receiver, points) = ReceiverSetup::start(pair(), &ONE, rng);
+    let (sender, choices) = SenderSetup::start(pair(), delta, &ONE, rng);
+    let (receiver, trees) = receiver.finish(&choices, &ONE)?;
+    Ok((receiver, sender.finish(&points, &trees, &ONE)?))
 }
 
 /// Keys as base OTs give them: both of every index, and the one that `delta` chooses.

@@ -57,6 +57,7 @@ use cotenant_core::domain::Hasher;
 use cotenant_core::{Digest, PartyId, codec::BadFormat};
 use std::fmt;
 
+pub use crate::workers::Workers;
 pub use check::{Checked, Received, Sent};
 pub use extension::{CHUNK_ROWS, Choices, Chunk, SoftReceiver, SoftSender, Width};
 pub use setup::{ReceiverSetup, SenderSetup};

@@ -2,6 +2,7 @@
 
 use super::base::{BaseReceiver, BaseSender};
 use super::{OtFault, Pair, SoftReceiver, SoftSender, tree};
+use crate::workers::Workers;
 use cotenant_core::Block;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
@@ -14,8 +15,8 @@ pub struct ReceiverSetup {
 
 impl ReceiverSetup {
     /// With the message "points" for the COT sender.
-    pub fn start(pair: Pair, rng: &mut impl CryptoRng) -> (ReceiverSetup, Vec<u8>) {
-        let (base, points) = BaseSender::start(pair, rng);
+    pub fn start(pair: Pair, workers: &Workers, rng: &mut impl CryptoRng) -> (ReceiverSetup, Vec<u8>) {
+        let (base, points) = BaseSender::start(pair, workers, rng);
         (ReceiverSetup { pair, base }, points)
     }
 
@@ -23,8 +24,8 @@ impl ReceiverSetup {
     ///
     /// # Errors
     /// [`OtFault::Format`], [`OtFault::Point`]: the sender's fault.
-    pub fn finish<const K: usize>(self, choices: &[u8]) -> Result<(SoftReceiver<K>, Vec<u8>), OtFault> {
-        let keys = self.base.finish(choices)?;
+    pub fn finish<const K: usize>(self, choices: &[u8], workers: &Workers) -> Result<(SoftReceiver<K>, Vec<u8>), OtFault> {
+        let keys = self.base.finish(choices, workers)?;
         let (leaves, trees) = tree::make::<K>(&self.pair, &keys);
         Ok((SoftReceiver::new(self.pair, &leaves), trees))
     }
@@ -39,8 +40,8 @@ pub struct SenderSetup {
 
 impl SenderSetup {
     /// With the message "choices" for the COT receiver. `delta` is this party's global key, the same towards all its peers.
-    pub fn start(pair: Pair, delta: Block, rng: &mut impl CryptoRng) -> (SenderSetup, Vec<u8>) {
-        let (base, choices) = BaseReceiver::start(pair, delta, rng);
+    pub fn start(pair: Pair, delta: Block, workers: &Workers, rng: &mut impl CryptoRng) -> (SenderSetup, Vec<u8>) {
+        let (base, choices) = BaseReceiver::start(pair, delta, workers, rng);
         (SenderSetup { pair, delta: Zeroizing::new(delta), base }, choices)
     }
 
@@ -48,8 +49,8 @@ impl SenderSetup {
     ///
     /// # Errors
     /// [`OtFault::Format`], [`OtFault::Point`], [`OtFault::TreeCheck`]: the receiver's fault.
-    pub fn finish<const K: usize>(self, points: &[u8], trees: &[u8]) -> Result<SoftSender<K>, OtFault> {
-        let keys = self.base.finish(points)?;
+    pub fn finish<const K: usize>(self, points: &[u8], trees: &[u8], workers: &Workers) -> Result<SoftSender<K>, OtFault> {
+        let keys = self.base.finish(points, workers)?;
         let leaves = tree::open::<K>(&self.pair, *self.delta, &keys, trees)?;
         Ok(SoftSender::new(self.pair, *self.delta, &leaves))
     }
@@ -63,14 +64,14 @@ mod tests {
     /// A whole set-up in which `attack` changes one of the three messages: 0 points, 1 choices, 2 trees.
     fn run(attacked: usize, attack: impl Fn(&mut Vec<u8>)) -> Result<(), OtFault> {
         let rng = &mut rng(1);
-        let (receiver, mut points) = ReceiverSetup::start(pair(), rng);
-        let (sender, mut choices) = SenderSetup::start(pair(), Block::random(rng), rng);
+        let (receiver, mut points) = ReceiverSetup::start(pair(), &ONE, rng);
+        let (sender, mut choices) = SenderSetup::start(pair(), Block::random(rng), &ONE, rng);
         [&mut points, &mut choices].into_iter().enumerate().filter(|(i, _)| *i == attacked).for_each(|(_, m)| attack(m));
-        let (_, mut trees) = receiver.finish::<4>(&choices)?;
+        let (_, mut trees) = receiver.finish::<4>(&choices, &ONE)?;
         if attacked == 2 {
             attack(&mut trees);
         }
-        sender.finish::<4>(&points, &trees).map(|_| ())
+        sender.finish::<4>(&points, &trees, &ONE).map(|_| ())
     }
 
     #[test]
