@@ -22,6 +22,7 @@ use cotenant_core::{
     buffer::Buffer,
     hash::{Tmmo, TweakUse, tweak},
 };
+use std::ops::Range;
 use zeroize::Zeroizing;
 
 /// Masked values of a segment's ANDs in order of their places, not yet authenticated.
@@ -39,8 +40,30 @@ impl Evaluated {
     }
 }
 
-/// The evaluator's walk. The outputs get masked values and labels, which nobody may use before they are authenticated.
-pub(crate) fn evaluate(me: &Me, hash: &Tmmo, garbled: &Garbled, masks: &Masks, wires: &mut Wires) -> Evaluated {
+/// What a walk finds out.
+pub(crate) struct Walked {
+    pub(crate) values: Evaluated,
+    /// Masked values of the outputs, and at the evaluator the active labels of each, which nobody may use before they are authenticated.
+    outputs: Bits,
+    labels: Zeroizing<Vec<Block>>,
+}
+
+impl Walked {
+    /// Gives the outputs what was found; the rest.
+    pub(crate) fn end(self, outputs: Range<u32>, wires: &mut Wires) -> Evaluated {
+        let width = self.labels.len() / self.outputs.len().max(1);
+        for (k, w) in outputs.enumerate() {
+            wires.set_value(w, self.outputs.get(k));
+            if width > 0 {
+                wires.set_labels(w, &self.labels[k * width..][..width]);
+            }
+        }
+        self.values
+    }
+}
+
+/// The evaluator's walk.
+pub(crate) fn evaluate(me: &Me, hash: &Tmmo, garbled: &Garbled, masks: &Masks, wires: &Wires) -> Walked {
     let circuit = &garbled.planned.circuit;
     let mut walk = Evaluator::new(me, hash, garbled, masks);
     for (slot, &w) in garbled.planned.inputs.iter().enumerate() {
@@ -50,18 +73,16 @@ pub(crate) fn evaluate(me: &Me, hash: &Tmmo, garbled: &Garbled, masks: &Masks, w
         walk.labels.iter_mut().for_each(|labels| labels.xors(run.xors));
         walk.run(run.ands);
     }
-    let mut active = Zeroizing::new(vec![Block::ZERO; walk.labels.len()]);
-    for (w, output) in garbled.planned.outputs.clone().zip(circuit.outputs()) {
-        let label = |labels: &Slots<Block>| match *output {
-            // a negation is in the mask, so it changes neither masked value nor label; those of a constant are 0
-            Output::Slot { slot, .. } => labels.get(slot),
-            Output::Const(_) => Block::ZERO,
-        };
-        active.iter_mut().zip(&walk.labels).for_each(|(a, labels)| *a = label(labels));
-        wires.set_value(w, active[0].lsb());
-        wires.set_labels(w, &active);
-    }
-    walk.evaluated
+    let active = |output: &Output, labels: &Slots<Block>| match *output {
+        // a negation is in the mask, so it changes neither masked value nor label; those of a constant are 0
+        Output::Slot { slot, .. } => labels.get(slot),
+        Output::Const(_) => Block::ZERO,
+    };
+    let outputs = circuit.outputs();
+    let mut labels = Zeroizing::new(Vec::with_capacity(outputs.len() * walk.labels.len()));
+    labels.extend(outputs.iter().flat_map(|output| walk.labels.iter().map(move |labels| active(output, labels))));
+    let outputs = labels.iter().step_by(walk.labels.len()).map(|of_p2| of_p2.lsb()).collect();
+    Walked { values: walk.evaluated, outputs, labels }
 }
 
 /// The evaluator on its way through a circuit.
@@ -217,8 +238,8 @@ fn rows(sent: &[Block], garblers: usize, from: usize, count: usize) -> impl Iter
     sent[from * per_gate..][..count * per_gate].chunks_exact(per_gate)
 }
 
-/// A garbler's walk: the masked values inside the segment, from those of its inputs and of its ANDs' outputs. The outputs get theirs.
-pub(crate) fn follow(garbled: &Garbled, wires: &mut Wires, out: Bits) -> Evaluated {
+/// A garbler's walk: the masked values inside the segment, from those of its inputs and of its ANDs' outputs.
+pub(crate) fn follow(garbled: &Garbled, wires: &Wires, out: Bits) -> Walked {
     let circuit = &garbled.planned.circuit;
     let mut values: Slots<bool> = Slots::new(circuit);
     for (slot, &w) in garbled.planned.inputs.iter().enumerate() {
@@ -240,8 +261,6 @@ pub(crate) fn follow(garbled: &Garbled, wires: &mut Wires, out: Bits) -> Evaluat
             e.right.set_word(piece.at, count, y);
         }
     }
-    for (w, output) in garbled.planned.outputs.clone().zip(circuit.outputs()) {
-        wires.set_value(w, matches!(*output, Output::Slot { slot, .. } if values.get(slot)));
-    }
-    e
+    let outputs = circuit.outputs().iter().map(|output| matches!(*output, Output::Slot { slot, .. } if values.get(slot))).collect();
+    Walked { values: e, outputs, labels: Zeroizing::default() }
 }

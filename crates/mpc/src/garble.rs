@@ -18,18 +18,20 @@
 //!
 //! A wire that is public at run time has mask 0, so a gate with a public input needs no triple, and one with two needs no mask either.
 
+mod messages;
+
+use messages::STRETCH;
+pub(crate) use messages::{receive_tables, walk};
+
 use crate::{
-    kind::Kind,
-    party::Party,
     shares::{Me, Shares},
     slots::Slots,
     wires::Wires,
 };
 use cotenant_circuit::{AndKind, Circuit, Gate, Output, RUN};
 use cotenant_core::{
-    Bits, Block, Channel, PartyId, block,
+    Bits, Block, PartyId, block,
     buffer::Buffer,
-    codec::{BadFormat, Reader},
     hash::{Tmmo, TweakUse, tweak},
 };
 use std::{
@@ -37,9 +39,6 @@ use std::{
     sync::Arc,
 };
 use zeroize::{DefaultIsZeroes, Zeroizing};
-
-/// A message of tables ends with the run that fills this many gates.
-pub(crate) const STRETCH: usize = 2048;
 
 /// A circuit in the plan and where it is wired.
 pub(crate) struct Planned {
@@ -256,75 +255,6 @@ fn mask_ands(circuit: &Circuit, mut cursor: Cursor, one: Pair, slots: &mut Slots
     }
 }
 
-/// The garbler's walk: labels through the circuit, rows to the evaluator stretch by stretch.
-pub(crate) async fn send_tables<C: Channel>(
-    party: &mut Party<C>,
-    planned: &Planned,
-    places: &Places,
-    masks: &Masks,
-    wires: &mut Wires,
-    tweaks: u64,
-) -> Result<(), crate::Error> {
-    let circuit = planned.circuit.clone();
-    let mut walk = Garbler::new(&party.me, &party.hash, &circuit, places, masks, tweaks);
-    for (slot, &w) in planned.inputs.iter().enumerate() {
-        walk.labels.set(slot, wires.labels(w)[0]);
-    }
-    let sends_b = walk.me.id() == PartyId::new(1);
-    let mut gates = Stretches::new(&circuit);
-    let mut message = gates.message(party.me.n());
-    for run in circuit.runs() {
-        walk.labels.xors(run.xors);
-        walk.run(run.ands, &mut message);
-        if gates.ends_with(run.ands.len()) {
-            let b = walk.take_b();
-            if sends_b {
-                message.extend(b.to_packed());
-            }
-            party.comms.send(PartyId::EVALUATOR, std::mem::replace(&mut message, gates.message(party.me.n()))).await?;
-        }
-    }
-    for (w, output) in planned.outputs.clone().zip(circuit.outputs()) {
-        let label = match *output {
-            Output::Slot { slot, .. } => walk.labels.get(slot),
-            Output::Const(_) => Block::ZERO,
-        };
-        wires.set_labels(w, &[label]);
-    }
-    Ok(())
-}
-
-/// Cuts a segment's gates into messages: of whole runs, each of [`STRETCH`] gates or up to a run more, but for the last.
-struct Stretches {
-    left: usize,
-    gates: usize,
-}
-
-impl Stretches {
-    fn new(circuit: &Circuit) -> Stretches {
-        Stretches { left: circuit.stats().ands(), gates: 0 }
-    }
-
-    /// Whether a message ends after a run of so many gates.
-    fn ends_with(&mut self, ands: usize) -> bool {
-        self.left -= ands;
-        self.gates += ands;
-        let ends = ands > 0 && (self.gates >= STRETCH || self.left == 0);
-        if ends {
-            self.gates = 0;
-        }
-        ends
-    }
-
-    /// An empty message with room for the next stretch.
-    fn message(&self, n: usize) -> Vec<u8> {
-        let gates = self.left.min(STRETCH + RUN);
-        let mut message = Vec::with_capacity(1 + gates * 16 * rows_per_gate(n) + gates.div_ceil(8));
-        message.push(Kind::Tables as u8);
-        message
-    }
-}
-
 /// A garbler on its way through a circuit.
 struct Garbler<'a> {
     me: &'a Me,
@@ -453,32 +383,6 @@ impl<'a> Garbler<'a> {
             rows[2 + 3 * k..][..3].copy_from_slice(&[a0 ^ a1 ^ right, b0 ^ b1 ^ left, a0 ^ b0 ^ star]);
         }
     }
-}
-
-/// The evaluator's side of [`send_tables`]: receives one garbler's rows.
-pub(crate) async fn receive_tables<C: Channel>(
-    party: &mut Party<C>,
-    circuit: &Circuit,
-    from: PartyId,
-    rows: &mut [Block],
-) -> Result<Bits, crate::Error> {
-    let per_gate = rows_per_gate(party.n());
-    let sends_b = from == PartyId::new(1);
-    let mut all = Bits::default();
-    let (mut done, mut gates, mut stretches) = (0, 0, Stretches::new(circuit));
-    for run in circuit.runs() {
-        gates += run.ands.len();
-        if stretches.ends_with(run.ands.len()) {
-            let rows = bytemuck::cast_slice_mut(&mut rows[done * per_gate..][..gates * per_gate]);
-            let read = |r: &mut Reader<'_>| -> Result<_, BadFormat> {
-                rows.copy_from_slice(r.bytes(rows.len())?);
-                if sends_b { r.bits(gates) } else { Ok(Bits::default()) }
-            };
-            all.extend(&party.comms.recv_read(from, Kind::Tables, read).await?);
-            done += std::mem::take(&mut gates);
-        }
-    }
-    Ok(all)
 }
 
 #[cfg(test)]

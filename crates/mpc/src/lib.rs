@@ -31,6 +31,7 @@ mod slots;
 mod stats;
 mod tables;
 mod triple;
+mod waves;
 mod wires;
 mod workers;
 mod zero_test;

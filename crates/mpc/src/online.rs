@@ -4,14 +4,16 @@ use crate::{
     coin::Step,
     engine::{Given, Input, Online, Segment, Source, Tag},
     error::{Check, Error, Misuse},
-    evaluate::{evaluate, follow},
+    evaluate::{Walked, evaluate, follow},
     garble::{Garbled, Masks},
     kind::Kind,
     open::{open, open_to},
     party::Party,
     shares::Shares,
     stats::Stats,
+    waves::waves,
     wires::{Verified, Wires},
+    workers::Workers,
     zero_test::{self, Tested},
 };
 use cotenant_core::{Bits, Block, Channel, Digest, Domain, PartyId};
@@ -336,7 +338,8 @@ async fn evaluate_all<C: Channel>(tag: Tag, party: &mut Party<C>, live: &mut Liv
     let verified = garbled.iter().map(|(_, g)| Verified::new(tag, g.planned.outputs.clone())).collect();
     let Live { wires, masks, .. } = live;
     if party.me.is_evaluator() {
-        let tested = evaluate_in_order(party, wires, masks, garbled);
+        let Party { me, hash, workers, .. } = &*party;
+        let tested = walk_all(workers, wires, garbled, |wires, turn| evaluate(me, hash, &turn.garbled, masks, wires));
         let mut all = Bits::default();
         tested.iter().for_each(|t| all.extend(&t.values.out));
         // Two hashes of two blocks a gate, for each ordered pair of garblers and each garbler itself.
@@ -346,7 +349,9 @@ async fn evaluate_all<C: Channel>(tag: Tag, party: &mut Party<C>, live: &mut Liv
     } else {
         let ands = garbled.iter().map(|(_, g)| g.places.len()).sum();
         let all = party.comms.recv_read(PartyId::EVALUATOR, Kind::Lambda, |r| r.bits(ands)).await?;
-        zero_test::answer(party, masks, &follow_in_order(wires, garbled, &all)).await?;
+        let out = |turn: &Turn| all.slice(turn.at, turn.garbled.places.len());
+        let tested = walk_all(&party.workers, wires, garbled, |wires, turn| follow(&turn.garbled, wires, out(turn)));
+        zero_test::answer(party, masks, &tested).await?;
     }
     Ok(verified)
 }
@@ -367,24 +372,36 @@ fn take(tag: Tag, live: &mut Live, segments: Vec<Segment>) -> Result<Vec<(usize,
     Ok(indices.into_iter().map(|index| (index, live.garbled[index].take().expect("looked at above"))).collect())
 }
 
-/// The evaluator's walks.
-fn evaluate_in_order<C: Channel>(party: &Party<C>, wires: &mut Wires, masks: &Masks, garbled: Vec<(usize, Garbled)>) -> Vec<Tested> {
-    let one = |(index, g): (usize, Garbled)| {
-        let inputs = masked_inputs(wires, &g);
-        Tested { index, inputs, values: evaluate(&party.me, &party.hash, &g, masks, wires), places: g.places }
-    };
-    garbled.into_iter().map(one).collect()
+/// A segment whose turn it is to be walked.
+struct Turn {
+    index: usize,
+    garbled: Garbled,
+    /// The number of its first AND among those of all segments.
+    at: usize,
 }
 
-/// A garbler's walks, with the evaluator's masked values of the ANDs of all segments.
-fn follow_in_order(wires: &mut Wires, garbled: Vec<(usize, Garbled)>, all: &Bits) -> Vec<Tested> {
-    let mut at = 0;
-    let one = |(index, g): (usize, Garbled)| {
-        let (inputs, out) = (masked_inputs(wires, &g), all.slice(at, g.places.len()));
-        at += out.len();
-        Tested { index, inputs, values: follow(&g, wires, out), places: g.places }
-    };
-    garbled.into_iter().map(one).collect()
+/// Walks segments, those side by side that do not wait for each other.
+fn walk_all(
+    workers: &Workers,
+    wires: &mut Wires,
+    garbled: Vec<(usize, Garbled)>,
+    walk: impl Fn(&Wires, &Turn) -> Walked + Sync,
+) -> Vec<Tested> {
+    let starts = garbled.iter().scan(0, |end, (_, g)| Some(std::mem::replace(end, *end + g.places.len()))).collect::<Vec<_>>();
+    let turns = garbled.into_iter().zip(starts).map(|((index, garbled), at)| Turn { index, garbled, at }).collect();
+    let mut all = Vec::new();
+    for wave in waves(turns, workers.width(), |turn: &Turn| &turn.garbled.planned) {
+        let given: &Wires = wires;
+        let walked = workers.map(wave, |turn| {
+            let (inputs, walked) = (masked_inputs(given, &turn.garbled), walk(given, &turn));
+            let Garbled { planned, places, .. } = turn.garbled;
+            (turn.index, places, inputs, planned.outputs, walked)
+        });
+        for (index, places, inputs, outputs, walked) in walked {
+            all.push(Tested { index, places, inputs, values: walked.end(outputs, wires) });
+        }
+    }
+    all
 }
 
 fn masked_inputs(wires: &Wires, garbled: &Garbled) -> Bits {

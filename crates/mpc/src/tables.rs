@@ -5,9 +5,10 @@ use crate::{
     garble::{self, Garbled, Masks, Places, Planned, Rows, Tables, rows_per_gate},
     party::Party,
     stats::Task,
+    waves::waves,
     wires::Wires,
 };
-use cotenant_core::{Bits, Channel, buffer::Buffer};
+use cotenant_core::{Bits, Channel, PartyId, buffer::Buffer};
 use std::{ops::Range, sync::Arc};
 
 /// The most blocks of rows that share a piece of memory, unless one segment has more: 8 MiB, so that the memory of batches fits.
@@ -27,11 +28,7 @@ pub(crate) async fn exchange<C: Channel>(
         let tables = if party.me.is_evaluator() {
             receive_group(party, &group).await?
         } else {
-            for ((planned, places), &tweaks) in group.iter().zip(&tweaks) {
-                // Four hashes of two blocks a gate, for the evaluator and for each other garbler.
-                party.comms.stats.aes_blocks += (8 * (party.n() - 1) * planned.circuit.stats().ands()) as u64;
-                garble::send_tables(party, planned, places, masks, wires, tweaks).await?;
-            }
+            send_group(party, &group, &tweaks, masks, wires).await?;
             group.iter().map(|_| Vec::new()).collect()
         };
         for (((planned, places), tweaks), tables) in group.into_iter().zip(tweaks).zip(tables) {
@@ -62,6 +59,37 @@ fn together(planned: Vec<(Planned, Places)>, per_gate: usize) -> Vec<Vec<(Planne
         }
     }
     groups
+}
+
+/// Garbles segments, those side by side that do not wait for each other, and sends their rows in order.
+async fn send_group<C: Channel>(
+    party: &mut Party<C>,
+    group: &[(Planned, Places)],
+    tweaks: &[u64],
+    masks: &Masks,
+    wires: &mut Wires,
+) -> Result<(), Error> {
+    let Party { comms, me, hash, workers, .. } = party;
+    for wave in waves(group.iter().zip(tweaks).collect(), workers.width(), |((planned, _), _)| planned) {
+        // A segment alone is sent as it is garbled; of several, all messages are made before, in as much memory as the group's rows take.
+        let ahead = if wave.len() > 1 { usize::MAX } else { 0 };
+        let labels: &Wires = wires;
+        let begun = workers.map(wave, |(segment, &tweaks)| {
+            let mut walk = garble::walk(me, hash, segment, masks, labels, tweaks);
+            let messages: Vec<Vec<u8>> = walk.by_ref().take(ahead).collect();
+            (walk, messages)
+        });
+        for (mut walk, messages) in begun {
+            for message in messages.into_iter().chain(&mut walk) {
+                comms.send(PartyId::EVALUATOR, message).await?;
+            }
+            walk.end(wires);
+        }
+    }
+    let ands: usize = group.iter().map(|(planned, _)| planned.circuit.stats().ands()).sum();
+    // Four hashes of two blocks a gate, for the evaluator and for each other garbler.
+    comms.stats.aes_blocks += (8 * (me.n() - 1) * ands) as u64;
+    Ok(())
 }
 
 /// What every garbler sent for each segment of a group.

@@ -1,6 +1,6 @@
 //! The walks of all parties fit together: masks, tables, evaluation and zero test of one segment, with shares dealt in the clear.
 
-use super::*;
+use super::{messages::Stretches, *};
 use crate::{
     evaluate::{Evaluated, evaluate, follow},
     workers::Workers,
@@ -169,8 +169,11 @@ impl Parties {
         let tables = self.garble();
         self.give(&values);
         let garbled = self.garbled(tables);
-        let e = evaluate(&self.me[0], &Tmmo::new(HASH), &garbled, &self.masks[0], &mut self.wires[0]);
-        let followed: Vec<Evaluated> = (1..self.me.len()).map(|p| follow(&garbled, &mut self.wires[p], e.out.clone())).collect();
+        let outputs = garbled.planned.outputs.clone();
+        let walked = evaluate(&self.me[0], &Tmmo::new(HASH), &garbled, &self.masks[0], &self.wires[0]);
+        let e = walked.end(outputs.clone(), &mut self.wires[0]);
+        let mut follow = |p: usize| follow(&garbled, &self.wires[p], e.out.clone()).end(outputs.clone(), &mut self.wires[p]);
+        let followed: Vec<Evaluated> = (1..self.me.len()).map(&mut follow).collect();
         assert!(followed.iter().all(|f| f.left.words() == e.left.words() && f.right.words() == e.right.words()));
         for (w, value) in garbled.planned.outputs.clone().zip(self.circuit.eval(&values)) {
             let masked = value ^ shared(self.wires.iter().map(|w| &w.masks), w as usize);
@@ -202,19 +205,13 @@ fn a_false_masked_value_of_any_and_changes_every_sum_that_tests_it() {
     parties.give(&[true; SECRET + PUBLIC]);
     let garbled = parties.garbled(tables);
     let ands = parties.places.len();
-    let right = evaluate(&parties.me[0], &Tmmo::new(HASH), &garbled, &parties.masks[0], &mut parties.wires[0]).out;
-    let own = |parties: &mut Parties, out: Bits| {
-        let mut wires = Wires::new(&parties.me[1], 2, SECRET + PUBLIC + parties.circuit.outputs().len());
-        std::mem::swap(&mut wires.lambda, &mut parties.wires[1].lambda);
-        let followed = follow(&garbled, &mut wires, out);
-        parties.wires[1].lambda = wires.lambda;
-        parties.sums(1, followed).own.0
-    };
-    let honest = own(&mut parties, right.clone());
+    let right = evaluate(&parties.me[0], &Tmmo::new(HASH), &garbled, &parties.masks[0], &parties.wires[0]).values.out;
+    let own = |out: Bits| parties.sums(1, follow(&garbled, &parties.wires[1], out).values).own.0;
+    let honest = own(right.clone());
     for at in [0, 63, 64, parties.places.full.len() - 1, parties.places.full.len(), ands - 1] {
         let mut other = right.clone();
         other.set(at, !other.get(at));
-        assert_ne!(own(&mut parties, other), honest, "AND {at}");
+        assert_ne!(own(other), honest, "AND {at}");
     }
 }
 
