@@ -23,7 +23,7 @@ pub(crate) async fn exchange<C: Channel>(
 ) -> Result<Vec<Garbled>, Error> {
     party.begin(Task::Tables, planned.iter().map(|(p, _)| p.circuit.stats().ands() as u64).sum());
     let mut garbled = Vec::new();
-    for group in together(planned, rows_per_gate(party.n())) {
+    for group in groups(party, planned) {
         let tweaks: Vec<u64> = group.iter().map(|(p, _)| party.take_tweaks(p.circuit.stats().ands())).collect();
         let tables = if party.me.is_evaluator() {
             receive_group(party, &group).await?
@@ -40,6 +40,16 @@ pub(crate) async fn exchange<C: Channel>(
         }
     }
     Ok(garbled)
+}
+
+/// Segments whose rows share memory; at a garbler those of them alone that do not wait for each other, one a thread.
+fn groups<C: Channel>(party: &Party<C>, planned: Vec<(Planned, Places)>) -> Vec<Vec<(Planned, Places)>> {
+    let per_gate = rows_per_gate(party.n());
+    if party.me.is_evaluator() {
+        return together(planned, per_gate);
+    }
+    let waves = waves(planned, party.workers.threads(), |(planned, _)| planned);
+    waves.into_iter().flat_map(|wave| together(wave, per_gate)).collect()
 }
 
 /// Puts segments together whose rows share memory.
@@ -61,7 +71,7 @@ fn together(planned: Vec<(Planned, Places)>, per_gate: usize) -> Vec<Vec<(Planne
     groups
 }
 
-/// Garbles segments, those side by side that do not wait for each other, and sends their rows in order.
+/// Garbles segments side by side, and sends their rows in order.
 async fn send_group<C: Channel>(
     party: &mut Party<C>,
     group: &[(Planned, Places)],
@@ -70,21 +80,19 @@ async fn send_group<C: Channel>(
     wires: &mut Wires,
 ) -> Result<(), Error> {
     let Party { comms, me, hash, workers, .. } = party;
-    for wave in waves(group.iter().zip(tweaks).collect(), workers.width(), |((planned, _), _)| planned) {
-        // A segment alone is sent as it is garbled; of several, all messages are made before, in as much memory as the group's rows take.
-        let ahead = if wave.len() > 1 { usize::MAX } else { 0 };
-        let labels: &Wires = wires;
-        let begun = workers.map(wave, |(segment, &tweaks)| {
-            let mut walk = garble::walk(me, hash, segment, masks, labels, tweaks);
-            let messages: Vec<Vec<u8>> = walk.by_ref().take(ahead).collect();
-            (walk, messages)
-        });
-        for (mut walk, messages) in begun {
-            for message in messages.into_iter().chain(&mut walk) {
-                comms.send(PartyId::EVALUATOR, message).await?;
-            }
-            walk.end(wires);
+    // A segment alone is sent as it is garbled. Of several, all messages are made before, in as much memory as their rows take.
+    let ahead = if group.len() > 1 { usize::MAX } else { 0 };
+    let labels: &Wires = wires;
+    let begun = workers.map(group.iter().zip(tweaks).collect(), |(segment, &tweaks)| {
+        let mut walk = garble::walk(me, hash, segment, masks, labels, tweaks);
+        let messages: Vec<Vec<u8>> = walk.by_ref().take(ahead).collect();
+        (walk, messages)
+    });
+    for (mut walk, messages) in begun {
+        for message in messages.into_iter().chain(&mut walk) {
+            comms.send(PartyId::EVALUATOR, message).await?;
         }
+        walk.end(wires);
     }
     let ands: usize = group.iter().map(|(planned, _)| planned.circuit.stats().ands()).sum();
     // Four hashes of two blocks a gate, for the evaluator and for each other garbler.

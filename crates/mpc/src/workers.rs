@@ -19,6 +19,11 @@ impl Workers {
         Workers((threads.get() > 1).then(build).flatten())
     }
 
+    /// How many there are.
+    pub(crate) fn threads(&self) -> usize {
+        self.0.as_ref().map_or(1, rayon::ThreadPool::current_num_threads)
+    }
+
     /// How many pieces of a stream to work on at once: one, or several a thread, so that they seldom wait for each other.
     pub(crate) fn width(&self) -> usize {
         self.0.as_ref().map_or(1, |pool| 4 * pool.current_num_threads())
