@@ -374,19 +374,27 @@ async fn broadcast_d<C: Channel>(party: &mut Party<C>, layers: &mut [Layer], n: 
 /// sees the shifts of a check that will pass can only end the session, as it could at any coin whose other parts it sees first.
 async fn check<C: Channel>(party: &mut Party<C>, layers: &mut [Layer], coin: Promise) -> Result<Block, Error> {
     const RUN: usize = 1024;
-    let seed = party.toss(coin).await?;
-    let mut prg = Prg::new(seed);
-    let mut chi = [Block::ZERO; RUN / 2];
-    let mut sum = 0;
+    let prg = Prg::new(party.toss(coin).await?);
+    let (me, mut first, mut pieces) = (&party.me, 0, Vec::new());
     for layer in layers {
-        for (k, s) in layer.s.chunks_mut(RUN).enumerate() {
-            for (j, d) in PartyId::all(party.n()).zip(&layer.d) {
-                vector::add_words_where(s, &d.words()[k * RUN / 64..][..s.len().div_ceil(64)], party.me.product_shift(j).low());
+        for (k, s) in layer.s.chunks_mut(PIECE).enumerate() {
+            let runs = s.len().div_ceil(RUN) as u64;
+            pieces.push((prg.skip(first), &layer.d, k * PIECE, s));
+            first += runs * RUN as u64 / 2;
+        }
+    }
+    let sums = party.workers.map(pieces, |(mut prg, d, from, s)| {
+        let (mut chi, mut sum) = ([Block::ZERO; RUN / 2], 0);
+        for (k, s) in s.chunks_mut(RUN).enumerate() {
+            for (j, d) in PartyId::all(me.n()).zip(d) {
+                vector::add_words_where(s, &d.words()[(from + k * RUN) / 64..][..s.len().div_ceil(64)], me.product_shift(j).low());
             }
             prg.fill(&mut chi);
             sum ^= gf64::inner_product(s, &bytemuck::cast_slice::<Block, u64>(&chi)[..s.len()]);
         }
-    }
+        sum
+    });
+    let sum = sums.into_iter().fold(0, |sum, s| sum ^ s);
     let (all, coin) = party.exchange_and_toss((Step::TripleSum, &sum.to_le_bytes()), Step::Buckets).await?;
     let total = all.iter().fold(0, |a, v| a ^ u64::from_le_bytes(v[..].try_into().expect("exchange returns values of the same length")));
     if total != 0 {

@@ -159,13 +159,6 @@ impl Shares {
         out
     }
 
-    /// Adds shares `from ..` of `other` to shares `to`.
-    pub(crate) fn add_range(&mut self, to: Range<usize>, other: &Shares, from: usize) {
-        for (c, o) in self.columns_mut().zip(other.columns()) {
-            vector::xor(&mut c[to.clone()], &o[from..from + to.len()]);
-        }
-    }
-
     /// Shares `range` in parts of at most `most`, in order, for threads.
     pub(crate) fn parts_mut(&mut self, range: Range<usize>, most: usize) -> Vec<Part<'_>> {
         let mut parts: Vec<Part<'_>> = (0..range.len().div_ceil(most)).map(|_| Part(Vec::new())).collect();
