@@ -205,6 +205,10 @@ pub trait Engine: Sized + Send {
     /// but a [`Source::Public`] input.
     fn segment(&mut self, circuit: &Arc<Circuit>, inputs: &[Wire]) -> Result<Segment, Error>;
 
+    /// Makes products for at least `ands` ANDs of two secrets before it is known which: what the plan then takes of them is prepared in one round. At most once,
+    /// of the same size at all parties, before or between declarations; what the plan does not take is erased.
+    fn stock(self, ands: usize) -> impl Future<Output = Result<Self, Error>> + Send;
+
     /// Prepares, compares and garbles the whole plan; then everything that prepares is gone.
     fn seal(self) -> impl Future<Output = Result<Self::Online, Error>> + Send;
 }

@@ -225,6 +225,8 @@ pub enum Misuse {
     Foreign,
     /// A session needs at least two parties and at most 64.
     Parties,
+    /// A session is stocked once.
+    Stocked,
 }
 
 impl fmt::Display for Misuse {
@@ -237,6 +239,7 @@ impl fmt::Display for Misuse {
             Misuse::WrongInput => "the input was declared with another source",
             Misuse::Foreign => "the handle belongs to another session",
             Misuse::Parties => "a session has 2 to 64 parties",
+            Misuse::Stocked => "the session has a stock already",
         })
     }
 }

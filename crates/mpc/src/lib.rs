@@ -29,6 +29,7 @@ mod session;
 mod shares;
 mod slots;
 mod stats;
+mod stock;
 mod tables;
 mod triple;
 mod waves;

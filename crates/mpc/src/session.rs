@@ -7,12 +7,12 @@ use crate::{
     error::{Check, Error, Failed, Misuse, Phase},
     garble::{self, Garbled, Masks, Places, Planned},
     kind::Kind,
-    leaky::Spare,
     online::Sealed,
     open::open_to,
     party::{Options, Party},
     shares::Shares,
     stats::{Stats, Task},
+    stock::{Stock, multiply_all},
     tables, triple,
     wires::{Declared, Wires},
 };
@@ -33,6 +33,7 @@ pub struct Session<C> {
     party: Party<C>,
     links: CotLinks,
     plan: Plan,
+    stock: Option<Stock>,
 }
 
 /// What was declared, in order of wire numbers.
@@ -77,7 +78,7 @@ impl<C: Channel> Session<C> {
                 let mut digest = Domain::Plan.hasher();
                 digest.field(&session.0);
                 let plan = Plan { items: Vec::new(), public: Vec::new(), segments: 0, digest, misuse: None };
-                Ok(Session { tag: Tag::fresh(), party, links, plan })
+                Ok(Session { tag: Tag::fresh(), party, links, plan, stock: None })
             }
             Err(e) => {
                 party.erase();
@@ -166,12 +167,30 @@ impl<C: Channel> Engine for Session<C> {
         Ok(Segment::new(self.tag, index, outputs))
     }
 
+    async fn stock(mut self, ands: usize) -> Result<Self, Error> {
+        if self.stock.is_some() {
+            return Err(Misuse::Stocked.into());
+        }
+        self.plan.digest.field(b"stock").number(ands as u64);
+        match stock(&mut self.party, &mut self.links, self.plan.digest.digest(), ands).await {
+            Ok(stock) => {
+                self.stock = Some(stock);
+                Ok(self)
+            }
+            Err(e) => {
+                self.party.erase();
+                self.party.comms.die(&e).await;
+                Err(e)
+            }
+        }
+    }
+
     async fn seal(self) -> Result<Sealed<C>, Error> {
         if let Some(misuse) = self.plan.misuse {
             return Err(misuse.into());
         }
-        let Session { tag, mut party, mut links, plan } = self;
-        let prepared = prepare(&mut party, &mut links, plan).await;
+        let Session { tag, mut party, mut links, plan, stock } = self;
+        let prepared = prepare(&mut party, &mut links, plan, stock).await;
         drop(links);
         match prepared {
             Ok((wires, masks, garbled)) => Ok(Sealed::new(tag, party, wires, masks, garbled)),
@@ -199,6 +218,11 @@ impl Plan {
         })
     }
 
+    /// ANDs of two secrets.
+    fn ands_full(&self) -> usize {
+        self.circuits().map(|c| c.stats().and_full).sum()
+    }
+
     /// Input wires that are not public: each has a fresh random mask.
     fn secret_inputs(&self) -> usize {
         let inputs = self.items.iter().map(|i| match i {
@@ -209,17 +233,30 @@ impl Plan {
     }
 }
 
+/// Compares how large the stock is to be, and makes it.
+async fn stock<C: Channel>(party: &mut Party<C>, links: &mut CotLinks, plan: Digest, ands: usize) -> Result<Stock, Error> {
+    party.comms.enter(Phase::Prepare);
+    party.comms.compare(Kind::Plan, plan, Check::Plan).await?;
+    Stock::make(party, links, ands).await
+}
+
 /// Compares the plan, draws masks for it, multiplies them, garbles, and exchanges 'sealed'.
-async fn prepare<C: Channel>(party: &mut Party<C>, links: &mut CotLinks, plan: Plan) -> Result<(Wires, Masks, Vec<Garbled>), Error> {
+async fn prepare<C: Channel>(
+    party: &mut Party<C>,
+    links: &mut CotLinks,
+    plan: Plan,
+    stock: Option<Stock>,
+) -> Result<(Wires, Masks, Vec<Garbled>), Error> {
     party.comms.enter(Phase::Prepare);
     party.comms.compare(Kind::Plan, plan.digest.digest(), Check::Plan).await?;
-    let (mut wires, mut masks, planned, batches) = draw_masks(party, links, plan).await?;
-    let (mut from, mut spare) = (0, Spare::default());
-    for &n in &batches {
-        triple::multiply(party, links, &mut masks, &mut spare, from..from + n, batches.len()).await?;
-        from += n;
+    let full = plan.ands_full();
+    let (stocked, taken) = (stock.is_some(), stock.as_ref().map_or(0, Stock::len).min(full));
+    let batches = triple::batches(full - taken);
+    let (mut wires, mut masks, planned) = draw_masks(party, links, plan, taken + batches.iter().sum::<usize>()).await?;
+    if let Some(stock) = stock {
+        stock.spend(party, &mut masks, taken).await?;
     }
-    drop(spare);
+    multiply_all(party, links, &mut masks, taken, &batches, stocked).await?;
     party.comms.enter(Phase::Garble);
     let garbled = tables::exchange(party, planned, &masks, &mut wires).await?;
 
@@ -231,16 +268,15 @@ async fn prepare<C: Channel>(party: &mut Party<C>, links: &mut CotLinks, plan: P
     Ok((wires, masks, garbled))
 }
 
-/// Gives every wire of the plan its mask, and every declared input of a garbler its label. The sizes of the batches that the products of masks are made in.
+/// Gives every wire of the plan its mask, and every declared input of a garbler its label. There is room for `padded` ANDs of two secrets.
 async fn draw_masks<C: Channel>(
     party: &mut Party<C>,
     links: &mut CotLinks,
     plan: Plan,
-) -> Result<(Wires, Masks, Vec<(Planned, Places)>, Vec<usize>), Error> {
-    let full: usize = plan.circuits().map(|c| c.stats().and_full).sum();
+    padded: usize,
+) -> Result<(Wires, Masks, Vec<(Planned, Places)>), Error> {
+    let full = plan.ands_full();
     let cheap: usize = plan.circuits().map(|c| c.stats().ands() - c.stats().and_full).sum();
-    let batches = triple::batches(full);
-    let padded: usize = batches.iter().sum();
     let new = |len| Shares::zero(&party.me, len);
     let (mut masks, mut random) =
         (Masks { left: new(padded + cheap), right: new(padded + cheap), star: new(padded + cheap) }, new(plan.secret_inputs()));
@@ -270,7 +306,7 @@ async fn draw_masks<C: Channel>(
         }
     }
     open_private_masks(party, &mut wires, &declared).await?;
-    Ok((wires, masks, planned, batches))
+    Ok((wires, masks, planned))
 }
 
 /// A public input has mask 0; every other a fresh `<lambda>` to which every party contributed a uniform bit.

@@ -68,6 +68,10 @@ impl<E: Engine> Engine for Tally<E> {
         Ok(segment)
     }
 
+    async fn stock(self, ands: usize) -> Result<Self, Error> {
+        Ok(Tally { inner: self.inner.stock(ands).await?, ..self })
+    }
+
     async fn seal(self) -> Result<Self::Online, Error> {
         Ok(Tallied { inner: self.inner.seal().await?, ands: self.ands, evaluated: 0 })
     }

@@ -13,6 +13,8 @@ pub struct Layered {
     pub circuit: Arc<Circuit>,
     /// Segments that take each other's outputs, all evaluated in one call.
     pub segments: usize,
+    /// Products that are made before the plan is.
+    pub stock: Option<usize>,
 }
 
 impl Layered {
@@ -28,7 +30,7 @@ impl Layered {
             w = (0..width).map(next).collect();
         }
         b.output(&w);
-        Layered { circuit: Arc::new(b.finish()), segments }
+        Layered { circuit: Arc::new(b.finish()), segments, stock: None }
     }
 
     /// P2's input.
@@ -45,6 +47,9 @@ impl Layered {
     pub async fn party(self, link: Local, seed: u64, threads: NonZeroUsize) -> Result<(Vec<bool>, Stats), Error> {
         let (me, n, owner) = (link.me(), link.parties(), PartyId::new(1));
         let mut s = Session::start(link, AGREED, session_rng(seed, me), Options { threads, ..Options::default() }).await?;
+        if let Some(ands) = self.stock {
+            s = s.stock(ands).await?;
+        }
         let input = s.declare(Source::Private(owner), self.circuit.inputs());
         let mut wires: Vec<_> = input.wires().collect();
         let mut segments = Vec::new();

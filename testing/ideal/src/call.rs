@@ -8,6 +8,7 @@ use std::{mem::discriminant, ops::Range, sync::Arc};
 /// One call of one party.
 pub(crate) enum Call {
     Start(Digest),
+    Stock(usize),
     Seal(Vec<Item>),
     Input(Vec<Giving>),
     /// Segments with their numbers, in order.
@@ -69,7 +70,7 @@ impl Call {
     pub(crate) fn phase(&self) -> Phase {
         match self {
             Call::Start(_) => Phase::Setup,
-            Call::Seal(_) => Phase::Prepare,
+            Call::Stock(_) | Call::Seal(_) => Phase::Prepare,
             _ => Phase::Online,
         }
     }
@@ -79,6 +80,7 @@ impl Call {
         use Call::*;
         let (same, check) = match (self, theirs) {
             (Start(a), Start(b)) | (Compare(a), Compare(b)) => (a == b, Check::PublicValue),
+            (Stock(a), Stock(b)) => (a == b, Check::Plan),
             (Seal(a), Seal(b)) => (a == b, Check::Plan),
             (Input(a), Input(b)) => return inputs_disagree(a, b),
             (Evaluate(a), Evaluate(b)) => (a.iter().map(|s| s.0).eq(b.iter().map(|s| s.0)), Check::Order),

@@ -20,6 +20,7 @@ pub struct IdealSession {
     segments: Vec<Option<Arc<Planned>>>,
     stats: Stats,
     misuse: Option<Misuse>,
+    stocked: bool,
 }
 
 impl IdealSession {
@@ -40,6 +41,7 @@ impl IdealSession {
             segments: Vec::new(),
             stats: Stats::default(),
             misuse: None,
+            stocked: false,
         })
     }
 
@@ -88,6 +90,14 @@ impl Engine for IdealSession {
         self.stats.ands += circuit.stats().ands() as u64;
         self.stats.ands_full += circuit.stats().and_full as u64;
         Ok(Segment::new(self.tag, self.segments.len() - 1, outputs))
+    }
+
+    async fn stock(mut self, ands: usize) -> Result<Self, Error> {
+        if std::mem::replace(&mut self.stocked, true) {
+            return Err(Misuse::Stocked.into());
+        }
+        self.seat.meet(Call::Stock(ands)).await?;
+        Ok(self)
     }
 
     async fn seal(mut self) -> Result<Ideal, Error> {

@@ -98,6 +98,10 @@ impl<E: Engine> Engine for Watched<E> {
         self.inner.segment(circuit, inputs)
     }
 
+    async fn stock(self, ands: usize) -> Result<Self, Error> {
+        Ok(Watched { inner: self.inner.stock(ands).await?, ..self })
+    }
+
     async fn seal(self) -> Result<Self::Online, Error> {
         let Watched { inner, log, lies, given } = self;
         Ok(Watched { inner: inner.seal().await?, log, lies, given })
