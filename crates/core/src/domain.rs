@@ -72,6 +72,10 @@ pub enum Domain {
     JoinPhrase,
     /// The public description of an item in the vault.
     VaultItem,
+    /// What is in a room's vault, without the secrets.
+    VaultManifest,
+    /// What binds a run to the vault that it reads and to the round that it is committed in.
+    VaultRun,
     /// The session of a link that two parties keep up.
     KeptLink,
 }
@@ -113,6 +117,8 @@ impl Domain {
             Domain::JoinTranscript => "cotenant 2026-11 join transcript",
             Domain::JoinPhrase => "cotenant 2026-11 join phrase",
             Domain::VaultItem => "cotenant 2026-11 vault item",
+            Domain::VaultManifest => "cotenant 2026-11 vault manifest",
+            Domain::VaultRun => "cotenant 2026-11 vault run",
             Domain::KeptLink => "cotenant 2026-11 kept link",
         }
     }
