@@ -21,6 +21,8 @@ mod purpose;
 pub mod signed;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 pub mod words;
 
 pub use address::Address;

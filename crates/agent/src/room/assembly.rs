@@ -23,7 +23,7 @@ pub use record::Record;
 
 use super::{
     diff::{self, Line},
-    parameters::Parameters,
+    parameters::{Engine, Parameters},
     signed::{self, Fault, Sheet, Signatures, Signed},
 };
 use cotenant_core::Digest;
@@ -74,9 +74,9 @@ pub enum Effect {
 /// What people should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
-    /// These have signed two different sheets for one epoch, both of which this party holds; the sender of the second. With a founder in the
-    /// list, it has shown different rooms to different members.
-    SignedTwice(Vec<PublicIdentity>, PublicIdentity),
+    /// These have signed two different sheets for one epoch; the two are the proof. A founder among them has shown different rooms to different
+    /// members.
+    SignedTwice(Vec<PublicIdentity>, Box<[Sheet; 2]>),
     /// This member sent other parameters for an epoch than are known here; nobody signed both.
     Differs(PublicIdentity),
     /// What this member sent is of no use here.
@@ -106,6 +106,9 @@ pub enum Refusal {
     /// This party is a member neither before nor after.
     #[error("this party has no part in it")]
     NoPart,
+    /// This program is not of the engine that the room is to have.
+    #[error("the room is to have another engine than this program's")]
+    Engine,
     /// It is not what this party agreed to join.
     #[error("the charter is not the one that this party agreed to join")]
     Charter,
@@ -173,6 +176,9 @@ impl State {
         if record.charter.is_some_and(|agreed| agreed != new.charter().digest()) {
             return Err(Refusal::Charter);
         }
+        if new.charter().engine != Engine::CURRENT {
+            return Err(Refusal::Engine);
+        }
         let signed = record.signed_epoch();
         if new.charter().epoch <= signed { Err(Refusal::Signed(signed)) } else { Ok(()) }
     }
@@ -201,7 +207,7 @@ impl State {
             return effects.push(useless(Fault::Stranger(*stranger)));
         }
         if !sheet.signatures().contains_key(&from) && self.finish(&sheet).is_err() {
-            return effects.push(useless(Fault::Missing("the sender".into()))); // only complete sheets are passed on by others
+            return effects.push(useless(Fault::Unsigned)); // only complete sheets are passed on by others
         }
         if self.record.charter.is_some_and(|agreed| agreed != sheet.parameters().charter().digest()) {
             return effects.push(Effect::Report(Report::OtherCharter(from)));
@@ -217,7 +223,7 @@ impl State {
         for other in known.filter(|other| of(other) == of(sheet) && other.digest() != sheet.digest()) {
             effects.push(Effect::Report(match sheet.signed_twice(other) {
                 nobody if nobody.is_empty() => Report::Differs(from),
-                signers => Report::SignedTwice(signers, from),
+                signers => Report::SignedTwice(signers, Box::new([other.clone(), sheet.clone()])),
             }));
         }
     }

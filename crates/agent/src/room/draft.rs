@@ -274,7 +274,7 @@ impl Draft {
         if invited { Err(BadDraft::Invitations) } else { Ok(&mut self.charter) }
     }
 
-    /// Canonical bytes, which hold tokens.
+    /// Canonical bytes, which hold tokens. They are read again only if the charter keeps its rules, so not in the middle of several changes.
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {
         let charter = self.charter.encode();
         let writer = Writer::new().bytes(&[FORMAT]).bytes(&(charter.len() as u32).to_le_bytes()).bytes(&charter);

@@ -107,7 +107,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Those of this program. A room with others is refused: nothing here could run it.
+    /// Those of this program. A room that has others can be read, so that it can be changed, and not run.
     pub const CURRENT: Engine = Engine { protocol: 1, computational: 128, statistical: 40 };
 }
 
@@ -194,8 +194,8 @@ pub enum BadParameters {
     /// Epoch 0, or one that has a predecessor where none can be, or lacks it.
     #[error("epoch {0} with a wrong predecessor: epoch 1 has none, every later one has one")]
     Epoch(u32),
-    /// An engine that this program is not.
-    #[error("an engine of protocol {}, {} and {} bits, which this program does not have", .0.protocol, .0.computational, .0.statistical)]
+    /// An engine with too little security, or none.
+    #[error("an engine of protocol {}, {} and {} bits: the first has number 1, and 128 and 40 bits are the least", .0.protocol, .0.computational, .0.statistical)]
     Engine(Engine),
     /// No trust roots, or too many.
     #[error("{0} trust roots; a list has 1 to {MAX_ROOTS}")]
@@ -231,7 +231,8 @@ impl Charter {
         if !(2..=self.seats).contains(&self.threshold) {
             return Err(BadParameters::Threshold { threshold: self.threshold, seats: self.seats });
         }
-        if self.engine != Engine::CURRENT {
+        let Engine { protocol, computational, statistical } = self.engine;
+        if protocol == 0 || computational < 128 || statistical < 40 {
             return Err(BadParameters::Engine(self.engine));
         }
         match &self.trust {
@@ -386,6 +387,11 @@ impl Parameters {
     /// Which seat has this key.
     pub fn seat(&self, key: &PublicIdentity) -> Option<PartyId> {
         self.members.iter().position(|member| member.key == *key).map(PartyId::new)
+    }
+
+    /// For each seat, the one that its member had in `old`, if it was there; what is kept by seats moves accordingly.
+    pub fn seats_in(&self, old: &Parameters) -> Vec<Option<PartyId>> {
+        self.keys().map(|key| old.seat(&key)).collect()
     }
 
     /// The keys of the members.

@@ -74,6 +74,9 @@ pub enum Fault {
     /// The parameters do not follow those in force.
     #[error("they follow other parameters than those in force")]
     Previous,
+    /// Neither the sender nor enough others have signed.
+    #[error("its sender has not signed, nor have enough others")]
+    Unsigned,
     /// A member has not signed.
     #[error("\"{0}\" has not signed")]
     Missing(String),

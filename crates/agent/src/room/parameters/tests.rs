@@ -58,7 +58,13 @@ fn each_rule_of_a_charter_is_checked() {
     assert_eq!(refused(|c| c.seats = 65), BadParameters::Seats(65));
     assert_eq!(refused(|c| c.threshold = 1), BadParameters::Threshold { threshold: 1, seats: 3 });
     assert_eq!(refused(|c| c.threshold = 4), BadParameters::Threshold { threshold: 4, seats: 3 });
-    assert!(matches!(refused(|c| c.engine.statistical = 20), BadParameters::Engine(_)));
+    for change in [
+        |c: &mut Charter| c.engine.statistical = 39,
+        |c: &mut Charter| c.engine.computational = 127,
+        |c: &mut Charter| c.engine.protocol = 0,
+    ] {
+        assert!(matches!(refused(change), BadParameters::Engine(_)));
+    }
     assert_eq!(refused(|c| c.trust = Trust::Listed(BTreeSet::new())), BadParameters::Roots(0));
     assert_eq!(refused(|c| c.name = "a\u{202e}b".into()), BadParameters::Name);
     assert_eq!(refused(|c| c.name = String::new()), BadParameters::Name);
@@ -100,4 +106,11 @@ fn room_ids_go_there_and_back() {
         assert!(spare == text || spare.parse::<RoomId>() != Ok(id));
     }
     assert!("".parse::<RoomId>().is_err());
+}
+
+#[test]
+fn members_are_found_again_by_their_keys() {
+    let old = room(3, 2);
+    let new = following(&old, 2, &[2, 4, 0], 2);
+    assert_eq!(new.seats_in(&old), [Some(PartyId::new(2)), None, Some(PartyId::new(0))]);
 }
