@@ -21,5 +21,6 @@ pub mod save;
 pub mod share;
 pub mod stages;
 pub mod steps;
+pub mod store;
 pub mod target;
 pub mod text;

@@ -1,0 +1,158 @@
+//! What stands in the rows of a store, as bytes: a form byte, then the fields that the doc comments list in order. Numbers are little-endian; a string is
+//! its length in 4 bytes and its bytes.
+
+use super::{
+    field::{LONGEST, Put, Take},
+    slots::{Place, Stamp},
+};
+use cotenant_core::{
+    PartyId,
+    codec::{BadFormat, Reader, Writer},
+};
+
+/// The form of every row.
+const FORM: u8 = 1;
+
+/// The only row of the table "state": transactions so far (8), a random number of the last (16), that of the one before (16).
+#[derive(Clone, Copy)]
+pub(super) struct State {
+    pub(super) stamp: Stamp,
+    pub(super) before: [u8; 16],
+}
+
+impl State {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        Writer::new().u8(FORM).u64(self.stamp.count).bytes(&self.stamp.random).bytes(&self.before).done()
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, BadFormat> {
+        whole(bytes, |reader| {
+            let stamp = Stamp { count: reader.u64()?, random: reader.array()? };
+            Ok(State { stamp, before: reader.array()? })
+        })
+    }
+}
+
+/// What an epoch of a room was made of, with everybody's signature. A row: room (16), epoch (4), parameters (string), signatures (1), each a seat (1) and 64
+/// bytes, seats rising.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomEpoch {
+    /// The epoch, from 1.
+    pub epoch: u32,
+    /// The canonical bytes of the room's parameters, or of what leads to them from the epoch before.
+    pub parameters: Vec<u8>,
+    /// Who signed them, and how; seats rising.
+    pub signatures: Vec<(PartyId, [u8; 64])>,
+}
+
+impl RoomEpoch {
+    pub(super) fn encode(&self, room: &[u8; 16]) -> Vec<u8> {
+        let writer = Writer::new().u8(FORM).bytes(room).u32(self.epoch).string(&self.parameters).u8(self.signatures.len() as u8);
+        self.signatures.iter().fold(writer, |writer, (seat, signature)| writer.seat(*seat).bytes(signature)).done()
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<([u8; 16], Self), BadFormat> {
+        whole(bytes, |reader| {
+            let room = reader.array()?;
+            let (epoch, parameters) = (reader.u32()?, reader.string()?.to_vec());
+            let count = reader.u8()?;
+            let signatures = (0..count).map(|_| Ok((reader.seat()?, reader.array()?))).collect::<Result<_, _>>()?;
+            let epoch = RoomEpoch { epoch, parameters, signatures };
+            if epoch.fits() { Ok((room, epoch)) } else { Err(BadFormat) }
+        })
+    }
+
+    /// Whether it has a form as bytes.
+    pub(super) fn fits(&self) -> bool {
+        self.parameters.len() < LONGEST && self.signatures.len() <= 64 && self.signatures.is_sorted_by(|(a, _), (b, _)| a < b)
+    }
+}
+
+/// Bytes under an item's name: name (string), bytes (string). Its description, or its commit record.
+pub(super) fn encode_named(name: &str, bytes: &[u8]) -> Vec<u8> {
+    Writer::new().u8(FORM).string(name.as_bytes()).string(bytes).done()
+}
+
+pub(super) fn decode_named(bytes: &[u8]) -> Result<(String, Vec<u8>), BadFormat> {
+    whole(bytes, |reader| {
+        let name = String::from_utf8(reader.string()?.to_vec()).map_err(|_| BadFormat)?;
+        Ok((name, reader.string()?.to_vec()))
+    })
+}
+
+/// A share: slot (4), name of its contents (16), and the share sealed under the key that stands there (string).
+pub(super) struct ShareRow {
+    pub(super) place: Place,
+    pub(super) sealed: Vec<u8>,
+}
+
+impl ShareRow {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        Writer::new().u8(FORM).u32(self.place.slot).bytes(&self.place.name).string(&self.sealed).done()
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, BadFormat> {
+        whole(bytes, |reader| {
+            let place = Place { slot: reader.u32()?, name: reader.array()? };
+            Ok(ShareRow { place, sealed: reader.string()?.to_vec() })
+        })
+    }
+}
+
+/// A number (8): of an operation, or of failed checks.
+pub(super) fn encode_number(n: u64) -> Vec<u8> {
+    Writer::new().u8(FORM).u64(n).done()
+}
+
+pub(super) fn decode_number(bytes: &[u8]) -> Result<u64, BadFormat> {
+    whole(bytes, |reader| reader.u64())
+}
+
+/// Bytes (string): an entry of a log, or a receipt.
+pub(super) fn encode_bytes(bytes: &[u8]) -> Vec<u8> {
+    Writer::new().u8(FORM).string(bytes).done()
+}
+
+pub(super) fn decode_bytes(bytes: &[u8]) -> Result<Vec<u8>, BadFormat> {
+    whole(bytes, |reader| reader.string().map(<[u8]>::to_vec))
+}
+
+/// Reads a row to its end.
+fn whole<'a, T>(bytes: &'a [u8], fields: impl FnOnce(&mut Reader<'a>) -> Result<T, BadFormat>) -> Result<T, BadFormat> {
+    let mut reader = Reader::new(bytes);
+    reader.form(FORM)?;
+    let row = fields(&mut reader)?;
+    reader.end().map(|()| row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `again` reads and writes. What can be read from changed bytes is written as those bytes again.
+    fn check(bytes: &[u8], again: impl Fn(&[u8]) -> Result<Vec<u8>, BadFormat>) {
+        assert_eq!(again(bytes), Ok(bytes.to_vec()));
+        assert!(again(&[bytes, &[0]].concat()).is_err());
+        for at in 0..bytes.len() {
+            assert!(again(&bytes[..at]).is_err(), "cut at {at}");
+            for flip in [1, 0x80] {
+                let mut changed = bytes.to_vec();
+                changed[at] ^= flip;
+                assert!(again(&changed).is_ok_and(|same| same == changed) || again(&changed).is_err(), "byte {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_go_there_and_back() {
+        check(&State { stamp: Stamp { count: 5, random: [1; 16] }, before: [2; 16] }.encode(), |b| State::decode(b).map(|s| s.encode()));
+        let signatures = vec![(PartyId::new(0), [3; 64]), (PartyId::new(2), [4; 64])];
+        let epoch = RoomEpoch { epoch: 2, parameters: b"parameters".to_vec(), signatures };
+        check(&epoch.encode(&[9; 16]), |b| RoomEpoch::decode(b).map(|(room, epoch)| epoch.encode(&room)));
+        check(&encode_named("aws/key", b"description"), |b| decode_named(b).map(|(name, bytes)| encode_named(&name, &bytes)));
+        let share = ShareRow { place: Place { slot: 7, name: [5; 16] }, sealed: vec![6; 90] };
+        check(&share.encode(), |b| ShareRow::decode(b).map(|row| row.encode()));
+        check(&encode_number(12), |b| decode_number(b).map(encode_number));
+        check(&encode_bytes(b"entry"), |b| decode_bytes(b).map(|bytes| encode_bytes(&bytes)));
+    }
+}
