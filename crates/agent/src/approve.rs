@@ -9,7 +9,7 @@
 //! Nothing here has a clock, a file, a socket or a person: times come in as seconds since 1970, what must be durable goes out as an effect, and
 //! whoever signs is given the bytes. The protocol is in `docs/protocol/agreement.md`.
 //!
-//! `agree` is another thing: it compares what the programs of one run were started with. The run digest of an approved operation is among that.
+//! [`crate::agree`] is another thing: it compares what the programs of one run were started with. The run digest of an approved operation is made to be among that.
 
 pub mod deciding;
 pub mod escape;

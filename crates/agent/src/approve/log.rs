@@ -11,12 +11,17 @@
 //! stands for the whole log. Parties send each other that [`Checkpoint`], signed, and write it into their own logs: so an owner who rewrites or cuts off its
 //! log, which no check of that log alone can notice, is found by [`compare`].
 
-use super::wire::{Put, Take, whole};
+use super::{
+    statement::{self, Signed, Statement},
+    wire::{Put, Take, whole},
+};
+use crate::room::RoomId;
 use cotenant_core::{
     Digest, Domain,
     codec::{BadFormat, Reader, Writer},
 };
 use cotenant_net::{Identity, PublicIdentity};
+use std::collections::HashMap;
 
 mod compare;
 mod event;
@@ -75,13 +80,13 @@ pub struct Head {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
     owner: PublicIdentity,
-    room: [u8; 16],
+    room: RoomId,
     head: Head,
 }
 
 impl Log {
     /// Of a room that begins.
-    pub fn new(owner: PublicIdentity, room: [u8; 16]) -> Self {
+    pub fn new(owner: PublicIdentity, room: RoomId) -> Self {
         Log { owner, room, head: Head { entries: 0, digest: beginning(&owner, &room) } }
     }
 
@@ -124,7 +129,7 @@ pub struct Checkpoint {
     /// The owner.
     pub owner: PublicIdentity,
     /// The room.
-    pub room: [u8; 16],
+    pub room: RoomId,
     /// Where the log ended.
     pub head: Head,
     /// Of the owner, for [`CHECKPOINT_PURPOSE`].
@@ -132,25 +137,38 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// Canonical bytes: format (1, of value 1), owner (32), room (16), entries (8), digest (32), signature (64).
+    pub fn encode(&self) -> Vec<u8> {
+        self.write(Writer::new().u8(FORMAT)).done()
+    }
+
+    /// Reads canonical bytes, whole and nothing else.
+    ///
+    /// # Errors
+    /// If they are none.
+    pub fn decode(bytes: &[u8]) -> Result<Self, BadFormat> {
+        whole(bytes, FORMAT, Self::read)
+    }
+
     /// Whether the owner has signed it.
     pub fn is_signed(&self) -> bool {
         self.owner.verify(CHECKPOINT_PURPOSE, &self.signed(), &self.signature).is_ok()
     }
 
     fn signed(&self) -> Vec<u8> {
-        let to = Writer::new().u8(FORMAT).put(self.owner.as_bytes()).put(&self.room);
+        let to = Writer::new().u8(FORMAT).put(self.owner.as_bytes()).put(&self.room.0);
         to.u64(self.head.entries).digest(&self.head.digest).done()
     }
 
     fn write(&self, to: Writer) -> Writer {
-        let to = to.put(self.owner.as_bytes()).put(&self.room).u64(self.head.entries);
+        let to = to.put(self.owner.as_bytes()).put(&self.room.0).u64(self.head.entries);
         to.digest(&self.head.digest).put(&self.signature)
     }
 
     fn read(from: &mut Reader) -> Result<Self, BadFormat> {
         Ok(Checkpoint {
             owner: PublicIdentity::from_bytes(&from.fixed()?).map_err(|_| BadFormat)?,
-            room: from.fixed()?,
+            room: RoomId(from.fixed()?),
             head: Head { entries: from.u64()?, digest: from.digest()? },
             signature: from.fixed()?,
         })
@@ -161,12 +179,17 @@ impl Checkpoint {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct History {
     owner: PublicIdentity,
-    room: [u8; 16],
+    room: RoomId,
     entries: Vec<Entry>,
     digests: Vec<Digest>,
 }
 
 impl History {
+    /// Whose it is.
+    pub fn owner(&self) -> PublicIdentity {
+        self.owner
+    }
+
     /// Its entries.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
@@ -195,10 +218,11 @@ impl History {
 pub fn verify<'a>(
     records: impl IntoIterator<Item = &'a [u8]>,
     owner: PublicIdentity,
-    room: [u8; 16],
+    room: RoomId,
     head: Option<&Head>,
 ) -> Result<History, BadLog> {
     let mut history = History { owner, room, entries: Vec::new(), digests: Vec::new() };
+    let mut members = HashMap::new();
     for (record, sequence) in records.into_iter().zip(0..) {
         let bad = |fault| BadLog { sequence, fault };
         let (signature, bytes) = record.split_first_chunk().ok_or(bad(Fault::Format))?;
@@ -209,6 +233,11 @@ pub fn verify<'a>(
         }
         if entry.previous != history.head().digest {
             return Err(bad(Fault::Chain));
+        }
+        match &entry.event {
+            Event::Proposal(operation) => drop(members.insert(operation.digest(), operation.members.clone())),
+            Event::Decision { signed, .. } if !is_by(signed, &members) => return Err(bad(Fault::Decision)),
+            _ => {}
         }
         history.digests.push(digest(bytes));
         history.entries.push(entry);
@@ -249,6 +278,9 @@ pub enum Fault {
     /// It follows another entry than the one before it, or belongs to another room.
     #[error("does not follow the entry before it, which was replaced, or is of another room")]
     Chain,
+    /// It has a decision that its party did not sign, or about an operation that no entry before proposes.
+    #[error("has a decision that nobody signed, or about what was not proposed")]
+    Decision,
     /// The log goes on, as is known.
     #[error("is missing: the log had {entries} entries")]
     Missing {
@@ -260,8 +292,15 @@ pub enum Fault {
     Rewritten,
 }
 
-fn beginning(owner: &PublicIdentity, room: &[u8; 16]) -> Digest {
-    Domain::LogEntry.hasher().field(owner.as_bytes()).field(room).digest()
+/// Whether the party of a decision has signed it, as a member of the operation that it is about.
+fn is_by(signed: &Signed, members: &HashMap<Digest, Vec<PublicIdentity>>) -> bool {
+    let Statement { operation, party, .. } = &signed.statement;
+    let key = members.get(operation).and_then(|members| members.get(party.index()));
+    key.is_some_and(|key| key.verify(statement::PURPOSE, &signed.statement.encode(), &signed.signature).is_ok())
+}
+
+fn beginning(owner: &PublicIdentity, room: &RoomId) -> Digest {
+    Domain::LogEntry.hasher().field(owner.as_bytes()).field(&room.0).digest()
 }
 
 fn digest(entry: &[u8]) -> Digest {

@@ -18,10 +18,13 @@
 //! threshold below the number of members the same approval could otherwise be used once with each quorum.
 
 use super::{
-    item::{ItemName, NewItem, Pick},
+    item::{ItemName, Pick},
     wire::{MAX_PARTIES, Put, Take, rising, whole},
 };
-use crate::vault::commit::statement::Parties;
+use crate::{
+    room::{Parameters, RoomId},
+    vault::{commit::statement::Parties, item::Item},
+};
 use cotenant_core::{
     Digest, Domain, PartyId,
     codec::{BadFormat, Reader, Writer},
@@ -43,7 +46,7 @@ const MAX_VERSION_TEXT: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
     /// The room.
-    pub room: [u8; 16],
+    pub room: RoomId,
     /// Its epoch, from 1. A new epoch voids what was approved before.
     pub epoch: u32,
     /// Which proposal of the room this is, from 1.
@@ -82,11 +85,11 @@ pub enum Body {
     Put {
         /// Who gives it, and knows it.
         giver: PartyId,
-        /// What is agreed about it.
-        item: NewItem,
+        /// What is agreed about it, and the version that is made.
+        item: Item,
     },
     /// 2: the members draw a value that nobody knows.
-    Gen(NewItem),
+    Gen(Item),
     /// 3: fresh shares of the same values.
     Refresh(Vec<Stored>),
     /// 4: shares for the members and the threshold of this epoch, made from those of an earlier one.
@@ -105,16 +108,11 @@ pub enum Body {
     /// 8: a request to a server.
     Call(Call),
     /// 9: the room's parameters change; a new epoch begins.
-    ChangeRoom {
-        /// The digest of the new parameters, as the room computes it.
-        digest: Digest,
-        /// The new parameters as canonical bytes, up to [`MAX_PARAMETERS`].
-        parameters: Vec<u8>,
-    },
+    ChangeRoom(Box<Parameters>),
 }
 
-/// The longest room parameters, in bytes.
-pub const MAX_PARAMETERS: usize = 1 << 16;
+/// The longest room parameters and description of an item, in bytes.
+const MAX_PART: usize = 1 << 19;
 
 /// An item of the vault, which is there already.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,7 +126,7 @@ pub struct Stored {
 impl Operation {
     /// The canonical bytes. Those of an operation that [`Operation::check`] refuses are not read back.
     pub fn encode(&self) -> Vec<u8> {
-        let to = Writer::new().u8(FORMAT).put(&self.room).u32(self.epoch).u64(self.number).i64(self.expiry);
+        let to = Writer::new().u8(FORMAT).put(&self.room.0).u32(self.epoch).u64(self.number).i64(self.expiry);
         let to = to.list(self.members.iter(), |to, member| to.put(member.as_bytes()));
         let to = to.u8(self.threshold).parties(self.quorum).seat(self.proposer).string(self.program.version.as_bytes());
         let to = to.list(self.program.digest.iter(), |to, digest| to.digest(digest)).digest(&self.engine);
@@ -174,13 +172,32 @@ impl Operation {
         demand(self.everyone().contains(self.proposer), BadOperation::Proposer)?;
         demand(!self.body.needs_everyone() || self.quorum == self.everyone(), BadOperation::NotEveryone)?;
         demand(self.program.version.len() <= MAX_VERSION_TEXT, BadOperation::Program)?;
-        self.body.check(self.quorum, self.everyone())?;
+        self.check_body()?;
         demand(self.encode().len() <= MAX_OPERATION, BadOperation::Length)
+    }
+
+    fn check_body(&self) -> Result<(), BadOperation> {
+        let listed = |items: &[Stored]| !items.is_empty() && rising(items.iter().map(|stored| &stored.item));
+        let shared = |item: &Item| item.sharing.members() == self.members.len() && item.sharing.threshold() == usize::from(self.threshold);
+        match &self.body {
+            Body::Put { giver, .. } if !self.quorum.contains(*giver) => Err(BadOperation::Seat),
+            Body::Repair { member, .. } if !self.everyone().contains(*member) => Err(BadOperation::Seat),
+            Body::Put { item, .. } | Body::Gen(item) if !shared(item) => Err(BadOperation::Sharing),
+            Body::Refresh(items) | Body::Reshare(items) | Body::Repair { items, .. } | Body::Remove(items) | Body::Verify(items)
+                if !listed(items) =>
+            {
+                Err(BadOperation::Items)
+            }
+            Body::Call(call) => call.check(self.quorum),
+            Body::ChangeRoom(new) if new.charter().room != self.room => Err(BadOperation::Room),
+            Body::ChangeRoom(new) if new.charter().epoch <= self.epoch => Err(BadOperation::Room),
+            _ => Ok(()),
+        }
     }
 
     fn read(from: &mut Reader) -> Result<Self, BadFormat> {
         Ok(Operation {
-            room: from.fixed()?,
+            room: RoomId(from.fixed()?),
             epoch: from.u32()?,
             number: from.u64()?,
             expiry: from.i64()?,
@@ -199,7 +216,7 @@ impl Body {
     /// The items that are read, each once, with the version that is wanted.
     pub fn reads(&self) -> Vec<Stored> {
         match self {
-            Body::Put { .. } | Body::Gen(_) | Body::ChangeRoom { .. } => Vec::new(),
+            Body::Put { .. } | Body::Gen(_) | Body::ChangeRoom(_) => Vec::new(),
             Body::Refresh(items) | Body::Reshare(items) | Body::Remove(items) | Body::Verify(items) => items.clone(),
             Body::Repair { items, .. } => items.clone(),
             Body::Call(call) => call.reads(),
@@ -209,11 +226,11 @@ impl Body {
     /// The items of which a new version is made.
     pub fn saves(&self) -> Vec<ItemName> {
         match self {
-            Body::Put { item, .. } | Body::Gen(item) => vec![item.name.clone()],
+            Body::Put { item, .. } | Body::Gen(item) => vec![ItemName::of(item)],
             Body::Refresh(items) | Body::Reshare(items) | Body::Repair { items, .. } => {
                 items.iter().map(|stored| stored.item.clone()).collect()
             }
-            Body::Remove(_) | Body::Verify(_) | Body::Call(_) | Body::ChangeRoom { .. } => Vec::new(),
+            Body::Remove(_) | Body::Verify(_) | Body::Call(_) | Body::ChangeRoom(_) => Vec::new(),
         }
     }
 
@@ -222,50 +239,35 @@ impl Body {
         matches!(self, Body::Remove(_)) || !self.saves().is_empty()
     }
 
-    fn check(&self, quorum: Parties, everyone: Parties) -> Result<(), BadOperation> {
-        let listed = |items: &[Stored]| !items.is_empty() && rising(items.iter().map(|stored| &stored.item));
-        match self {
-            Body::Put { giver, .. } if !quorum.contains(*giver) => Err(BadOperation::Seat),
-            Body::Repair { member, .. } if !everyone.contains(*member) => Err(BadOperation::Seat),
-            Body::Put { item, .. } | Body::Gen(item) if !item.is_well_formed() => Err(BadOperation::Item),
-            Body::Refresh(items) | Body::Reshare(items) | Body::Repair { items, .. } | Body::Remove(items) | Body::Verify(items)
-                if !listed(items) =>
-            {
-                Err(BadOperation::Items)
-            }
-            Body::Call(call) => call.check(quorum),
-            _ => Ok(()),
-        }
-    }
-
     fn write(&self, to: Writer) -> Writer {
         let items = |to: Writer, items: &[Stored]| to.list(items.iter(), |to, stored| stored.pick.write(stored.item.write(to)));
         match self {
-            Body::Put { giver, item } => item.write(to.u8(1).seat(*giver)),
-            Body::Gen(item) => item.write(to.u8(2)),
+            Body::Put { giver, item } => to.u8(1).seat(*giver).string(&item.encode()),
+            Body::Gen(item) => to.u8(2).string(&item.encode()),
             Body::Refresh(all) => items(to.u8(3), all),
             Body::Reshare(all) => items(to.u8(4), all),
             Body::Repair { member, items: all } => items(to.u8(5).seat(*member), all),
             Body::Remove(all) => items(to.u8(6), all),
             Body::Verify(all) => items(to.u8(7), all),
             Body::Call(call) => call.write(to.u8(8)),
-            Body::ChangeRoom { digest, parameters } => to.u8(9).digest(digest).string(parameters),
+            Body::ChangeRoom(parameters) => to.u8(9).string(&parameters.encode()),
         }
     }
 
     fn read(from: &mut Reader) -> Result<Self, BadFormat> {
         let stored = |from: &mut Reader| Ok(Stored { item: ItemName::read(from)?, pick: Pick::read(from)? });
         let items = |from: &mut Reader| from.list(MAX_ITEMS, stored);
+        let item = |from: &mut Reader| Item::decode(&from.string(MAX_PART)?).map_err(|_| BadFormat);
         Ok(match Take::u8(from)? {
-            1 => Body::Put { giver: from.seat()?, item: NewItem::read(from)? },
-            2 => Body::Gen(NewItem::read(from)?),
+            1 => Body::Put { giver: from.seat()?, item: item(from)? },
+            2 => Body::Gen(item(from)?),
             3 => Body::Refresh(items(from)?),
             4 => Body::Reshare(items(from)?),
             5 => Body::Repair { member: from.seat()?, items: items(from)? },
             6 => Body::Remove(items(from)?),
             7 => Body::Verify(items(from)?),
             8 => Body::Call(Call::read(from)?),
-            9 => Body::ChangeRoom { digest: from.digest()?, parameters: from.string(MAX_PARAMETERS)? },
+            9 => Body::ChangeRoom(Box::new(Parameters::decode(&from.string(MAX_PART)?).map_err(|_| BadFormat)?)),
             _ => return Err(BadFormat),
         })
     }
@@ -304,9 +306,12 @@ pub enum BadOperation {
     /// A party that has a part of its own does not take part.
     #[error("a giver, connector, owner or reader of a value does not take part")]
     Seat,
-    /// What is agreed about an item breaks a rule of [`NewItem`].
-    #[error("the description of the new item breaks a rule: its alphabet, length, uses or remark")]
-    Item,
+    /// The new item is for another number of members or another threshold.
+    #[error("the new item would be shared among another number of members, or with another threshold")]
+    Sharing,
+    /// The new parameters are of another room, or of no later epoch.
+    #[error("the new parameters are of another room, or of no later epoch")]
+    Room,
     /// A list of items is empty or not in rising order.
     #[error("the list of items is empty, not in order, or names one twice")]
     Items,

@@ -23,13 +23,22 @@
 //! A call is named by the digest of its flow, items, uses, host, roots and response policy: host and path alone do not tell two calls apart. What makes,
 //! destroys or shares out items, and what changes the room, is for people.
 //!
+//! An operation that a policy approves has to expire within an hour, within the hours and before the rule, as it may begin at any time until then.
+//!
 //! Rates are those of what a rule names, not of the rule: [`Past`] holds what was approved, so a renamed rule does not start anew. With a threshold below the
 //! number of members they count what this party took part in.
 
-use super::operation::{Body, Call, Operation};
-use crate::sign::date::Timestamp;
+use super::{
+    log::{Event, Grounds, History},
+    operation::{Body, Call, Operation},
+    statement::{Choice, Signed},
+};
+use crate::{room::RoomId, sign::date::Timestamp};
 use cotenant_core::Digest;
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+};
 
 mod file;
 
@@ -37,6 +46,8 @@ pub use file::BadPolicy;
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
+/// How long an operation that a policy approves may wait. What waited longer would begin outside the hours, or with others at once.
+const WAITS: i64 = HOUR;
 
 /// A policy that has been read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +83,7 @@ pub enum Named {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Past {
     /// The room.
-    pub room: [u8; 16],
+    pub room: RoomId,
     /// When it was approved, in seconds since 1970.
     pub at: i64,
     /// What it was.
@@ -127,8 +138,11 @@ pub enum Reason {
     /// The rule has expired, or the operation could begin after it has.
     #[error("the rule expires before the operation does")]
     Expired,
-    /// It is outside the hours.
-    #[error("it is outside the hours of the rule")]
+    /// It could begin later than in an hour.
+    #[error("it could begin later than in an hour")]
+    Waits,
+    /// It could begin outside the hours.
+    #[error("it could begin outside the hours of the rule")]
     Hours,
     /// So many have been approved in the last hour.
     #[error("{0} were approved in the last hour")]
@@ -178,6 +192,29 @@ impl Policy {
     }
 }
 
+impl Past {
+    /// What the owner's policy has approved, as its log tells.
+    pub fn all_in(history: &History) -> Vec<Past> {
+        let mut proposed = HashMap::new();
+        let mut past = Vec::new();
+        for entry in history.entries() {
+            match &entry.event {
+                Event::Proposal(operation) => drop(proposed.insert(operation.digest(), operation)),
+                Event::Decision { signed: Signed { statement, .. }, grounds: Grounds::Policy(_) }
+                    if statement.choice == Choice::Approve =>
+                {
+                    let Some(operation) = proposed.get(&statement.operation) else { continue };
+                    let own = operation.members.get(statement.party.index()) == Some(&history.owner());
+                    let what = Named::of(&operation.body).filter(|_| own);
+                    past.extend(what.map(|what| Past { room: operation.room, at: entry.time, what }));
+                }
+                _ => {}
+            }
+        }
+        past
+    }
+}
+
 impl Named {
     /// What an operation is counted as; none for what people approve.
     pub fn of(body: &Body) -> Option<Self> {
@@ -185,7 +222,7 @@ impl Named {
             Body::Call(call) => Some(Named::Call(call.flow_digest())),
             Body::Refresh(_) => Some(Named::Refresh),
             Body::Verify(_) => Some(Named::Verify),
-            Body::Put { .. } | Body::Gen(_) | Body::Reshare(_) | Body::Repair { .. } | Body::Remove(_) | Body::ChangeRoom { .. } => None,
+            Body::Put { .. } | Body::Gen(_) | Body::Reshare(_) | Body::Repair { .. } | Body::Remove(_) | Body::ChangeRoom(_) => None,
         }
     }
 
@@ -202,12 +239,15 @@ impl Rule {
     /// # Errors
     /// How many demands the operation meets, and the first that it does not.
     fn allows(&self, operation: &Operation, what: Named, now: i64, (hour, day): (u32, u32)) -> Result<(), (usize, Reason)> {
-        let demands: [&dyn Fn() -> Result<(), Reason>; 6] = [
+        let within_hours = |hours| within(hours, now) && within(hours, operation.expiry - 1);
+        let demands: [&dyn Fn() -> Result<(), Reason>; 7] = [
             &|| self.subject(operation, what),
             &|| if let Body::Call(call) = &operation.body { self.arguments(call) } else { Ok(()) },
             // Approved now, it may begin until it expires.
             &|| if now < self.expires && operation.expiry <= self.expires { Ok(()) } else { Err(Reason::Expired) },
-            &|| if self.hours.is_none_or(|hours| within(hours, now)) { Ok(()) } else { Err(Reason::Hours) },
+            &|| if operation.expiry <= now.saturating_add(WAITS) { Ok(()) } else { Err(Reason::Waits) },
+            // There is no hour outside between two moments inside that are an hour apart.
+            &|| if self.hours.is_none_or(within_hours) { Ok(()) } else { Err(Reason::Hours) },
             &|| if self.per_hour.is_none_or(|limit| hour < limit) { Ok(()) } else { Err(Reason::PerHour(hour)) },
             &|| if self.per_day.is_none_or(|limit| day < limit) { Ok(()) } else { Err(Reason::PerDay(day)) },
         ];

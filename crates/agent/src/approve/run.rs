@@ -14,7 +14,7 @@
 
 use super::{
     item::ItemName,
-    operation::{MAX_ITEMS, Operation},
+    operation::{Body, MAX_ITEMS, Operation},
     wire::{Put, Take, whole},
 };
 use crate::vault::commit::statement::Parties;
@@ -112,15 +112,18 @@ impl Run {
         let found = reads.iter().zip(&self.items).all(|(wanted, found)| wanted.item == found.item && wanted.pick.takes(found.version));
         demand(found && reads.len() == self.items.len(), BadRun::Items)?;
         let saves = operation.body.saves();
-        let made = saves.iter().zip(&self.makes).all(|(item, making)| *item == making.item && making.attempt > 0 && self.follows(making));
+        let made = saves
+            .iter()
+            .zip(&self.makes)
+            .all(|(item, making)| *item == making.item && making.attempt > 0 && self.follows(making, operation));
         demand(made && saves.len() == self.makes.len(), BadRun::Makes)
     }
 
-    /// What is read and made anew gets the number after the one that was read.
-    fn follows(&self, making: &Making) -> bool {
-        match self.items.iter().find(|found| found.item == making.item) {
-            Some(found) => found.version.checked_add(1) == Some(making.version),
-            None => making.version > 0,
+    /// What is read and made anew gets the number after the one that was read; what is new, the one that was approved.
+    fn follows(&self, making: &Making, operation: &Operation) -> bool {
+        match &operation.body {
+            Body::Put { item, .. } | Body::Gen(item) => making.version == item.version,
+            _ => self.items.iter().any(|found| found.item == making.item && found.version.checked_add(1) == Some(making.version)),
         }
     }
 }
@@ -149,7 +152,7 @@ pub enum BadRun {
 pub(super) mod tests {
     use super::*;
     use crate::approve::{
-        operation::tests::{call, refresh},
+        operation::tests::{call, of_every_kind, refresh},
         wire::one_value_one_encoding,
     };
 
@@ -180,6 +183,18 @@ pub(super) mod tests {
             let mut mutant = bytes.clone();
             mutant[at] ^= 1;
             assert!(Run::decode(&mutant).is_ok_and(|other| other.digest() != run.digest()) || Run::decode(&mutant).is_err());
+        }
+    }
+
+    #[test]
+    fn a_new_item_gets_the_version_that_was_approved() {
+        for operation in
+            of_every_kind().into_iter().filter(|operation| operation.body.reads().is_empty() && operation.body.needs_everyone())
+        {
+            let mut run = run_of(&operation);
+            assert_eq!(run.check(&operation), Ok(()));
+            run.makes[0].version += 1;
+            assert_eq!(run.check(&operation), Err(BadRun::Makes));
         }
     }
 

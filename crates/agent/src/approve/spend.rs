@@ -19,6 +19,7 @@ use super::{
     statement::{Approved, Choice, Statement},
     wire::{Put, Take, rising, whole},
 };
+use crate::room::RoomId;
 use cotenant_core::{
     Digest, PartyId,
     codec::{BadFormat, Reader, Writer},
@@ -31,7 +32,7 @@ const MAX_NUMBERS: usize = 1 << 20;
 /// What a party keeps about approvals, in one room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ledger {
-    room: [u8; 16],
+    room: RoomId,
     epoch: u32,
     me: PartyId,
     numbers: BTreeMap<u64, State>,
@@ -139,7 +140,7 @@ pub enum NotNow {
 
 impl Ledger {
     /// Of a party at seat `me` in a room that begins.
-    pub fn new(room: [u8; 16], epoch: u32, me: PartyId) -> Self {
+    pub fn new(room: RoomId, epoch: u32, me: PartyId) -> Self {
         Ledger { room, epoch, me, numbers: BTreeMap::new() }
     }
 
@@ -238,7 +239,7 @@ impl Ledger {
     /// Format (1, of value 1), room (16), epoch (4), seat (1), then of each number in rising order: it (8), its state (1: 1 refused, 2 approved, 3 spent,
     /// 4 done), the operation (32) and, if spent or done, the run (32).
     pub fn encode(&self) -> Vec<u8> {
-        let to = Writer::new().u8(FORMAT).put(&self.room).u32(self.epoch).seat(self.me);
+        let to = Writer::new().u8(FORMAT).put(&self.room.0).u32(self.epoch).seat(self.me);
         to.list(self.numbers.iter(), |to, (number, state)| {
             let to = to.u64(*number);
             match state {
@@ -257,7 +258,7 @@ impl Ledger {
     /// If it is something else.
     pub fn decode(bytes: &[u8]) -> Result<Self, BadFormat> {
         whole(bytes, FORMAT, |from| {
-            let (room, epoch, me) = (from.fixed()?, from.u32()?, from.seat()?);
+            let (room, epoch, me) = (RoomId(from.fixed()?), from.u32()?, from.seat()?);
             let numbers = from.list(MAX_NUMBERS, |from| Ok((from.u64()?, State::read(from)?)))?;
             if !rising(numbers.iter().map(|(number, _)| number)) {
                 return Err(BadFormat);

@@ -14,7 +14,7 @@ use super::{
     operation::Operation,
     wire::{Put, Take, whole},
 };
-use crate::vault::commit::statement::Parties;
+use crate::{room::RoomId, vault::commit::statement::Parties};
 use cotenant_core::{
     Digest, PartyId,
     codec::{BadFormat, Reader, Writer},
@@ -41,7 +41,7 @@ pub enum Choice {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
     /// The room.
-    pub room: [u8; 16],
+    pub room: RoomId,
     /// Its epoch.
     pub epoch: u32,
     /// The operation's number.
@@ -70,7 +70,7 @@ impl Statement {
 
     /// The canonical bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let to = Writer::new().u8(FORMAT).put(&self.room).u32(self.epoch).u64(self.number).digest(&self.operation).seat(self.party);
+        let to = Writer::new().u8(FORMAT).put(&self.room.0).u32(self.epoch).u64(self.number).digest(&self.operation).seat(self.party);
         match &self.choice {
             Choice::Approve => to.u8(1),
             Choice::Refuse(reason) => to.u8(2).string(reason.as_bytes()),
@@ -88,7 +88,7 @@ impl Statement {
 
     fn read(from: &mut Reader) -> Result<Self, BadFormat> {
         Ok(Statement {
-            room: from.fixed()?,
+            room: RoomId(from.fixed()?),
             epoch: from.u32()?,
             number: from.u64()?,
             operation: from.digest()?,
@@ -310,7 +310,7 @@ pub(super) mod tests {
         let good = says(&operation, 0, Choice::Approve);
         assert_eq!(add(good.clone()), Ok(()));
         assert_eq!(add(says(&refresh(), 0, Choice::Approve)), Err(BadStatement::OtherOperation { party: seat(0) }));
-        let changes: [fn(&mut Operation); 4] = [|o| o.room[0] ^= 1, |o| o.epoch += 1, |o| o.number += 1, |o| o.expiry += 1];
+        let changes: [fn(&mut Operation); 4] = [|o| o.room.0[0] ^= 1, |o| o.epoch += 1, |o| o.number += 1, |o| o.expiry += 1];
         for change in changes {
             let mut other = operation.clone();
             change(&mut other);

@@ -4,10 +4,14 @@
 
 use super::{
     escape::{escape, escape_bytes},
-    item::NewItem,
+    item,
     operation::{Audience, Body, Call, Language, Operation, Source, Stored},
 };
-use crate::sign::date::{BadTimestamp, Timestamp};
+use crate::{
+    room::diff,
+    sign::date::{BadTimestamp, Timestamp},
+    vault::item::{Item, Kind},
+};
 use cotenant_core::{Digest, PartyId};
 use sha2::{Digest as _, Sha256};
 use similar::{ChangeTag, TextDiff};
@@ -27,7 +31,7 @@ pub fn summary(operation: &Operation, name: impl Fn(PartyId) -> String) -> Vec<S
         known => format!("{party} ({})", escape(&known)),
     };
     let mut lines = vec![
-        format!("operation {} of room {}, epoch {}", operation.number, hex(&operation.room), operation.epoch),
+        format!("operation {} of room {}, epoch {}", operation.number, operation.room, operation.epoch),
         format!("proposed by {}, may begin until {}", who(operation.proposer), moment(operation.expiry)),
         format!("members {}, of whom any {} can use a secret:", operation.members.len(), operation.threshold),
     ];
@@ -116,22 +120,30 @@ fn body(body: &Body, who: &impl Fn(PartyId) -> String) -> Vec<String> {
         Body::Remove(items) => list("destroy for ever".to_owned(), items),
         Body::Verify(items) => list("check the shares, opening nothing else, of".to_owned(), items),
         Body::Call(inner) => call(inner, who),
-        Body::ChangeRoom { digest, parameters } => vec![
-            "change the room and begin a new epoch, which voids all approvals".to_owned(),
-            format!("  new parameters {digest}"),
-            format!("  {} bytes with SHA-256 {}", parameters.len(), sha256(parameters)),
-        ],
+        Body::ChangeRoom(new) => {
+            let what = "change the room and begin a new epoch, which voids all approvals; its parameters will be".to_owned();
+            let values = diff::lines(None, new).into_iter().map(|line| format!("  {}", escape(&line.to_string())));
+            [what, format!("  digest: {}", new.digest())].into_iter().chain(values).collect()
+        }
     }
 }
 
-fn new_item(what: String, item: &NewItem) -> Vec<String> {
+fn new_item(what: String, new: &Item) -> Vec<String> {
+    let kind = match new.kind {
+        Kind::Bytes => "bytes".to_owned(),
+        Kind::Text(alphabet) => {
+            let characters: String = (0..=127u8).filter(|byte| alphabet.contains(*byte)).map(char::from).collect();
+            format!("characters of \"{}\"", escape(&characters))
+        }
+    };
     let mut lines = vec![
-        format!("{what} {}", item.name),
-        format!("  {} bytes: {}", item.length, item.kind),
-        format!("  remark \"{}\"", escape(&item.about)),
+        format!("{what} {}, version {}", escape(&new.name), new.version),
+        format!("  {} {kind}", new.len),
+        format!("  shared among {}, of whom any {} can use it", new.sharing.members(), new.sharing.threshold()),
+        format!("  note \"{}\"", escape(&new.note)),
     ];
-    lines.extend(item.uses.iter().map(|one| format!("  may be used: {one}")));
-    if item.uses.is_empty() {
+    lines.extend(new.uses.iter().map(|one| format!("  may be used: {}", item::in_words(one))));
+    if new.uses.is_empty() {
         lines.push("  may be used for nothing".to_owned());
     }
     lines
@@ -149,7 +161,9 @@ fn call(call: &Call, who: &impl Fn(PartyId) -> String) -> Vec<String> {
     for slot in &call.slots {
         let hole = escape(&slot.hole);
         lines.push(match &slot.source {
-            Source::Item { stored, purpose } => format!("  secret {hole} = item {}, {}: {purpose}", stored.item, stored.pick),
+            Source::Item { stored, purpose } => {
+                format!("  secret {hole} = item {}, {}: {}", stored.item, stored.pick, item::in_words(purpose))
+            }
             Source::Private { owner, limit } => format!("  secret {hole} = what {} gives, up to {limit} bytes", who(*owner)),
         });
     }
@@ -186,10 +200,6 @@ fn sha256(bytes: &[u8]) -> Digest {
     Digest(Sha256::digest(bytes).into())
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,7 +214,7 @@ mod tests {
         let operation = a_call();
         let words = summary(&operation, |party| if party.index() == 0 { "Ada".into() } else { String::new() }).join("\n");
         for part in [
-            "operation 41 of room 07070707070707070707070707070707, epoch 1",
+            &format!("operation 41 of room {}, epoch 1", operation.room),
             "proposed by P1 (Ada), may begin until 20270115T090000Z",
             "members 3, of whom any 2 can use a secret:",
             &format!("  P3 {} takes no part", operation.members[2]),

@@ -9,10 +9,10 @@ use crate::approve::{
 use serde_json::{Value, json};
 
 impl History {
-    /// `{"owner", "room", "entries": [{"sequence", "time", "digest", "event", …}]}`; digests and rooms in hexadecimal.
+    /// `{"owner", "room", "entries": [{"sequence", "time", "digest", "event", …}]}`; digests in hexadecimal.
     pub fn to_json(&self) -> Value {
         let entries: Vec<Value> = self.entries.iter().zip(&self.digests).map(|(entry, digest)| of(entry, &digest.to_string())).collect();
-        json!({ "owner": self.owner.to_string(), "room": hex(&self.room), "entries": entries })
+        json!({ "owner": self.owner.to_string(), "room": self.room.to_string(), "entries": entries })
     }
 }
 

@@ -5,6 +5,7 @@ use crate::{
             Operation,
             tests::{MEMBERS, NOW, call, refresh, seat, seats},
         },
+        policy::{Named, Past},
         run::{Run, tests::run_of},
         statement::{Choice, tests::says},
         wire::one_value_one_encoding,
@@ -12,7 +13,7 @@ use crate::{
     vault::commit::statement::Parties,
 };
 
-const ROOM: [u8; 16] = [7; 16];
+const ROOM: RoomId = RoomId([7; 16]);
 
 /// A party's log in a test.
 struct Party {
@@ -66,6 +67,7 @@ fn events() -> Vec<Event> {
     vec![
         Event::Epoch { epoch: 1, parameters: Digest([1; 32]) },
         proposal(&operation),
+        proposal(&refresh()),
         Event::Decision { signed: says(&operation, 0, Choice::Approve), grounds: people },
         Event::Decision { signed: says(&operation, 1, Choice::Approve), grounds: Grounds::Policy("nightly".into()) },
         decision(&refresh(), 2, refuses),
@@ -84,6 +86,27 @@ fn one_entry_has_one_encoding() {
         let entry = Entry { sequence: 3, time: NOW, previous: Digest([2; 32]), event };
         one_value_one_encoding(&entry.encode(), Entry::encode, |bytes| Entry::decode(bytes).ok());
     }
+}
+
+#[test]
+fn one_checkpoint_has_one_encoding() {
+    let checkpoint = Party::with(0, events()).log.checkpoint(&MEMBERS[0]);
+    one_value_one_encoding(&checkpoint.encode(), Checkpoint::encode, |bytes| Checkpoint::decode(bytes).ok());
+    let mut bytes = checkpoint.encode();
+    for at in 0..bytes.len() {
+        bytes[at] ^= 1;
+        assert!(!Checkpoint::decode(&bytes).is_ok_and(|checkpoint| checkpoint.is_signed()), "byte {at}");
+        bytes[at] ^= 1;
+    }
+}
+
+/// What a policy has approved is found again after a restart.
+#[test]
+fn the_past_of_a_policy_is_in_the_log() {
+    let history = Party::with(1, events()).history();
+    let Some(what) = Named::of(&call().body) else { panic!("a policy can name it") };
+    assert_eq!(Past::all_in(&history), [Past { room: ROOM, at: NOW + 4, what }], "P2's by its rule; P1's people are not the policy");
+    assert_eq!(Past::all_in(&Party::with(2, events()).history()), [], "another party's policy is not this one's");
 }
 
 #[test]
@@ -145,13 +168,29 @@ fn the_owner_cannot_rewrite_unnoticed() {
     assert!(replaced.verify_with(None).is_ok());
 }
 
+/// The owner of a log cannot put words into another party's mouth.
+#[test]
+fn decisions_are_signed_and_about_what_was_proposed() {
+    let verify = |events: Vec<Event>| Party::with(0, events).verify_with(None).map(|history| history.entries().len());
+    let decided = || decision(&call(), 2, Choice::Approve);
+    let bad = Err(BadLog { sequence: 1, fault: Fault::Decision });
+    assert_eq!(verify(vec![proposal(&call()), decided()]), Ok(2));
+    assert_eq!(verify(vec![proposal(&refresh()), decided()]), bad);
+    let mut turned = says(&call(), 2, Choice::Approve);
+    turned.statement.choice = Choice::Refuse(String::new());
+    assert_eq!(verify(vec![proposal(&call()), Event::Decision { signed: turned, grounds: Grounds::Theirs }]), bad);
+    let mut others = says(&call(), 2, Choice::Approve);
+    others.statement.party = seat(1);
+    assert_eq!(verify(vec![proposal(&call()), Event::Decision { signed: others, grounds: Grounds::Theirs }]), bad);
+}
+
 #[test]
 fn a_log_is_of_one_owner_and_room() {
     let party = Party::with(0, events());
     let records = || party.records.iter().map(Vec::as_slice);
     let other_owner = verify(records(), MEMBERS[1].public(), ROOM, None);
     assert_eq!(other_owner, Err(BadLog { sequence: 0, fault: Fault::Signature }));
-    let other_room = verify(records(), MEMBERS[0].public(), [8; 16], None);
+    let other_room = verify(records(), MEMBERS[0].public(), RoomId([8; 16]), None);
     assert_eq!(other_room, Err(BadLog { sequence: 0, fault: Fault::Chain }));
 }
 
@@ -176,8 +215,13 @@ fn every_difference_is_found_and_shown() {
     let (operation, run) = (call(), run_of(&call()));
     let other = Operation { expiry: operation.expiry + 1, ..operation.clone() };
     let differs = |ours: Event, theirs: Event| {
-        let same = Event::Epoch { epoch: 1, parameters: Digest([1; 32]) };
-        let divergence = compare(&Party::with(0, [same.clone(), ours]).history(), &Party::with(1, [theirs, same]).history()).unwrap();
+        let is_decision = matches!(ours, Event::Decision { .. });
+        let proposed = if is_decision { vec![proposal(&call())] } else { Vec::new() };
+        let divergence = compare(
+            &Party::with(0, [proposed.clone(), vec![ours]].concat()).history(),
+            &Party::with(1, [proposed, vec![theirs]].concat()).history(),
+        )
+        .unwrap();
         (divergence.to_string(), divergence)
     };
     let (text, divergence) = differs(proposal(&operation), proposal(&other));
@@ -192,7 +236,7 @@ fn every_difference_is_found_and_shown() {
     let (text, divergence) = differs(result(&run, Outcome::Done(Digest([5; 32]))), result(&run, failed.clone()));
     assert_eq!(divergence, Divergence::Outcome { run: run.digest(), ours: Outcome::Done(Digest([5; 32])), theirs: failed });
     assert!(text.is_ascii() && text.contains("\\u{1b}"));
-    let elsewhere = verify([], MEMBERS[1].public(), [8; 16], None).unwrap();
+    let elsewhere = verify([], MEMBERS[1].public(), RoomId([8; 16]), None).unwrap();
     assert_eq!(compare(&Party::new(0).history(), &elsewhere), Some(Divergence::Rooms));
 }
 
@@ -225,11 +269,11 @@ fn exported_logs_are_ascii_and_complete() {
     let entries = json["entries"].as_array().unwrap();
     assert_eq!(entries.len(), events().len());
     let kinds: Vec<&str> = entries.iter().map(|entry| entry["event"].as_str().unwrap()).collect();
-    assert_eq!(kinds[..6], ["epoch", "proposal", "decision", "decision", "decision", "spent"]);
-    assert_eq!(kinds[6..], ["result", "result", "failed check", "failed check", "seen"]);
+    assert_eq!(kinds[..7], ["epoch", "proposal", "proposal", "decision", "decision", "decision", "spent"]);
+    assert_eq!(kinds[7..], ["result", "result", "failed check", "failed check", "seen"]);
     assert_eq!(entries[1]["operation"], call().digest().to_string());
-    assert_eq!(entries[4]["reason"], "\\u{1b}[31mno\\u{202e}");
-    assert_eq!((&entries[3]["grounds"]["policy"], &entries[10]["sequence"]), (&"nightly".into(), &10.into()));
+    assert_eq!(entries[5]["reason"], "\\u{1b}[31mno\\u{202e}");
+    assert_eq!((&entries[4]["grounds"]["policy"], &entries[11]["sequence"]), (&"nightly".into(), &11.into()));
     let bytes = entries[1]["bytes"].as_str().unwrap();
     let bytes: Vec<u8> = (0..bytes.len() / 2).map(|k| u8::from_str_radix(&bytes[2 * k..2 * k + 2], 16).unwrap()).collect();
     assert_eq!(Operation::decode(&bytes), Ok(call()));

@@ -3,10 +3,10 @@
 use super::{BadOperation, Stored};
 use crate::{
     approve::{
-        item::{ItemName, Pick, Use, is_host, is_token},
+        item::{self, ItemName, Pick, is_host, is_token},
         wire::{Put, Take, rising},
     },
-    vault::commit::statement::Parties,
+    vault::{commit::statement::Parties, item::Use},
 };
 use cotenant_core::{
     Digest, Domain, PartyId,
@@ -150,8 +150,7 @@ impl Call {
             return Err(BadOperation::Items); // two versions of one item
         }
         self.slots.iter().try_for_each(|slot| match &slot.source {
-            Source::Item { purpose, .. } if purpose.host() != self.host => Err(BadOperation::OtherHost),
-            Source::Item { purpose, .. } if !purpose.is_well_formed() => Err(BadOperation::Call),
+            Source::Item { purpose, .. } if item::host(purpose) != self.host => Err(BadOperation::OtherHost),
             _ => Ok(()),
         })
     }
@@ -206,14 +205,16 @@ impl Source {
 
     fn write(&self, to: Writer) -> Writer {
         match self {
-            Source::Item { stored, purpose } => purpose.write(stored.pick.write(stored.item.write(to.u8(1)))),
+            Source::Item { stored, purpose } => item::write_use(stored.pick.write(stored.item.write(to.u8(1))), purpose),
             Source::Private { owner, limit } => to.u8(2).seat(*owner).u32(*limit),
         }
     }
 
     fn read(from: &mut Reader) -> Result<Self, BadFormat> {
         match Take::u8(from)? {
-            1 => Ok(Source::Item { stored: Stored { item: ItemName::read(from)?, pick: Pick::read(from)? }, purpose: Use::read(from)? }),
+            1 => {
+                Ok(Source::Item { stored: Stored { item: ItemName::read(from)?, pick: Pick::read(from)? }, purpose: item::read_use(from)? })
+            }
             2 => Ok(Source::Private { owner: from.seat()?, limit: from.u32()? }),
             _ => Err(BadFormat),
         }

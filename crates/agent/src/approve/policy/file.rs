@@ -17,9 +17,9 @@ const OPERATIONS: [&str; 3] = ["call", "refresh", "verify"];
 /// Why a text is no policy. Whoever wrote it is at fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadPolicy {
-    /// It is no TOML, or a value is of another type; as the reader of TOML says.
-    #[error("{0}")]
-    Toml(String),
+    /// It is no TOML, or a value is of another type.
+    #[error(transparent)]
+    Toml(#[from] toml::de::Error),
     /// There is no such key or word.
     #[error("\"{}\" is not known in {place}; did you mean \"{nearest}\"?", escape(word))]
     Unknown {
@@ -130,9 +130,8 @@ impl Policy {
     /// # Errors
     /// The first thing that is not as the module's page says.
     pub fn parse(text: &str) -> Result<Self, BadPolicy> {
-        let malformed = |error: toml::de::Error| BadPolicy::Toml(error.to_string());
-        known_keys(&text.parse().map_err(malformed)?)?;
-        let file: File = toml::from_str(text).map_err(malformed)?;
+        known_keys(&text.parse()?)?;
+        let file: File = toml::from_str(text)?;
         let mut rules = Vec::new();
         let mut names = BTreeSet::new();
         for (index, allow) in file.allow.into_iter().enumerate() {

@@ -63,7 +63,7 @@ fn by_table() {
     let seven = NOW - NOW.rem_euclid(DAY) + 7 * HOUR; // of the day of NOW
     let short = |now: i64| Operation { expiry: now + 1, ..call() };
     let old = |minutes: &[i64]| minutes.iter().map(|minutes| past(*minutes, &call())).collect::<Vec<_>>();
-    let elsewhere = vec![Past { room: [8; 16], ..past(1, &call()) }; 5];
+    let elsewhere = vec![Past { room: RoomId([8; 16]), ..past(1, &call()) }; 5];
     let others = vec![past(1, &refresh()); 5];
     let table: Vec<(&str, Operation, i64, Vec<Past>, Verdict)> = vec![
         ("as it is", call(), NOW, vec![], approve("report")),
@@ -74,11 +74,18 @@ fn by_table() {
         ("argument", with_call(|c| c.arguments[0].name = "k".into()), NOW, vec![], refused("report", Reason::Argument("k".into()))),
         ("no argument", with_call(|c| c.arguments.clear()), NOW, vec![], refused("report", Reason::Missing("key".into()))),
         ("rule over", short(late), late, vec![], refused("report", Reason::Expired)),
-        ("outlives the rule", Operation { expiry: late + 1, ..call() }, NOW, vec![], refused("report", Reason::Expired)),
-        ("as long as the rule", Operation { expiry: late, ..call() }, NOW, vec![], approve("report")),
+        ("outlives the rule", Operation { expiry: late + 1, ..call() }, late - 1, vec![], refused("report", Reason::Expired)),
+        ("waits too long", Operation { expiry: NOW + HOUR + 1, ..call() }, NOW, vec![], refused("report", Reason::Waits)),
         ("first second of the hours", short(seven), seven, vec![], approve("report")),
         ("before the hours", short(seven - 1), seven - 1, vec![], refused("report", Reason::Hours)),
         ("last second", short(seven + 3 * HOUR - 1), seven + 3 * HOUR - 1, vec![], approve("report")),
+        (
+            "ends after the hours",
+            Operation { expiry: seven + 3 * HOUR + 1, ..call() },
+            seven + 3 * HOUR - 1,
+            vec![],
+            refused("report", Reason::Hours),
+        ),
         ("after the hours", short(seven + 3 * HOUR), seven + 3 * HOUR, vec![], refused("report", Reason::Hours)),
         ("one in the hour", four.clone(), NOW, old(&[5]), approve("report")),
         ("two in the hour", four.clone(), NOW, old(&[5, 59]), refused("report", Reason::PerHour(2))),
@@ -92,6 +99,9 @@ fn by_table() {
     for (what, operation, now, history, verdict) in table {
         assert_eq!(policy().decide(&operation, now, &history), verdict, "{what}");
     }
+    let ends = |moment: &str| Policy::parse(&text().replace("20270201T000000Z", moment)).unwrap().decide(&call(), NOW, &[]);
+    assert_eq!(ends("20270115T090000Z"), approve("report"), "the operation expires with the rule");
+    assert_eq!(ends("20270115T085959Z"), refused("report", Reason::Expired));
     let mut more = refresh();
     let Body::Refresh(items) = &mut more.body else { panic!("it is a refresh") };
     items[0].item = "aa".parse().unwrap();

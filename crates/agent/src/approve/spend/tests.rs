@@ -85,7 +85,7 @@ fn nothing_starts_that_was_not_approved_here() {
     let (approved, run) = (approved(&operation), run_of(&operation));
     let fresh = Ledger::new(operation.room, 1, seat(0));
     assert_eq!(fresh.step(start(&approved, &run)), Err(NotNow::NotApproved { number: 41 }), "an old copy knows nothing of it");
-    let other = Ledger::new([8; 16], 1, seat(0));
+    let other = Ledger::new(RoomId([8; 16]), 1, seat(0));
     assert_eq!(other.step(start(&approved, &run)), Err(NotNow::OtherRoom));
     assert_eq!(other.step(Event::Decide(&operation, Choice::Approve)), Err(NotNow::OtherRoom));
     let late = Event::Start { approved: &approved, run: &run, now: operation.expiry };
@@ -149,7 +149,7 @@ fn one_approval_does_not_run_with_two_quorums() {
 
 #[test]
 fn one_ledger_has_one_encoding() {
-    let mut ledger = Ledger::new([7; 16], 3, seat(1));
+    let mut ledger = Ledger::new(RoomId([7; 16]), 3, seat(1));
     let digests = [Digest([1; 32]), Digest([2; 32])];
     let states = [
         State::Refused(digests[0]),
