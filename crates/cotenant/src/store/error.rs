@@ -176,12 +176,6 @@ pub enum StoreError {
         /// The row.
         key: String,
     },
-    /// An approval was to be spent a second time.
-    #[error("this approval was spent on operation {number}")]
-    Spent {
-        /// The operation that spent it.
-        number: u64,
-    },
     /// A number or a text is longer than its field.
     #[error("table {table}: more than fits: {what}")]
     TooLong {

@@ -63,7 +63,7 @@ impl<S> Room<S> {
 }
 
 impl<S: Deref<Target: Source>> Room<S> {
-    /// What `epoch` was made of.
+    /// The signed parameters of `epoch`.
     ///
     /// # Errors
     /// If the row cannot be read; so too below.
@@ -71,7 +71,7 @@ impl<S: Deref<Target: Source>> Room<S> {
         self.get(&self.epoch_key(epoch), |row| RoomEpoch::decode(row).map(|(_, epoch)| epoch))
     }
 
-    /// What all epochs were made of, in their order.
+    /// The signed parameters of all epochs, in their order.
     pub fn epochs(&self) -> Result<Vec<RoomEpoch>, StoreError> {
         self.all(&self.key(Table::Rooms), |row| RoomEpoch::decode(row).map(|(_, epoch)| epoch))
     }
@@ -118,9 +118,9 @@ impl<S: Deref<Target: Source>> Room<S> {
         self.all(&self.key(Table::Records), decode_record)
     }
 
-    /// The operation that spent the approval of `operation`, its approved digest.
-    pub fn spent(&self, operation: &Digest) -> Result<Option<u64>, StoreError> {
-        self.get(&self.spent_key(operation), row::decode_number)
+    /// The canonical bytes of an epoch's ledger of approvals: what was approved, and what runs spent it.
+    pub fn ledger(&self, epoch: u32) -> Result<Option<Vec<u8>>, StoreError> {
+        self.get(&self.ledger_key(epoch), row::decode_bytes)
     }
 
     /// The number of the newest operation; 0 before the first.
@@ -183,8 +183,8 @@ impl<S: Deref<Target: Source>> Room<S> {
         self.item_key(Table::Shares, item).version(version)
     }
 
-    fn spent_key(&self, operation: &Digest) -> RowKey {
-        self.key(Table::Spent).digest("operation", &operation.0)
+    fn ledger_key(&self, epoch: u32) -> RowKey {
+        self.key(Table::Approvals).number("epoch", epoch.into())
     }
 
     fn log_key(&self, number: u64) -> RowKey {
@@ -206,21 +206,16 @@ impl<S: Deref<Target: Source>> Room<S> {
 
 /// Writing: nothing is on disk until the transaction returns. Errors name what stands in the way; the transaction should return them.
 impl Room<&mut Transaction<'_>> {
-    /// Stores what an epoch was made of.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] if it is stored already and differs; an epoch is signed once.
-    pub fn put_epoch(&mut self, epoch: &RoomEpoch) -> Result<(), StoreError> {
-        if !epoch.fits() {
-            return Err(StoreError::TooLong { table: Table::Rooms, what: "parameters, or signatures of which the seats do not rise" });
-        }
-        self.put_once(&self.epoch_key(epoch.epoch), &epoch.encode(&self.id))
-    }
-
-    /// Stores an item's description, in place of the one before.
+    /// Stores the signed parameters of an epoch, in place of what was stored: signatures may have come.
     ///
     /// # Errors
     /// If it cannot be written; so too below.
+    pub fn put_epoch(&mut self, epoch: &RoomEpoch) -> Result<(), StoreError> {
+        fits(Table::Rooms, &epoch.sheet)?;
+        self.source.put(&self.epoch_key(epoch.epoch), &epoch.encode(&self.id))
+    }
+
+    /// Stores an item's description, in place of the one before.
     pub fn put_item(&mut self, name: &str, description: &[u8]) -> Result<(), StoreError> {
         fits(Table::Items, description)?;
         self.source.put(&self.item_key(Table::Items, name), &row::encode_named(name, description))
@@ -263,15 +258,10 @@ impl Room<&mut Transaction<'_>> {
         self.source.put(&self.item_key(Table::Records, item), &row::encode_named(item, &record.encode()))
     }
 
-    /// Spends the approval of an operation, its approved digest, on the operation of this number.
-    ///
-    /// # Errors
-    /// [`StoreError::Spent`] if it was spent before.
-    pub fn spend(&mut self, operation: &Digest, number: u64) -> Result<(), StoreError> {
-        match self.spent(operation)? {
-            Some(number) => Err(StoreError::Spent { number }),
-            None => self.source.put(&self.spent_key(operation), &row::encode_number(number)),
-        }
+    /// Stores the canonical bytes of an epoch's ledger of approvals, in place of the one before.
+    pub fn put_ledger(&mut self, epoch: u32, ledger: &[u8]) -> Result<(), StoreError> {
+        fits(Table::Approvals, ledger)?;
+        self.source.put(&self.ledger_key(epoch), &row::encode_bytes(ledger))
     }
 
     /// Notes that the room has accepted an operation of this number.

@@ -2,13 +2,10 @@
 //! its length in 4 bytes and its bytes.
 
 use super::{
-    field::{LONGEST, Put, Take},
+    field::{Put, Take},
     slots::{Place, Stamp},
 };
-use cotenant_core::{
-    PartyId,
-    codec::{BadFormat, Reader, Writer},
-};
+use cotenant_core::codec::{BadFormat, Reader, Writer};
 
 /// The form of every row.
 const FORM: u8 = 1;
@@ -33,38 +30,22 @@ impl State {
     }
 }
 
-/// What an epoch of a room was made of, with everybody's signature. A row: room (16), epoch (4), parameters (string), signatures (1), each a seat (1) and 64
-/// bytes, seats rising.
+/// The signed parameters of an epoch of a room. A row: room (16), epoch (4), sheet (string).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomEpoch {
     /// The epoch, from 1.
     pub epoch: u32,
-    /// The canonical bytes of the room's parameters, or of what leads to them from the epoch before.
-    pub parameters: Vec<u8>,
-    /// Who signed them, and how; seats rising.
-    pub signatures: Vec<(PartyId, [u8; 64])>,
+    /// The canonical bytes of `cotenant_agent::room::signed::Sheet`: parameters and signatures.
+    pub sheet: Vec<u8>,
 }
 
 impl RoomEpoch {
     pub(super) fn encode(&self, room: &[u8; 16]) -> Vec<u8> {
-        let writer = Writer::new().u8(FORM).bytes(room).u32(self.epoch).string(&self.parameters).u8(self.signatures.len() as u8);
-        self.signatures.iter().fold(writer, |writer, (seat, signature)| writer.seat(*seat).bytes(signature)).done()
+        Writer::new().u8(FORM).bytes(room).u32(self.epoch).string(&self.sheet).done()
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<([u8; 16], Self), BadFormat> {
-        whole(bytes, |reader| {
-            let room = reader.array()?;
-            let (epoch, parameters) = (reader.u32()?, reader.string()?.to_vec());
-            let count = reader.u8()?;
-            let signatures = (0..count).map(|_| Ok((reader.seat()?, reader.array()?))).collect::<Result<_, _>>()?;
-            let epoch = RoomEpoch { epoch, parameters, signatures };
-            if epoch.fits() { Ok((room, epoch)) } else { Err(BadFormat) }
-        })
-    }
-
-    /// Whether it has a form as bytes.
-    pub(super) fn fits(&self) -> bool {
-        self.parameters.len() < LONGEST && self.signatures.len() <= 64 && self.signatures.is_sorted_by(|(a, _), (b, _)| a < b)
+        whole(bytes, |reader| Ok((reader.array()?, RoomEpoch { epoch: reader.u32()?, sheet: reader.string()?.to_vec() })))
     }
 }
 
@@ -99,7 +80,7 @@ impl ShareRow {
     }
 }
 
-/// A number (8): of an operation, or of failed checks.
+/// A number (8): of an operation, or how many checks failed.
 pub(super) fn encode_number(n: u64) -> Vec<u8> {
     Writer::new().u8(FORM).u64(n).done()
 }
@@ -108,7 +89,7 @@ pub(super) fn decode_number(bytes: &[u8]) -> Result<u64, BadFormat> {
     whole(bytes, |reader| reader.u64())
 }
 
-/// Bytes (string): an entry of a log, or a receipt.
+/// Bytes (string): a ledger of approvals, an entry of a log, or a receipt.
 pub(super) fn encode_bytes(bytes: &[u8]) -> Vec<u8> {
     Writer::new().u8(FORM).string(bytes).done()
 }
@@ -146,8 +127,7 @@ mod tests {
     #[test]
     fn rows_go_there_and_back() {
         check(&State { stamp: Stamp { count: 5, random: [1; 16] }, before: [2; 16] }.encode(), |b| State::decode(b).map(|s| s.encode()));
-        let signatures = vec![(PartyId::new(0), [3; 64]), (PartyId::new(2), [4; 64])];
-        let epoch = RoomEpoch { epoch: 2, parameters: b"parameters".to_vec(), signatures };
+        let epoch = RoomEpoch { epoch: 2, sheet: b"sheet".to_vec() };
         check(&epoch.encode(&[9; 16]), |b| RoomEpoch::decode(b).map(|(room, epoch)| epoch.encode(&room)));
         check(&encode_named("aws/key", b"description"), |b| decode_named(b).map(|(name, bytes)| encode_named(&name, &bytes)));
         let share = ShareRow { place: Place { slot: 7, name: [5; 16] }, sealed: vec![6; 90] };

@@ -15,7 +15,7 @@ const NAME: usize = 16;
 pub enum Table {
     /// One row: how many transactions there were.
     State = 1,
-    /// What every epoch of a room was made of.
+    /// The signed parameters of every epoch of a room.
     Rooms = 2,
     /// Descriptions of items.
     Items = 3,
@@ -23,8 +23,8 @@ pub enum Table {
     Shares = 4,
     /// Commit records.
     Records = 5,
-    /// Approvals that were spent.
-    Spent = 6,
+    /// Ledgers of approvals.
+    Approvals = 6,
     /// Counters of operations.
     Operations = 7,
     /// Entries of logs.
@@ -40,7 +40,7 @@ pub enum Table {
 impl Table {
     pub(super) const ALL: [Table; 11] = {
         use Table::*;
-        [State, Rooms, Items, Shares, Records, Spent, Operations, Log, Receipts, Sealed, Faults]
+        [State, Rooms, Items, Shares, Records, Approvals, Operations, Log, Receipts, Sealed, Faults]
     };
 
     /// The table that a row's key names.
@@ -57,7 +57,7 @@ impl fmt::Display for Table {
             Table::Items => "items",
             Table::Shares => "shares",
             Table::Records => "records",
-            Table::Spent => "spent",
+            Table::Approvals => "approvals",
             Table::Operations => "operations",
             Table::Log => "log",
             Table::Receipts => "receipts",

@@ -9,7 +9,7 @@ mod tamper;
 
 use super::{record::tests::example as record, *};
 use cotenant_agent::vault::commit::statement::Version;
-use cotenant_core::{PartyId, domain::Digest};
+use cotenant_core::domain::Digest;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
@@ -26,11 +26,7 @@ fn version(number: u64) -> Version<Digest> {
 }
 
 fn epoch(epoch: u32) -> RoomEpoch {
-    RoomEpoch {
-        epoch,
-        parameters: format!("parameters {epoch}").into_bytes(),
-        signatures: vec![(PartyId::new(0), [1; 64]), (PartyId::new(1), [2; 64])],
-    }
+    RoomEpoch { epoch, sheet: format!("sheet of {epoch}").into_bytes() }
 }
 
 /// Something in every table; the share is of version 1.
@@ -42,7 +38,7 @@ fn fill(store: &mut Store) -> Result<(), StoreError> {
             room.put_item(ITEM, b"20 bytes, 2 of 3")?;
             room.put_share(ITEM, &version(1), &[0xa1; 48])?;
             room.put_record(ITEM, &record())?;
-            room.spend(&Digest([1; 32]), 1)?;
+            room.put_ledger(1, b"ledger 1")?;
             room.put_operation(1)?;
             room.append_log(b"first")?;
             room.put_receipt(1, b"receipt 1")?;
@@ -60,7 +56,7 @@ fn save(store: &mut Store) -> Result<(), StoreError> {
         room.erase_all_but(ITEM, &[version(2)])?;
         room.put_item("new", b"another item")?;
         room.put_share("new", &version(1), &[0xa3; 64])?;
-        room.spend(&Digest([2; 32]), 2)?;
+        room.put_ledger(1, b"ledger 2")?;
         room.put_operation(2)?;
         room.append_log(b"second").map(drop)
     })
@@ -83,7 +79,7 @@ fn seen(store: &Store) -> BTreeMap<String, Vec<u8>> {
         room.records().unwrap().into_iter().for_each(|(name, record)| see(of(format!("record {name}")), record.encode()));
         room.log(0, 100).unwrap().into_iter().for_each(|(number, entry)| see(of(format!("log {number}")), entry));
         for number in 1..4 {
-            room.spent(&Digest([number; 32])).unwrap().into_iter().for_each(|by| see(of(format!("spent {number}")), vec![by as u8]));
+            room.ledger(number).unwrap().into_iter().for_each(|ledger| see(of(format!("ledger {number}")), ledger));
             room.receipt(number.into()).unwrap().into_iter().for_each(|receipt| see(of(format!("receipt {number}")), receipt));
         }
         see(of("operation".to_owned()), vec![room.operation().unwrap() as u8]);
