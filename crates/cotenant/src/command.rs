@@ -6,6 +6,7 @@ mod demo_service;
 mod init;
 mod s3;
 mod s_client;
+mod serve;
 
 use crate::{
     children::{self, ERROR_PREFIX},
@@ -36,6 +37,8 @@ struct Cli {
 enum Command {
     Init(init::InitArgs),
     Id(init::IdArgs),
+    Serve(serve::ServeArgs),
+    Status(serve::StatusArgs),
     SClient(s_client::SClientArgs),
     S3(s3::S3Args),
     Demo(demo::DemoArgs),
@@ -79,10 +82,12 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    // The daemon ends in its own way when it is told to.
+    let ends_itself = matches!(command, Command::Serve(_));
     let result = runtime.block_on(async {
         tokio::select! {
             result = run(command) => result,
-            () = interrupted() => Err(Error::Interrupted),
+            () = interrupted(), if !ends_itself => Err(Error::Interrupted),
             () = children::orphaned() => Err(Error::Orphaned),
         }
     });
@@ -101,6 +106,8 @@ async fn run(command: Command) -> Result<(), Error> {
     match command {
         Command::Init(args) => args.run(),
         Command::Id(args) => args.run(),
+        Command::Serve(args) => args.run().await,
+        Command::Status(args) => args.run().await,
         Command::SClient(args) => args.run().await,
         Command::S3(args) => args.run().await,
         Command::Demo(args) => args.run().await,
@@ -161,6 +168,13 @@ fn connector(given: usize, parties: usize) -> Result<PartyId, Error> {
 
 fn parse_endpoint(text: &str) -> Result<Endpoint, crate::target::BadEndpoint> {
     text.parse()
+}
+
+/// The home that a command is for: the one given, else the one of the environment, else the one in the user's directory.
+fn home_or_default(given: Option<PathBuf>) -> Result<PathBuf, Error> {
+    let named = |variable| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let of_user = || Some(named("HOME")?.join(".cotenant"));
+    given.or_else(|| named("COTENANT_HOME")).or_else(of_user).ok_or(Error::NoHome)
 }
 
 /// A number of parties.

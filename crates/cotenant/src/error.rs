@@ -1,6 +1,14 @@
 //! Why a command failed, by what and where; the text also says what to do.
 
-use crate::{children::ChildrenError, home::HomeError, s3::S3Error, share::ShareError, steps::StepError, target::SiteError};
+use crate::{
+    children::ChildrenError,
+    home::HomeError,
+    s3::S3Error,
+    serve::error::{ClientError, ServeError},
+    share::ShareError,
+    steps::StepError,
+    target::SiteError,
+};
 use cotenant_agent::{
     agree::AgreeError,
     call::{CallError, Stage},
@@ -19,6 +27,15 @@ pub enum Error {
     /// This party's home.
     #[error(transparent)]
     Home(#[from] HomeError),
+    /// The daemon did not start.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The daemon did not answer, or refused.
+    #[error(transparent)]
+    Daemon(#[from] ClientError),
+    /// No home was named.
+    #[error("there is no home to take: name one with --home, or set COTENANT_HOME or HOME")]
+    NoHome,
     /// This party's share of the key.
     #[error(transparent)]
     Share(#[from] ShareError),
@@ -162,10 +179,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// The exit status: 1, or [`CONSEQUENCE`] if this party stopped only because another one did, 130 after an interruption.
+    /// The exit status: 1, or [`CONSEQUENCE`] if this party stopped only because another one did, 130 after an interruption;
+    /// [`ServeError::exit_status`] of the daemon.
     pub fn exit_status(&self) -> u8 {
         match self {
             Error::Interrupted => 130,
+            Error::Serve(error) => error.exit_status(),
             error if error.is_consequence() => CONSEQUENCE,
             _ => 1,
         }

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `identity.pem` | the Ed25519 key that others know this party by, mode 0600 |
 //! | `party.toml` | name, members in order, timeouts, to be written by its owner alone; see [`config`] |
+//! | `cotenant.toml` | how the daemon runs; see [`crate::serve::config`] |
 //! | `s3-share.json` | optional: this party's share of a secret access key, mode 0600; see [`crate::share`] |
 
 pub mod config;
@@ -94,7 +95,7 @@ pub fn init(dir: &Path, name: &str) -> Result<PublicIdentity, HomeError> {
 }
 
 /// Reads a file that nobody but its owner can write or replace.
-fn read_own(dir: &Path, path: &Path) -> Result<String, HomeError> {
+pub(crate) fn read_own(dir: &Path, path: &Path) -> Result<String, HomeError> {
     let failed = |source| HomeError::Read { path: path.to_owned(), source };
     let own = |path: &Path, metadata: fs::Metadata| match metadata.permissions().mode() & 0o777 {
         mode if mode & 0o022 != 0 => Err(HomeError::Writable { path: path.to_owned(), mode }),
@@ -152,7 +153,7 @@ pub enum HomeError {
         source: io::Error,
     },
     /// Others than its owner may write a file or the directory that it is in.
-    #[error("{path}: others may write it (mode {mode:04o}), and so change who the members are; run: chmod go-w on it")]
+    #[error("{path}: others may write it (mode {mode:04o}), and so change what this party does; run: chmod go-w on it")]
     Writable {
         /// The file or directory.
         path: PathBuf,

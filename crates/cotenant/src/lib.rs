@@ -18,6 +18,7 @@ pub mod party;
 pub mod progress;
 pub mod s3;
 pub mod save;
+pub mod serve;
 pub mod share;
 pub mod stages;
 pub mod steps;

@@ -5,7 +5,7 @@ mod common;
 use common::{Homes, error, run, some_ca, start, text};
 use std::{fs, os::unix::fs::PermissionsExt};
 
-const COMMANDS: [&str; 7] = ["init", "id", "s-client", "s3", "demo", "demo-service", "circuits"];
+const COMMANDS: [&str; 9] = ["init", "id", "serve", "status", "s-client", "s3", "demo", "demo-service", "circuits"];
 
 #[test]
 fn every_command_has_help_with_an_example() {

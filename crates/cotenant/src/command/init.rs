@@ -1,12 +1,12 @@
 //! `cotenant init` and `cotenant id`: this party's identity.
 
 use super::{print, print_json};
-use crate::{error::Error, home};
+use crate::{error::Error, home, serve::config};
 use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
-/// Makes this party's home: a new identity, and a party.toml to fill in
+/// Makes this party's home: a new identity, a cotenant.toml for the daemon, and a party.toml to fill in for calls without one
 #[derive(Args)]
 #[command(
     after_help = "Example:\n  cotenant init --home ~/.cotenant --name alice\n\nThen give the printed identity to the other parties, and add theirs to party.toml."
@@ -45,6 +45,7 @@ struct Facts {
 impl InitArgs {
     pub(super) fn run(self) -> Result<(), Error> {
         home::init(&self.home, &self.name)?;
+        config::write_template(&self.home)?;
         show(&self.home, self.json)
     }
 }

@@ -1,0 +1,128 @@
+//! Why the daemon did not start or did not end well, and why a command got no answer from it.
+
+use super::{config::ConfigError, problem::Problem};
+use crate::{home::HomeError, store::StoreError};
+use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
+
+/// The exit status of a daemon whose home or configuration is wrong, so that starting it again changes nothing (`EX_CONFIG` of sysexits.h).
+pub const MISCONFIGURED: u8 = 78;
+
+/// Why the daemon did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The home directory.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// There is no configuration.
+    #[error("{path}: is missing; make one with all defaults: cotenant serve --print-config > {path}")]
+    NoConfig {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The configuration is wrong.
+    #[error("{path}, {source}")]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and in which line.
+        source: Box<ConfigError>,
+    },
+    /// Another daemon runs on this home.
+    #[error("{path}: another daemon{} runs on this home; a home has one at a time", process.map_or(String::new(), |id| format!(", process {id},")))]
+    Running {
+        /// The lock file.
+        path: PathBuf,
+        /// The process, if the file says so.
+        process: Option<u32>,
+    },
+    /// A file or socket cannot be made.
+    #[error("{path}: {source}; check that this user may write there")]
+    Io {
+        /// The file or socket.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The metrics' address cannot be listened at.
+    #[error("cannot show metrics at {address} ({source}); change address below [metrics] in cotenant.toml")]
+    Metrics {
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// What opens the store cannot be read.
+    #[error("{path}: cannot be read ({source}); see unlock_from below [store] in cotenant.toml")]
+    Unlock {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The store does not open.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The operating system does what a daemon needs not.
+    #[error("{what}: {source}")]
+    System {
+        /// What was asked of it.
+        what: &'static str,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+impl ServeError {
+    /// The exit status.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            ServeError::Home(_) | ServeError::NoConfig { .. } | ServeError::Config { .. } => MISCONFIGURED,
+            _ => 1,
+        }
+    }
+}
+
+/// Why a command got no answer from the daemon.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Where the socket is cannot be found out.
+    #[error(transparent)]
+    Home(#[from] ServeError),
+    /// Nothing answers.
+    #[error("{socket}: no daemon answers ({source}); start it with: cotenant serve --home {home}", home = home.display())]
+    NotRunning {
+        /// The socket.
+        socket: PathBuf,
+        /// The home.
+        home: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// It did not answer in time.
+    #[error("{socket}: the daemon has not answered within {} s; see its log", limit.as_secs())]
+    Late {
+        /// The socket.
+        socket: PathBuf,
+        /// The limit.
+        limit: Duration,
+    },
+    /// The connection broke.
+    #[error("{socket}: the connection to the daemon broke ({source}); see its log")]
+    Broken {
+        /// The socket.
+        socket: PathBuf,
+        /// What happened to it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The answer has another form.
+    #[error("{socket}: the daemon's answer is not understood ({source}); use the command of the daemon's version")]
+    Answer {
+        /// The socket.
+        socket: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// The daemon refused.
+    #[error("{0}")]
+    Refused(Problem),
+}
