@@ -1,65 +1,45 @@
-//! Makes the links of a mesh: a party dials those above it in the member list and accepts those below.
-//!
-//! No frame is read before TLS has proved the key of a member. A stranger is held for a limited time, and there are never more than so
-//! many: one more takes the place of the oldest. So strangers can neither fill the memory nor keep members out.
-//!
-//! The accepting side says hello first: a dialler whose key is refused then reads the refusal, and has nothing under way that could
-//! turn it into a reset.
+//! Makes the links of a mesh: a party dials those above it in the member list and takes the connections of those below.
 
 use crate::{
+    desk::{News, Waiting},
     error::{HelloFault, NetError, PeerError, PeerFault, Phase, Stranger},
-    frame::{HELLO, Hello},
+    frame::Hello,
+    identity::PublicIdentity,
+    meet::{Arrival, Failure, ask, reach},
     mesh::MeshConfig,
     stream::Stream,
-    tls,
 };
 use cotenant_core::party::PartyId;
 use std::{
-    collections::{BTreeMap, VecDeque},
-    io,
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream, lookup_host},
     task::{AbortHandle, JoinSet},
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until},
 };
-
-/// Connections that have not yet proved to come from a member, held at once; each costs the buffers of a
-/// [`Stream`], a quarter of a MiB.
-const UNPROVED: usize = 64;
 
 /// The pauses between two attempts to dial double from the first to the second.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// A failed attempt: in which phase and why.
-type Failure = (Phase, PeerFault);
-
 /// How a task of [`connect`] ended.
 enum Done {
     Dialled(PartyId, Result<Stream, Failure>),
-    Greeted(Result<(PartyId, Stream), Refusal>),
-}
-
-/// Why a connection from outside was turned away.
-enum Refusal {
-    /// By somebody who did not prove to be a member.
-    Stranger(Stranger),
-    /// By a member who is in another session.
-    Member(PartyId, Failure),
+    Taken(PartyId, SocketAddr, Result<Stream, Failure>),
 }
 
 /// Makes the links to all other parties and hands each to `established` at once. A party that dials again, because it was started
-/// again, is handed over again.
+/// again, is handed over again. If it is `alone`, no other session can exist at this party's address, and who asks for one is in the
+/// wrong.
 ///
 /// # Errors
 /// [`NetError::Peers`] with the one party that cannot be a peer of this session, or at the time limit with all that are missing.
 pub(crate) async fn connect(
     config: &Arc<MeshConfig>,
-    listener: Option<&TcpListener>,
+    mut waiting: Waiting,
+    alone: bool,
     mut established: impl FnMut(PartyId, Stream),
 ) -> Result<(), NetError> {
     let deadline = Instant::now() + config.limits.connect;
@@ -67,7 +47,7 @@ pub(crate) async fn connect(
     let mut missing: Vec<PartyId> = me.others(config.members.len()).collect();
     let seen = Arc::new(Mutex::new(BTreeMap::new()));
     let mut last_stranger = None;
-    let mut unproved: VecDeque<AbortHandle> = VecDeque::new();
+    let mut taking: BTreeMap<PartyId, AbortHandle> = BTreeMap::new();
     let mut tasks = JoinSet::new();
     for &party in missing.iter().filter(|&&party| party < me) {
         tasks.spawn(dial(config.clone(), party, seen.clone()));
@@ -75,26 +55,34 @@ pub(crate) async fn connect(
     while !missing.is_empty() {
         tokio::select! {
             Some(done) = tasks.join_next() => match done {
-                Ok(Done::Dialled(party, Ok(stream)) | Done::Greeted(Ok((party, stream)))) => {
+                Ok(Done::Dialled(party, Ok(stream)) | Done::Taken(party, _, Ok(stream))) => {
                     missing.retain(|&other| other != party);
                     established(party, stream);
                 }
-                Ok(Done::Dialled(party, Err(failure)) | Done::Greeted(Err(Refusal::Member(party, failure)))) => {
+                Ok(Done::Taken(_, from, Err((_, cause)))) if !is_final(&cause) => {
+                    last_stranger = Some(Stranger { from, cause: Arc::new(cause) });
+                }
+                Ok(Done::Dialled(party, Err(failure)) | Done::Taken(party, _, Err(failure))) => {
                     return Err(NetError::Peers(vec![config.peer_error(party, failure.0, failure.1)]));
                 }
-                Ok(Done::Greeted(Err(Refusal::Stranger(stranger)))) => last_stranger = Some(stranger),
                 Err(gave_way) => assert!(gave_way.is_cancelled(), "no task panics"),
             },
-            accepted = accept(listener) => match accepted {
-                Ok((tcp, from)) => {
-                    unproved.retain(|task| !task.is_finished());
-                    if unproved.len() == UNPROVED {
-                        unproved.pop_front().expect("not empty").abort();
+            Some(news) = waiting.news.recv() => match news {
+                News::Arrived(arrival) => {
+                    let party = config.place_of(&arrival.key);
+                    // Only the last connection of a party counts.
+                    if let Some(before) = taking.insert(party, tasks.spawn(take(config.clone(), party, arrival))) {
+                        before.abort();
                     }
-                    unproved.push_back(tasks.spawn(greet(config.clone(), tcp, from)));
                 }
-                // Out of file descriptors, or the connection is gone again: nothing that a pause cannot mend.
-                Err(_) => sleep(PAUSES.0).await,
+                News::Refused(stranger) => last_stranger = Some(stranger),
+                News::Elsewhere { key, fault, .. } if alone => {
+                    let error = config.peer_error(config.place_of(&key), Phase::Hello, PeerFault::Hello(fault));
+                    return Err(NetError::Peers(vec![error]));
+                }
+                News::Elsewhere { from, fault, .. } => {
+                    last_stranger = Some(Stranger { from, cause: Arc::new(PeerFault::Hello(fault)) });
+                }
             },
             () = sleep_until(deadline) => break,
         }
@@ -122,13 +110,6 @@ fn absent(
     if errors.is_empty() { Ok(()) } else { Err(NetError::Peers(errors)) }
 }
 
-async fn accept(listener: Option<&TcpListener>) -> io::Result<(TcpStream, SocketAddr)> {
-    match listener {
-        Some(listener) => listener.accept().await,
-        None => std::future::pending().await,
-    }
-}
-
 /// Dials until it succeeds or fails for good; leaves in `seen` why the last attempt failed.
 async fn dial(config: Arc<MeshConfig>, party: PartyId, seen: Arc<Mutex<BTreeMap<PartyId, Failure>>>) -> Done {
     let mut pause = PAUSES.0;
@@ -146,80 +127,31 @@ async fn dial(config: Arc<MeshConfig>, party: PartyId, seen: Arc<Mutex<BTreeMap<
 
 /// Whether dialling again is pointless: somebody answered, and it is not, or does not want to be, a peer of this session.
 fn is_final(cause: &PeerFault) -> bool {
-    matches!(cause, PeerFault::WrongKey { .. } | PeerFault::KeyRefused { .. } | PeerFault::Version | PeerFault::Hello(_))
+    matches!(cause, PeerFault::WrongKey { .. } | PeerFault::Refused { .. } | PeerFault::Version | PeerFault::Hello(_))
 }
 
 async fn attempt(config: &MeshConfig, party: PartyId) -> Result<Stream, Failure> {
-    let member = &config.members[party.index()];
-    let limit = config.limits.handshake;
-    let tcp = in_time(limit, Phase::Dialling, dial_tcp(&member.address)).await?;
-    let mut stream = in_time(limit, Phase::Tls, tls::dial(tcp, &config.identity, member.identity, &[tls::ALPN])).await?;
-    let ours = Hello::new(config.members.len(), config.me, party, config.session);
-    let hello = async {
-        let theirs = hear(&mut stream, config).await?;
-        say(&mut stream, &ours, config).await?;
-        ours.check(&theirs).map_err(PeerFault::Hello)
-    };
-    match in_time(limit, Phase::Hello, hello).await {
-        Ok(()) => Ok(stream),
-        // In TLS 1.3 a client learns only after its last message what the server makes of its key.
-        Err((_, cause @ PeerFault::KeyRefused { .. })) => Err((Phase::Tls, cause)),
-        Err(failure) => Err(failure),
+    let stream = reach(&config.identity, &config.members[party.index()], &config.limits).await?;
+    ask(stream, &config.identity, &config.hello(party), &config.limits).await
+}
+
+async fn take(config: Arc<MeshConfig>, party: PartyId, arrival: Arrival) -> Done {
+    let from = arrival.from;
+    if party < config.me {
+        arrival.refuse(&config.limits).await;
+        return Done::Taken(party, from, Err((Phase::Hello, PeerFault::Hello(HelloFault::Direction))));
     }
+    Done::Taken(party, from, arrival.welcome(&config.hello(party), &config.limits).await)
 }
 
-async fn dial_tcp(address: &str) -> Result<TcpStream, PeerFault> {
-    let addresses: Vec<SocketAddr> = lookup_host(address).await.map_err(PeerFault::NoSuchHost)?.collect();
-    let tcp = TcpStream::connect(&addresses[..]).await.map_err(PeerFault::Io)?;
-    tcp.set_nodelay(true).map_err(PeerFault::Io)?;
-    Ok(tcp)
-}
-
-/// Finds out who connected.
-async fn greet(config: Arc<MeshConfig>, tcp: TcpStream, from: SocketAddr) -> Done {
-    let stranger = |(_, cause)| Done::Greeted(Err(Refusal::Stranger(Stranger { from, cause: Box::new(cause) })));
-    let limit = config.limits.handshake;
-    let members = config.me.others(config.members.len()).map(|party| config.members[party.index()].identity);
-    let secured = in_time(limit, Phase::Tls, async {
-        tcp.set_nodelay(true).map_err(PeerFault::Io)?;
-        tls::accept(tcp, &config.identity, members.collect(), &[tls::ALPN]).await
-    });
-    let mut stream = match secured.await {
-        Ok(stream) => stream,
-        Err(failure) => return stranger(failure),
-    };
-    let key = tls::peer_key(&stream);
-    let place = config.members.iter().position(|member| Some(member.identity) == key).expect("TLS lets in members only");
-    let party = PartyId::new(place);
-    match in_time(limit, Phase::Hello, greet_member(&config, party, &mut stream)).await {
-        Ok(()) => Done::Greeted(Ok((party, stream))),
-        Err(failure) if is_final(&failure.1) => Done::Greeted(Err(Refusal::Member(party, failure))),
-        Err(failure) => stranger(failure),
+impl MeshConfig {
+    /// What this party says to `party`.
+    pub(crate) fn hello(&self, party: PartyId) -> Hello {
+        Hello::new(self.members.len(), self.me, party, self.session)
     }
-}
 
-async fn greet_member(config: &MeshConfig, party: PartyId, stream: &mut Stream) -> Result<(), PeerFault> {
-    let ours = Hello::new(config.members.len(), config.me, party, config.session);
-    say(stream, &ours, config).await?;
-    let theirs = hear(stream, config).await?;
-    ours.check(&theirs).map_err(PeerFault::Hello)?;
-    if party < config.me { Err(PeerFault::Hello(HelloFault::Direction)) } else { Ok(()) }
-}
-
-async fn say(stream: &mut Stream, hello: &Hello, config: &MeshConfig) -> Result<(), PeerFault> {
-    let said = async {
-        stream.write_all(&hello.encode()).await?;
-        stream.flush().await
-    };
-    said.await.map_err(|e| tls::fault_of(e, &config.identity))
-}
-
-async fn hear(stream: &mut Stream, config: &MeshConfig) -> Result<Hello, PeerFault> {
-    let mut bytes = [0; HELLO];
-    stream.read_exact(&mut bytes).await.map_err(|e| tls::fault_of(e, &config.identity))?;
-    Ok(Hello::decode(&bytes))
-}
-
-async fn in_time<T>(limit: Duration, phase: Phase, work: impl Future<Output = Result<T, PeerFault>>) -> Result<T, Failure> {
-    timeout(limit, work).await.unwrap_or(Err(PeerFault::TimedOut)).map_err(|cause| (phase, cause))
+    /// Whose key this is.
+    fn place_of(&self, key: &PublicIdentity) -> PartyId {
+        PartyId::new(self.members.iter().position(|member| member.identity == *key).expect("only members are waited for"))
+    }
 }

@@ -3,7 +3,7 @@
 
 use crate::identity::PublicIdentity;
 use cotenant_core::{channel::ChannelFault, party::PartyId};
-use std::{fmt, io, net::SocketAddr};
+use std::{fmt, io, net::SocketAddr, sync::Arc};
 
 /// The links of a party could not be made, or one of them failed.
 #[derive(Debug)]
@@ -48,6 +48,8 @@ pub enum ConfigFault {
     },
     /// Members further down the list dial this party, but it was given no listener.
     NoListener,
+    /// This party already waits for others in a session of this name.
+    SessionTwice([u8; 32]),
 }
 
 /// The link to one party failed.
@@ -57,7 +59,7 @@ pub struct PeerError {
     pub party: PartyId,
     /// Its name in the member list.
     pub name: String,
-    /// Its address in the member list.
+    /// Its address in the member list; empty if it is not known.
     pub address: String,
     /// When it failed.
     pub phase: Phase,
@@ -99,10 +101,18 @@ pub enum PeerFault {
         /// The key that it showed.
         seen: PublicIdentity,
     },
-    /// The other side does not accept this party's key.
+    /// Whoever dialled this party expected another key.
     KeyRefused {
         /// This party's identity.
         own: PublicIdentity,
+    },
+    /// The other side waits for no such session from this party: it does not know its key, was not started for the session, or has
+    /// ended it. It does not say which, so that nobody can ask what others do there.
+    Refused {
+        /// This party's identity.
+        own: PublicIdentity,
+        /// The session asked for.
+        session: [u8; 32],
     },
     /// The two sides speak no common version of the protocol.
     Version,
@@ -120,12 +130,12 @@ pub enum PeerFault {
 }
 
 /// A connection from somebody who is no member, or did not prove to be one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Stranger {
     /// Where it came from.
     pub from: SocketAddr,
     /// Why it was refused.
-    pub cause: Box<PeerFault>,
+    pub cause: Arc<PeerFault>,
 }
 
 /// How the other side's picture of the session differs from this side's.
@@ -199,13 +209,17 @@ impl fmt::Display for ConfigFault {
             ConfigFault::SameIdentity(a, b) => write!(f, "{a} and {b} have the same identity in the member list"),
             ConfigFault::Address { party, address } => write!(f, "the address of {party} is \"{address}\"; it has to be host:port"),
             ConfigFault::NoListener => f.write_str("this party needs a listener: members further down the list connect to it"),
+            ConfigFault::SessionTwice(session) => {
+                write!(f, "this party already waits for others in session {}; end that first", short(session))
+            }
         }
     }
 }
 
 impl fmt::Display for PeerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {:?} at {}, {}: {}", self.party, self.name, self.address, self.phase, self.cause)
+        let at = if self.address.is_empty() { "" } else { " at " };
+        write!(f, "{} {:?}{at}{}, {}: {}", self.party, self.name, self.address, self.phase, self.cause)
     }
 }
 
@@ -239,6 +253,11 @@ impl fmt::Display for PeerFault {
             }
             PeerFault::UnknownKey { seen } => write!(f, "no member has its identity {seen}; compare the member list"),
             PeerFault::KeyRefused { own } => write!(f, "it does not know this party's identity; give it {own}"),
+            PeerFault::Refused { own, session } => write!(
+                f,
+                "it waits for no session {} with this party; check that it knows this party's identity, {own}, and was started for the same",
+                short(session)
+            ),
             PeerFault::Version => f.write_str("it speaks another version of the protocol; install the same version everywhere"),
             PeerFault::Tls(e) => write!(f, "the handshake failed ({e}); check that the party at this address is one of Cotenant"),
             PeerFault::Hello(fault) => fault.fmt(f),

@@ -1,6 +1,10 @@
-//! What is sent inside TLS: first one hello each way, then frames.
+//! What is sent inside TLS: first the dialler says what it wants and the other side answers, then frames both ways.
 //!
 //! ```text
+//! hello, by the dialler:  version u16 | parties u8 | sender u8 | receiver u8 | session 32 bytes
+//! answer, by the other:   1 | its hello, or 0: it waits for no such session from this dialler
+//! begin, by the dialler:  1; the link exists
+//!
 //! frame: kind u8 | lane u8 | length u32, big-endian | length bytes
 //!   0 part     a part of the lane's next message, not the last; at least one byte
 //!   1 end      the last part of it
@@ -8,7 +12,6 @@
 //!   3 ping     8 bytes of the sender's choice; asks for a pong
 //!   4 pong     the bytes of a ping
 //!   5 goodbye  the last frame of a link that is closed in good order
-//! hello: version u16 | parties u8 | sender u8 | receiver u8 | session 32 bytes
 //! ```
 //! Pings, pongs and goodbyes belong to lane 0. Messages are cut so that no frame is longer than 256 KiB, and lanes take turns by frame.
 
@@ -29,7 +32,7 @@ pub(crate) const MESSAGE_OVERHEAD: usize = 64;
 pub const MAX_MESSAGE: usize = (1 << 30) - MESSAGE_OVERHEAD;
 
 /// The version of hello and frames; it is also in the protocol name agreed in TLS.
-pub(crate) const VERSION: u16 = 2;
+pub(crate) const VERSION: u16 = 3;
 
 /// What a frame is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +93,15 @@ impl Frame {
         Self::new(kind, 0, Bytes::copy_from_slice(&number.to_be_bytes()))
     }
 }
+
+/// The answer to who is not waited for; nothing follows.
+pub(crate) const REFUSED: u8 = 0;
+
+/// The answer before a hello.
+pub(crate) const WELCOME: u8 = 1;
+
+/// The dialler's last word before frames.
+pub(crate) const BEGIN: u8 = 1;
 
 /// Bytes of a hello.
 pub(crate) const HELLO: usize = 37;
@@ -199,7 +211,7 @@ mod tests {
             change(&mut theirs);
             ours.check(&Hello::decode(&theirs.encode()))
         };
-        assert_eq!(changed(|h| h.version = 513), Err(HelloFault::Version { ours: 2, theirs: 513 }));
+        assert_eq!(changed(|h| h.version = 513), Err(HelloFault::Version { ours: 3, theirs: 513 }));
         assert_eq!(changed(|h| h.parties = 2), Err(HelloFault::Parties { ours: 3, theirs: 2 }));
         assert_eq!(changed(|h| h.sender = 2), Err(HelloFault::TheirPlace { ours: 1, theirs: 2 }));
         assert_eq!(changed(|h| h.receiver = 2), Err(HelloFault::OurPlace { ours: 0, theirs: 2 }));

@@ -51,8 +51,8 @@ impl Link {
         self.health.pings.lock().expect("no holder panics").shortest
     }
 
-    /// Carries frames until the link ends; then the lanes say why.
-    pub(crate) async fn drive(&self, stream: Stream, limits: &Limits) {
+    /// Carries frames until the link ends; then this and the lanes say why.
+    pub(crate) async fn drive(&self, stream: Stream, limits: &Limits) -> ChannelFault {
         let (mut read, mut write) = tokio::io::split(stream);
         let fault = tokio::select! {
             fault = self.read_frames(&mut read) => fault,
@@ -65,6 +65,7 @@ impl Link {
             // The other side said goodbye and waits for the end of the connection. If it does not take it, that is its loss.
             let _ = timeout(LAST_WORD, write.shutdown()).await;
         }
+        fault
     }
 
     async fn read_frames(&self, stream: &mut ReadHalf<Stream>) -> ChannelFault {

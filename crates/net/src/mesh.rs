@@ -2,7 +2,9 @@
 
 use crate::{
     connect::connect,
+    desk::{Admits, Desk},
     error::{ConfigFault, NetError, PeerError, PeerFault, Phase},
+    hub::Door,
     identity::{Identity, PublicIdentity},
     link::Link,
     queue::LaneCounters,
@@ -21,6 +23,7 @@ use std::{
 };
 use tokio::{
     net::TcpListener,
+    sync::watch,
     task::{AbortHandle, JoinSet},
     time::timeout,
 };
@@ -53,10 +56,15 @@ pub struct MeshConfig {
 /// Times and sizes that a mesh keeps to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How long to try to reach all parties. Default 60 s.
+    /// How long to try to reach all parties of a mesh. Default 60 s.
     pub connect: Duration,
     /// How long one attempt may take in each phase: dialling, TLS, hello. Default 10 s.
     pub handshake: Duration,
+    /// How long a [`crate::Hub`] holds a connection for a session that nobody waits for yet; who dials waits as long for an answer.
+    /// Default 10 s.
+    pub hold: Duration,
+    /// The longest pause between two attempts to make a link that is kept. Default 10 s.
+    pub retry: Duration,
     /// After how long a peer from which nothing comes, or that takes nothing, counts as dead; it is noticed within a quarter of
     /// that more. Default 10 s.
     pub dead_after: Duration,
@@ -74,6 +82,8 @@ impl Default for Limits {
         Limits {
             connect: Duration::from_secs(60),
             handshake: Duration::from_secs(10),
+            hold: Duration::from_secs(10),
+            retry: Duration::from_secs(10),
             dead_after: Duration::from_secs(10),
             close: Duration::from_secs(5),
             send_ahead: 2 << 20,
@@ -104,7 +114,11 @@ struct Inner {
     tasks: Mutex<JoinSet<()>>,
     /// The lanes in use.
     lanes: Mutex<BTreeSet<u8>>,
+    ended: Ended,
 }
+
+/// How the first of a mesh's links ended, if one has. The links' tasks have it too.
+type Ended = Arc<watch::Sender<Option<ChannelError>>>;
 
 impl Mesh {
     /// Connects to all other parties: dials those above this one in the list, accepts those below. `listener` may be left out by the
@@ -116,22 +130,31 @@ impl Mesh {
     /// [`NetError::Config`] before anything is sent; [`NetError::Peers`] at once if somebody else answers for a party or a party is in
     /// another session, else at the connect limit with all parties that are missing.
     pub async fn connect(config: MeshConfig, listener: Option<&TcpListener>) -> Result<Mesh, NetError> {
-        config.check(listener.is_some()).map_err(NetError::Config)?;
+        config.check(&config.identity.public(), listener.is_some()).map_err(NetError::Config)?;
+        // This session is the only one there: whoever asks for another can be refused at once.
+        let limits = Limits { hold: Duration::ZERO, ..config.limits.clone() };
+        let door = Door { identity: config.identity.clone(), limits, desk: Arc::default() };
+        let mesh = Mesh::gather(config, &door.desk, true);
+        match listener {
+            None => mesh.await,
+            Some(listener) => tokio::select! {
+                mesh = mesh => mesh,
+                never = door.accept(listener) => match never {},
+            },
+        }
+    }
+
+    /// Makes the links of a mesh whose configuration was checked.
+    pub(crate) async fn gather(config: MeshConfig, desk: &Arc<Desk>, alone: bool) -> Result<Mesh, NetError> {
         keep_freed_memory();
+        let others = config.me.others(config.members.len()).map(|party| config.members[party.index()].identity);
+        let waiting = desk.wait(config.session, Admits::These(others.collect()));
+        let waiting = waiting.ok_or(NetError::Config(ConfigFault::SessionTwice(config.session)))?;
         let config = Arc::new(config);
-        let mut links: Vec<Option<(Arc<Link>, AbortHandle)>> = config.members.iter().map(|_| None).collect();
-        let mut tasks = JoinSet::new();
-        let connected = connect(&config, listener, |party, stream| {
-            // Served from now on: the others' watches run while this party still waits for the rest.
-            let link = Arc::new(Link::new(&config.limits));
-            let task = tasks.spawn(serve(link.clone(), stream, config.clone()));
-            if let Some((_, before)) = links[party.index()].replace((link, task)) {
-                before.abort();
-            }
-        })
-        .await;
-        let links = links.into_iter().map(|link| link.map(|(link, _)| link)).collect();
-        let mesh = Mesh(Arc::new(Inner { config, links, tasks: Mutex::new(tasks), lanes: Mutex::default() }));
+        let mut links = Links::new(config.clone());
+        // Links are served from the start: the others' watches run while this party still waits for the rest.
+        let connected = connect(&config, waiting, alone, |party, stream| links.add(party, stream)).await;
+        let mesh = links.mesh();
         match connected {
             Ok(()) => Ok(mesh),
             Err(error) => {
@@ -178,18 +201,84 @@ impl Mesh {
         self.0.config.peer_error(error.party, Phase::Running, PeerFault::Link(error.cause))
     }
 
+    /// Waits until a link has ended, and says which first and why. It may be called at any time and more than once.
+    pub async fn ended(&self) -> ChannelError {
+        let mut ended = self.0.ended.subscribe();
+        let first = ended.wait_for(Option::is_some).await.expect("this holds the other end");
+        first.clone().expect("just waited for")
+    }
+
     /// Sends what is queued, says goodbye to all, and waits until they have heard, for [`Limits::close`] at most. Lanes still in use
     /// fail from now on.
     pub async fn close(self) {
+        self.hang_up().await;
+    }
+
+    /// See [`Mesh::close`].
+    pub(crate) async fn hang_up(&self) {
         self.0.links.iter().flatten().for_each(|link| link.outbox.close());
         let mut tasks = std::mem::take(&mut *self.0.tasks.lock().expect("no holder panics"));
         // Whoever has not answered by then finds the connection broken.
         let _ = timeout(self.0.config.limits.close, async { while tasks.join_next().await.is_some() {} }).await;
-        for link in self.0.links.iter().flatten() {
+        drop(tasks);
+        self.cut();
+    }
+
+    /// Ends all links at once.
+    pub(crate) fn cut(&self) {
+        self.0.tasks.lock().expect("no holder panics").abort_all();
+        for (party, link) in PartyId::all(self.parties()).zip(&self.0.links) {
+            let Some(link) = link else { continue };
             link.outbox.fail(ChannelFault::Broken);
             link.inbox.fail(ChannelFault::Broken);
+            end(&self.0.ended, party, ChannelFault::Broken);
         }
     }
+}
+
+/// The links of a mesh in the making.
+pub(crate) struct Links {
+    config: Arc<MeshConfig>,
+    links: Vec<Option<(Arc<Link>, AbortHandle)>>,
+    tasks: JoinSet<()>,
+    ended: Ended,
+}
+
+impl Links {
+    pub(crate) fn new(config: Arc<MeshConfig>) -> Self {
+        let links = config.members.iter().map(|_| None).collect();
+        Links { config, links, tasks: JoinSet::new(), ended: Arc::new(watch::Sender::new(None)) }
+    }
+
+    /// Serves the link to `party` from now on; an earlier one to it is no more.
+    pub(crate) fn add(&mut self, party: PartyId, stream: Stream) {
+        let link = Arc::new(Link::new(&self.config.limits));
+        let (served, config, ended) = (link.clone(), self.config.clone(), self.ended.clone());
+        let before = self.links[party.index()].take();
+        if let Some((_, before)) = before {
+            before.abort();
+            self.ended.send_if_modified(|first| first.take_if(|error| error.party == party).is_some());
+        }
+        let task = self.tasks.spawn(async move {
+            let fault = served.drive(stream, &config.limits).await;
+            end(&ended, party, fault);
+        });
+        self.links[party.index()] = Some((link, task));
+    }
+
+    pub(crate) fn mesh(self) -> Mesh {
+        let links = self.links.into_iter().map(|link| link.map(|(link, _)| link)).collect();
+        let (config, tasks, ended) = (self.config, Mutex::new(self.tasks), self.ended);
+        Mesh(Arc::new(Inner { config, links, tasks, lanes: Mutex::default(), ended }))
+    }
+}
+
+fn end(ended: &Ended, party: PartyId, cause: ChannelFault) {
+    ended.send_if_modified(|first| {
+        let news = first.is_none();
+        first.get_or_insert(ChannelError { party, cause });
+        news
+    });
 }
 
 /// What passed over the link to one party.
@@ -276,22 +365,23 @@ impl Inner {
 }
 
 impl MeshConfig {
-    fn check(&self, listens: bool) -> Result<(), ConfigFault> {
+    /// Whether it makes sense for the party with the identity `own`.
+    pub(crate) fn check(&self, own: &PublicIdentity, listens: bool) -> Result<(), ConfigFault> {
         let parties = self.members.len();
         if !(2..=255).contains(&parties) {
             return Err(ConfigFault::Members(parties));
         }
         let Some(mine) = self.members.get(self.me.index()) else { return Err(ConfigFault::NoSuchPlace(self.me)) };
-        let own = self.identity.public();
-        if mine.identity != own {
-            return Err(ConfigFault::NotMe { place: self.me, listed: mine.identity, own });
+        for own in [*own, self.identity.public()] {
+            if mine.identity != own {
+                return Err(ConfigFault::NotMe { place: self.me, listed: mine.identity, own });
+            }
         }
         for (party, member) in PartyId::all(parties).zip(&self.members) {
             if let Some(before) = self.members[..party.index()].iter().position(|other| other.identity == member.identity) {
                 return Err(ConfigFault::SameIdentity(PartyId::new(before), party));
             }
-            let well_formed = member.address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
-            if party < self.me && !well_formed {
+            if party < self.me && !is_address(&member.address) {
                 return Err(ConfigFault::Address { party, address: member.address.clone() });
             }
         }
@@ -311,8 +401,9 @@ fn keep_freed_memory() {
     drop(black_box(Vec::<u8>::with_capacity(16 << 20)));
 }
 
-async fn serve(link: Arc<Link>, stream: Stream, config: Arc<MeshConfig>) {
-    link.drive(stream, &config.limits).await;
+/// Whether it has the form `host:port`.
+pub(crate) fn is_address(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
 }
 
 fn lane_counters(link: &Link, lane: u8) -> LaneCounters {

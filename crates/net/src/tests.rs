@@ -1,8 +1,10 @@
 //! Links to a peer that this file drives byte by byte: it deviates from the protocol, or shows what a mesh sends.
 
 use crate::{
-    HelloFault, Identity, Limits, Member, Mesh, MeshConfig, NetError, PeerError, PeerFault, Phase,
-    frame::{HEADER, HELLO, Header, Hello, Kind, PAYLOAD},
+    HelloFault, Hub, Identity, Limits, Member, Mesh, MeshConfig, NetError, PeerError, PeerFault, Phase,
+    desk::{HELD, HELD_EACH},
+    frame::{BEGIN, HEADER, HELLO, Header, Hello, Kind, PAYLOAD, REFUSED, WELCOME},
+    hub::UNPROVED,
     listen,
     stream::Stream,
     tls,
@@ -21,6 +23,7 @@ use std::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    runtime::Handle,
     task::JoinHandle,
     time::{sleep, timeout},
 };
@@ -72,7 +75,17 @@ fn hello() -> Hello {
 }
 
 async fn exchange(stream: &mut Stream, hello: &Hello) {
-    stream.read_exact(&mut [0; HELLO]).await.unwrap();
+    ask(stream, hello).await;
+    let mut answer = [0; 1 + HELLO];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer[0], WELCOME);
+    // The mesh may have hung up, if the two do not fit.
+    let _ = stream.write_all(&[BEGIN]).await;
+    let _ = stream.flush().await;
+}
+
+/// Says what is wanted, and no more.
+async fn ask(stream: &mut Stream, hello: &Hello) {
     stream.write_all(&hello.encode()).await.unwrap();
     stream.flush().await.unwrap();
 }
@@ -127,11 +140,11 @@ fn only(result: Result<Mesh, NetError>) -> PeerError {
 }
 
 /// Why the mesh refused the connection that it was waiting for.
-async fn refusal(mesh: JoinHandle<Result<Mesh, NetError>>) -> PeerFault {
+async fn refusal(mesh: JoinHandle<Result<Mesh, NetError>>) -> Arc<PeerFault> {
     let error = only(mesh.await.unwrap());
     assert_eq!(error.phase, Phase::Awaiting);
     match error.cause {
-        PeerFault::Absent { refused: Some(stranger) } => *stranger.cause,
+        PeerFault::Absent { refused: Some(stranger) } => stranger.cause,
         other => panic!("{other}"),
     }
 }
@@ -304,24 +317,24 @@ async fn parts_of_a_message_count_as_read_ahead() {
 
 #[tokio::test]
 async fn a_dialler_of_another_version_is_refused() {
-    for alpn in [&[&b"cotenant/3"[..]][..], &[]] {
+    for alpn in [&[&b"cotenant/2"[..]][..], &[]] {
         let (two, mesh) = waiting(short()).await;
         // One that offers no version at all learns of its refusal by the end of the connection.
         assert!(two.dial(alpn).await.is_err_and(|fault| matches!(fault, PeerFault::Version)));
         let cause = refusal(mesh).await;
-        assert!(matches!(cause, PeerFault::Version), "{cause}");
+        assert!(matches!(*cause, PeerFault::Version), "{cause}");
         assert!(cause.to_string().contains("another version"), "{cause}");
     }
 }
 
 #[tokio::test]
 async fn an_acceptor_of_another_version_is_refused() {
-    for alpn in [&[&b"cotenant/3"[..]][..], &[]] {
+    for alpn in [&[&b"cotenant/2"[..]][..], &[]] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let two = Two::new(listener.local_addr().unwrap());
         let mesh = tokio::spawn(Mesh::connect(two.config(1, short()), None));
         let (tcp, _) = listener.accept().await.unwrap();
-        assert!(tls::accept(tcp, &two.identities[0], vec![two.members[1].identity], alpn).await.is_err());
+        assert!(tls::accept(tcp, &two.identities[0], alpn).await.is_err());
         let error = only(mesh.await.unwrap());
         assert_eq!((error.party, error.phase), (PartyId::new(0), Phase::Tls));
         assert!(matches!(error.cause, PeerFault::Version), "{error}");
@@ -332,10 +345,10 @@ async fn an_acceptor_of_another_version_is_refused() {
 async fn a_hello_of_another_version_is_refused() {
     let (two, mesh) = waiting(short()).await;
     let mut stream = two.dial(&[tls::ALPN]).await.unwrap();
-    exchange(&mut stream, &Hello { version: 3, ..hello() }).await;
+    exchange(&mut stream, &Hello { version: 2, ..hello() }).await;
     let error = only(mesh.await.unwrap());
     assert_eq!((error.party, error.phase), (PartyId::new(1), Phase::Hello));
-    assert!(matches!(error.cause, PeerFault::Hello(HelloFault::Version { ours: 2, theirs: 3 })), "{error}");
+    assert!(matches!(error.cause, PeerFault::Hello(HelloFault::Version { ours: 3, theirs: 2 })), "{error}");
 }
 
 #[tokio::test]
@@ -347,7 +360,8 @@ async fn a_member_above_does_not_dial() {
     let mesh = tokio::spawn(async move { Mesh::connect(config, Some(&listener)).await });
     let tcp = TcpStream::connect(&two.members[1].address).await.unwrap();
     let mut stream = tls::dial(tcp, &two.identities[0], two.members[1].identity, &[tls::ALPN]).await.unwrap();
-    exchange(&mut stream, &Hello::new(2, PartyId::new(0), PartyId::new(1), SESSION)).await;
+    ask(&mut stream, &Hello::new(2, PartyId::new(0), PartyId::new(1), SESSION)).await;
+    assert_eq!(stream.read_u8().await.unwrap(), REFUSED);
     let error = only(mesh.await.unwrap());
     assert!(matches!(error.cause, PeerFault::Hello(HelloFault::Direction)), "{error}");
 }
@@ -357,7 +371,7 @@ async fn a_member_that_never_says_hello_is_given_up() {
     let (two, mesh) = waiting(short()).await;
     let silent = two.dial(&[tls::ALPN]).await.unwrap();
     let cause = refusal(mesh).await;
-    assert!(matches!(cause, PeerFault::TimedOut), "{cause}");
+    assert!(matches!(*cause, PeerFault::TimedOut), "{cause}");
     drop(silent);
 
     let (two, mesh) = waiting(short()).await;
@@ -365,4 +379,78 @@ async fn a_member_that_never_says_hello_is_given_up() {
     let mut stream = two.dial(&[tls::ALPN]).await.unwrap();
     exchange(&mut stream, &hello()).await;
     assert!(mesh.await.unwrap().is_ok(), "it may try again");
+}
+
+/// A dialler that has gone, or thought better of it, before it was answered is no party of the mesh.
+#[tokio::test]
+async fn a_member_that_asks_and_never_begins_is_given_up() {
+    let (two, mesh) = waiting(short()).await;
+    let mut gone = two.dial(&[tls::ALPN]).await.unwrap();
+    ask(&mut gone, &hello()).await;
+    drop(gone);
+    assert!(matches!(*refusal(mesh).await, PeerFault::Io(_)));
+
+    let (two, mesh) = waiting(short()).await;
+    let mut other = two.dial(&[tls::ALPN]).await.unwrap();
+    ask(&mut other, &hello()).await;
+    other.write_all(&[BEGIN + 1]).await.unwrap();
+    other.flush().await.unwrap();
+    assert!(matches!(*refusal(mesh).await, PeerFault::Link(ChannelFault::Malformed)));
+}
+
+/// An answer that is neither of the two is no link.
+#[tokio::test]
+async fn an_answer_out_of_the_format_is_no_link() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let two = Two::new(listener.local_addr().unwrap());
+    let mesh = tokio::spawn(Mesh::connect(two.config(1, short()), None));
+    let acceptor = two.identities[0].clone();
+    let answers = tokio::spawn(async move {
+        loop {
+            let (tcp, _) = listener.accept().await.unwrap();
+            let mut stream = tls::accept(tcp, &acceptor, &[tls::ALPN]).await.unwrap();
+            stream.read_exact(&mut [0; HELLO]).await.unwrap();
+            stream.write_all(&[WELCOME + 1]).await.unwrap();
+            stream.flush().await.unwrap();
+        }
+    });
+    let error = only(mesh.await.unwrap());
+    answers.abort();
+    assert!(matches!(error.cause, PeerFault::Link(ChannelFault::Malformed)), "{error}");
+}
+
+/// A peer opens a thousand connections, half of which prove its key and ask for sessions that nobody waits for. The hub holds few of them,
+/// and lets in who is waited for.
+#[tokio::test]
+async fn a_thousand_connections_take_few_places() {
+    let identity = Arc::new(Identity::generate().unwrap());
+    let hub = Hub::listen(identity, "127.0.0.1:0", Limits { hold: Duration::from_secs(600), ..Limits::default() }).await.unwrap();
+    let two = Two::new(hub.address());
+    let (mut raw, mut asking) = (Vec::new(), Vec::new());
+    for i in 0..500u16 {
+        raw.push(TcpStream::connect(hub.address()).await.unwrap());
+        let tcp = TcpStream::connect(hub.address()).await.unwrap();
+        let mut stream = tls::dial(tcp, &two.identities[1], hub.identity(), &[tls::ALPN]).await.unwrap();
+        let mut session = SESSION;
+        session[..2].copy_from_slice(&i.to_be_bytes());
+        ask(&mut stream, &Hello { session, ..hello() }).await;
+        asking.push(stream);
+    }
+    let tasks = Handle::current().metrics().num_alive_tasks();
+    assert!(tasks <= UNPROVED + HELD + 2, "{tasks}");
+    let mut guests = hub.guests(SESSION).unwrap();
+    let joiner = Hub::listen(two.identities[0].clone(), "127.0.0.1:0", Limits::default()).await.unwrap();
+    let address = hub.address().to_string();
+    let (guest, knocked) = tokio::join!(guests.next(), joiner.knock(hub.identity(), &address, SESSION));
+    assert_eq!(guest.identity, joiner.identity());
+    knocked.unwrap();
+    // Those that gave way are closed, without an answer.
+    let mut held = 0;
+    for stream in &mut asking {
+        match timeout(Duration::from_millis(100), stream.read(&mut [0; 1])).await {
+            Err(_waits) => held += 1,
+            Ok(gone) => assert!(!matches!(gone, Ok(1..))),
+        }
+    }
+    assert_eq!(held, HELD_EACH);
 }

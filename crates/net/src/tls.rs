@@ -1,5 +1,9 @@
-//! TLS 1.3 (RFC 8446) between two parties who know each other's Ed25519 keys: raw public keys (RFC 7250) on both sides, nothing else
-//! accepted, no resumption, and the protocol version agreed by ALPN (RFC 7301).
+//! TLS 1.3 (RFC 8446) between two holders of Ed25519 keys: raw public keys (RFC 7250) on both sides, nothing else accepted, no
+//! resumption, and the protocol version agreed by ALPN (RFC 7301).
+//!
+//! The dialler expects one key. The other side lets in whoever proves to hold any, and decides when it has heard what for. So the
+//! session stays under encryption: an observer sees addresses, times, volumes and the name in ALPN, and neither keys nor sessions. Who
+//! dials an address itself learns the key there, and shows its own to no other holder than the one it expects.
 
 use crate::{
     error::PeerFault,
@@ -26,7 +30,7 @@ use std::{fmt, io, sync::Arc};
 use tokio::net::TcpStream;
 
 /// The protocol name agreed in TLS; it changes with the format of hello and frames.
-pub(crate) const ALPN: &[u8] = b"cotenant/2";
+pub(crate) const ALPN: &[u8] = b"cotenant/3";
 
 /// An Ed25519 SubjectPublicKeyInfo is these bytes and the key (RFC 8410 section 4).
 const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
@@ -37,20 +41,17 @@ pub(crate) async fn dial(tcp: TcpStream, own: &Arc<Identity>, expected: PublicId
     finish(Stream::client(tcp, Arc::new(config), any_name()).await, own)
 }
 
-/// Secures a connection that the other side made; it must hold the key of one of `allowed`.
-pub(crate) async fn accept(tcp: TcpStream, own: &Arc<Identity>, allowed: Vec<PublicIdentity>, alpn: &[&[u8]]) -> Result<Stream, PeerFault> {
-    let config = server_config(own, allowed, alpn).map_err(PeerFault::Tls)?;
-    finish(Stream::server(tcp, Arc::new(config)).await, own).map_err(|fault| match fault {
-        PeerFault::WrongKey { seen } => PeerFault::UnknownKey { seen },
-        other => other,
-    })
+/// Secures a connection that the other side made; it must hold the key that it shows, see [`peer_key`].
+pub(crate) async fn accept(tcp: TcpStream, own: &Arc<Identity>, alpn: &[&[u8]]) -> Result<Stream, PeerFault> {
+    let config = server_config(own, alpn).map_err(PeerFault::Tls)?;
+    finish(Stream::server(tcp, Arc::new(config)).await, own)
 }
 
 pub(crate) fn client_config(own: &Arc<Identity>, expected: PublicIdentity, alpn: &[&[u8]]) -> Result<ClientConfig, Error> {
     let mut config = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Pinned(vec![expected])))
+        .with_custom_certificate_verifier(Arc::new(Pinned(expected)))
         .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(Arc::new(certified(own)))));
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     config.resumption = Resumption::disabled();
@@ -58,10 +59,10 @@ pub(crate) fn client_config(own: &Arc<Identity>, expected: PublicIdentity, alpn:
     Ok(config)
 }
 
-pub(crate) fn server_config(own: &Arc<Identity>, allowed: Vec<PublicIdentity>, alpn: &[&[u8]]) -> Result<ServerConfig, Error> {
+pub(crate) fn server_config(own: &Arc<Identity>, alpn: &[&[u8]]) -> Result<ServerConfig, Error> {
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])?
-        .with_client_cert_verifier(Arc::new(Pinned(allowed)))
+        .with_client_cert_verifier(Arc::new(AnyKey))
         .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(Arc::new(certified(own)))));
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -80,15 +81,13 @@ pub(crate) fn peer_key(stream: &Stream) -> Option<PublicIdentity> {
 }
 
 /// What an error that a secured connection gave says of the other side.
-pub(crate) fn fault_of(error: io::Error, own: &Identity) -> PeerFault {
+pub(crate) fn fault_of(error: io::Error) -> PeerFault {
     let cause = error.get_ref().and_then(|e| e.downcast_ref::<Error>()).cloned();
     match cause {
         None => PeerFault::Io(error),
         Some(Error::InvalidCertificate(CertificateError::Other(OtherError(inner)))) if inner.is::<NotPinned>() => {
             PeerFault::WrongKey { seen: inner.downcast_ref::<NotPinned>().expect("just asked").0 }
         }
-        // What rustls answers to a key that its verifier refuses (RFC 8446 section 6.2).
-        Some(Error::AlertReceived(AlertDescription::CertificateUnknown)) => PeerFault::KeyRefused { own: own.public() },
         // RFC 7301 section 3.2.
         Some(Error::NoApplicationProtocol | Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => PeerFault::Version,
         Some(error) => PeerFault::Tls(error),
@@ -96,7 +95,11 @@ pub(crate) fn fault_of(error: io::Error, own: &Identity) -> PeerFault {
 }
 
 fn finish(stream: io::Result<Stream>, own: &Identity) -> Result<Stream, PeerFault> {
-    let stream = stream.map_err(|e| fault_of(e, own))?;
+    let stream = stream.map_err(|error| match fault_of(error) {
+        // What rustls answers to a key that its verifier refuses (RFC 8446 section 6.2).
+        PeerFault::Tls(Error::AlertReceived(AlertDescription::CertificateUnknown)) => PeerFault::KeyRefused { own: own.public() },
+        fault => fault,
+    })?;
     // A side that offers no protocol name at all is let through by TLS.
     if stream.agreed().alpn_protocol() != Some(ALPN) {
         return Err(PeerFault::Version);
@@ -122,11 +125,15 @@ fn identity_of(spki: &CertificateDer<'_>) -> Option<PublicIdentity> {
     PublicIdentity::from_bytes(key.try_into().ok()?).ok()
 }
 
-/// Accepts a handshake of these identities and no other.
+/// Accepts a handshake of this identity and no other.
 #[derive(Debug)]
-struct Pinned(Vec<PublicIdentity>);
+struct Pinned(PublicIdentity);
 
-/// A well-formed key that is not among those expected. Whether the other side holds it has not been checked when this is found.
+/// Accepts a handshake of any identity.
+#[derive(Debug)]
+struct AnyKey;
+
+/// A well-formed key that is not the one expected. Whether the other side holds it has not been checked when this is found.
 #[derive(Debug)]
 struct NotPinned(PublicIdentity);
 
@@ -138,20 +145,10 @@ impl fmt::Display for NotPinned {
 
 impl std::error::Error for NotPinned {}
 
-impl Pinned {
-    fn check(&self, key: &CertificateDer<'_>) -> Result<(), Error> {
-        match identity_of(key) {
-            Some(identity) if self.0.contains(&identity) => Ok(()),
-            Some(identity) => Err(Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(NotPinned(identity)))))),
-            None => Err(Error::InvalidCertificate(CertificateError::BadEncoding)),
-        }
-    }
-
-    /// RFC 8446 section 4.4.3: the other side signs the transcript with the key it showed.
-    fn check_signature(text: &[u8], key: &CertificateDer<'_>, signature: &DigitallySignedStruct) -> Result<HandshakeSignatureValid, Error> {
-        let key = SubjectPublicKeyInfoDer::from(key.as_ref());
-        verify_tls13_signature_with_raw_key(text, &key, signature, &ring::default_provider().signature_verification_algorithms)
-    }
+/// RFC 8446 section 4.4.3: the other side signs the transcript with the key it showed.
+fn check_signature(text: &[u8], key: &CertificateDer<'_>, signature: &DigitallySignedStruct) -> Result<HandshakeSignatureValid, Error> {
+    let key = SubjectPublicKeyInfoDer::from(key.as_ref());
+    verify_tls13_signature_with_raw_key(text, &key, signature, &ring::default_provider().signature_verification_algorithms)
 }
 
 impl ServerCertVerifier for Pinned {
@@ -163,7 +160,11 @@ impl ServerCertVerifier for Pinned {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.check(key).map(|()| ServerCertVerified::assertion())
+        match identity_of(key) {
+            Some(identity) if identity == self.0 => Ok(ServerCertVerified::assertion()),
+            Some(identity) => Err(Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(NotPinned(identity)))))),
+            None => Err(Error::InvalidCertificate(CertificateError::BadEncoding)),
+        }
     }
 
     fn verify_tls12_signature(
@@ -181,7 +182,7 @@ impl ServerCertVerifier for Pinned {
         key: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        Self::check_signature(text, key, signature)
+        check_signature(text, key, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -193,13 +194,16 @@ impl ServerCertVerifier for Pinned {
     }
 }
 
-impl ClientCertVerifier for Pinned {
+impl ClientCertVerifier for AnyKey {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }
 
     fn verify_client_cert(&self, key: &CertificateDer<'_>, _: &[CertificateDer<'_>], _: UnixTime) -> Result<ClientCertVerified, Error> {
-        self.check(key).map(|()| ClientCertVerified::assertion())
+        match identity_of(key) {
+            Some(_) => Ok(ClientCertVerified::assertion()),
+            None => Err(Error::InvalidCertificate(CertificateError::BadEncoding)),
+        }
     }
 
     fn verify_tls12_signature(
@@ -217,7 +221,7 @@ impl ClientCertVerifier for Pinned {
         key: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        Self::check_signature(text, key, signature)
+        check_signature(text, key, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -276,7 +280,7 @@ mod tests {
     };
     use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-    /// What the acceptor makes of a client set up by `configure`; the client's own key is `dialler`, which the acceptor allows.
+    /// What the acceptor makes of a client set up by `configure`; the client's own key is `dialler`.
     async fn accepted(configure: impl FnOnce(ClientBuilder, &Arc<Identity>) -> ClientConfig) -> Result<Stream, PeerFault> {
         let [dialler, acceptor] = [0; 2].map(|_| Arc::new(Identity::generate().unwrap()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -285,7 +289,7 @@ mod tests {
             .with_protocol_versions(&[&TLS13])
             .unwrap()
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Pinned(vec![acceptor.public()])));
+            .with_custom_certificate_verifier(Arc::new(Pinned(acceptor.public())));
         let mut config = configure(builder, &dialler);
         config.alpn_protocols = vec![ALPN.to_vec()];
         let client = tokio::spawn(async move {
@@ -293,7 +297,7 @@ mod tests {
             TlsConnector::from(Arc::new(config)).connect(any_name(), tcp).await
         });
         let (tcp, _) = listener.accept().await.unwrap();
-        let result = accept(tcp, &acceptor, vec![dialler.public()], &[ALPN]).await;
+        let result = accept(tcp, &acceptor, &[ALPN]).await;
         // A client learns after its own last message what the acceptor makes of it.
         let _ = client.await.unwrap();
         result
@@ -307,7 +311,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_member_is_let_in() {
+    async fn who_holds_its_key_is_let_in() {
         let result = accepted(|builder, own| builder.with_client_cert_resolver(showing(spki(&own.public()), own.clone()))).await;
         assert!(result.is_ok_and(|stream| peer_key(&stream).is_some()));
     }
@@ -320,7 +324,7 @@ mod tests {
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&TLS13])
             .unwrap()
-            .with_client_cert_verifier(Arc::new(Pinned(vec![dialler.public()])))
+            .with_client_cert_verifier(Arc::new(AnyKey))
             .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(Arc::new(shown))));
         config.alpn_protocols = vec![ALPN.to_vec()];
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -334,7 +338,7 @@ mod tests {
 
     /// The same of the dialling side.
     #[tokio::test]
-    async fn a_members_key_in_other_hands_is_refused() {
+    async fn a_key_in_other_hands_is_refused() {
         let thief = Arc::new(Identity::generate().unwrap());
         let result = accepted(|builder, own| builder.with_client_cert_resolver(showing(spki(&own.public()), thief))).await;
         assert!(matches!(&result, Err(PeerFault::Tls(Error::InvalidCertificate(CertificateError::BadSignature)))), "{:?}", result.err());
@@ -400,13 +404,13 @@ mod tests {
             .with_protocol_versions(&[&TLS13])
             .unwrap()
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Pinned(vec![acceptor.public()])))
+            .with_custom_certificate_verifier(Arc::new(Pinned(acceptor.public())))
             .with_client_cert_resolver(showing(spki(&dialler.public()), dialler.clone()));
         config.alpn_protocols = vec![ALPN.to_vec()];
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (accepted, _) = listener.accept().await.unwrap();
-        let theirs = accept(accepted, &acceptor, vec![dialler.public()], &[ALPN]);
+        let theirs = accept(accepted, &acceptor, &[ALPN]);
         let (ours, theirs) = tokio::join!(Stream::client(tcp, Arc::new(config), any_name()), theirs);
         let (mut ours, mut theirs) = (ours.unwrap(), theirs.unwrap());
         let (whole, mut read) = (300, Vec::new());

@@ -15,7 +15,7 @@ type Other = TlsStream<TcpStream>;
 async fn pair(client: bool) -> (Stream, Other) {
     let [a, b] = [0; 2].map(|_| Arc::new(Identity::generate().unwrap()));
     let to_b = Arc::new(tls::client_config(&a, b.public(), &[tls::ALPN]).unwrap());
-    let from_a = Arc::new(tls::server_config(&b, vec![a.public()], &[tls::ALPN]).unwrap());
+    let from_a = Arc::new(tls::server_config(&b, &[tls::ALPN]).unwrap());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (far, _) = listener.accept().await.unwrap();
