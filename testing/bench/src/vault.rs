@@ -7,6 +7,7 @@ use crate::{
     table::{self, Rows},
 };
 use cotenant::party::{fresh_rng, on_own_thread};
+use cotenant_agent::room::RoomId;
 use cotenant_agent::vault::{
     VaultError,
     item::{Fields, Item, ItemError, Kind},
@@ -137,7 +138,8 @@ impl std::fmt::Display for Part {
 /// The sessions', or [`Error::Vault`] if what was saved is not what is loaded.
 pub async fn attend(party: &Party, job: Job) -> Result<Figures, Error> {
     let (me, parties) = (party.home.me, party.home.members.len());
-    let origin = Origin { room: [0; 16], item: item(parties, job.bytes)?, run: Domain::OperationRun.hasher().field(b"benchmark").digest() };
+    let origin =
+        Origin { room: RoomId([0; 16]), item: item(parties, job.bytes)?, run: Domain::OperationRun.hasher().field(b"benchmark").digest() };
     let value = (me == OWNER).then(|| Zeroizing::new(vec![0x5a; job.bytes]));
     let new = New { origin: origin.clone(), comes: Comes::Given(OWNER), receivers: PartyId::all(parties).collect() };
     let (lane, rng) = (party.work(), fresh_rng()?);

@@ -20,23 +20,24 @@ pub struct Alphabet(u128);
 
 impl Alphabet {
     /// 0 to 9.
-    pub const DIGITS: Alphabet = Alphabet::of(&[b'0'..b':']);
+    pub const DIGITS: Alphabet = Alphabet::of(&[(b'0', b'9')]);
     /// 0 to 9 and a to f.
-    pub const HEX: Alphabet = Alphabet::of(&[b'0'..b':', b'a'..b'g']);
+    pub const HEX: Alphabet = Alphabet::of(&[(b'0', b'9'), (b'a', b'f')]);
     /// Digits and letters.
-    pub const ALPHANUMERIC: Alphabet = Alphabet::of(&[b'0'..b':', b'A'..b'[', b'a'..b'{']);
+    pub const ALPHANUMERIC: Alphabet = Alphabet::of(&[(b'0', b'9'), (b'A', b'Z'), (b'a', b'z')]);
     /// Digits, letters, plus and slash: those of base64, and of the secret keys of AWS.
-    pub const BASE64: Alphabet = Alphabet::of(&[b'+'..b',', b'/'..b':', b'A'..b'[', b'a'..b'{']);
+    pub const BASE64: Alphabet = Alphabet::of(&[(b'+', b'+'), (b'/', b'9'), (b'A', b'Z'), (b'a', b'z')]);
     /// All printable characters but the space.
-    pub const VISIBLE: Alphabet = Alphabet::of(&[b'!'..0x7f]);
+    pub const VISIBLE: Alphabet = Alphabet::of(&[(b'!', b'~')]);
 
     /// Space to tilde.
-    const PRINTABLE: u128 = Alphabet::of(&[b' '..0x7f]).0;
+    const PRINTABLE: u128 = Alphabet::of(&[(b' ', b'~')]).0;
 
-    const fn of(runs: &[Range<u8>]) -> Alphabet {
+    /// From the first to the last character of each run.
+    const fn of(runs: &[(u8, u8)]) -> Alphabet {
         let (mut set, mut i) = (0, 0);
         while i < runs.len() {
-            set |= (1 << runs[i].end) - (1 << runs[i].start);
+            set |= (2 << runs[i].1) - (1 << runs[i].0);
             i += 1;
         }
         Alphabet(set)
@@ -125,7 +126,7 @@ fn scaled(b: &mut Builder, uniform: &[Lit], factor: usize) -> Vec<Lit> {
 
 /// The number as a sum of powers of two with signs, no two neighbouring (Reitwiesner, *Binary Arithmetic*, 1960): exponents, and whether negative.
 fn signed_digits(number: usize) -> impl Iterator<Item = (usize, bool)> {
-    let (plus, minus) = ((3 * number & !number) >> 1, (number & !(3 * number)) >> 1);
+    let (plus, minus) = (((3 * number) & !number) >> 1, (number & !(3 * number)) >> 1);
     (0..usize::BITS as usize).filter_map(move |i| match (plus >> i & 1, minus >> i & 1) {
         (1, _) => Some((i, false)),
         (_, 1) => Some((i, true)),

@@ -170,6 +170,11 @@ impl SavePlan {
             online.give_up().await;
             return Err(error);
         }
+        self.compute(online, values).await
+    }
+
+    /// The joint part, for values that this party has looked at.
+    async fn compute<O: Online>(self, online: &mut O, values: Vec<Value<'_, O::Verified>>) -> Result<Vec<Share>, VaultError> {
         let (mut new, mut segments, mut given, mut soldered) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (planned, value) in self.items.into_iter().zip(values) {
             given.push(Given::Joint(planned.drawn));
@@ -241,4 +246,49 @@ async fn deliver<O: Online>(online: &mut O, new: Vec<New>, evaluated: Vec<O::Ver
         Some(Share::new(each.origin, seat, Zeroizing::new(blocks)))
     });
     Ok(shares.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::room::RoomId;
+    use crate::vault::{alphabet::Alphabet, item::Fields, sharing::Sharing};
+    use cotenant_core::Digest;
+    use cotenant_ideal::{IdealSession, seats};
+    use futures::{executor::block_on, future::join_all};
+
+    fn new(name: &str, giver: usize) -> New {
+        let kind = Kind::Text(Alphabet::DIGITS);
+        let sharing = Sharing::new(2, 2).unwrap();
+        let fields = Fields { name: name.into(), version: 1, kind, len: 4, sharing, uses: vec![], note: String::new() };
+        let origin = Origin { room: RoomId([0; 16]), item: Item::new(fields).unwrap(), run: Digest([0; 32]) };
+        New { origin, comes: Comes::Given(PartyId::new(giver)), receivers: PartyId::all(2).collect() }
+    }
+
+    /// Both parties put two texts each into one save, without looking at their own.
+    fn save(texts: [&[u8]; 4]) -> Vec<Result<Vec<Share>, VaultError>> {
+        let new = ["a", "b", "c", "d"].iter().zip([0, 1, 0, 1]).map(|(name, giver)| new(name, giver)).collect::<Vec<_>>();
+        let party = async |seat| {
+            let mut engine = IdealSession::start(seat, Digest([0; 32])).await?;
+            let plan = SavePlan::declare(&mut engine, &new)?;
+            let mut online = engine.seal().await?;
+            let me = online.me().index();
+            let value = |(k, text): (usize, &[u8])| if k % 2 == me { Value::Mine(text.to_vec().into()) } else { Value::Theirs };
+            plan.compute(&mut online, texts.into_iter().enumerate().map(value).collect()).await
+        };
+        block_on(join_all(seats(2, 1).into_iter().map(party)))
+    }
+
+    /// A party that gives what it should not is found out by the circuit, and nobody gets a share of anything.
+    #[test]
+    fn a_given_text_outside_of_its_alphabet() {
+        let right: [&[u8]; 4] = [b"0123", b"4567", b"8901", b"9999"];
+        assert!(save(right).into_iter().all(|shares| shares.is_ok_and(|shares| shares.len() == 4)));
+        for wrong in 0..4 {
+            let mut texts = right;
+            texts[wrong] = b"12a4";
+            let found = |r| matches!(r, Err(VaultError::Alphabet { items }) if items == ["a", "b", "c", "d"]);
+            assert!(save(texts).into_iter().all(found), "text {wrong}");
+        }
+    }
 }

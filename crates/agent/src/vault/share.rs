@@ -11,6 +11,7 @@ use super::{
     item::{Item, ItemError},
     sharing::Sharing,
 };
+use crate::room::RoomId;
 use cotenant_core::{
     Block, Digest, PartyId,
     block::as_bytes,
@@ -20,9 +21,6 @@ use zeroize::Zeroizing;
 
 /// Of the encoding.
 const FORMAT: u8 = 1;
-
-/// The name of a room.
-pub type RoomId = [u8; 16];
 
 /// One sharing of one item: the shares that one run made, which fit together and with no others.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -143,7 +141,7 @@ impl Share {
     /// The bytes to be kept, which are as secret as the share.
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {
         let item = self.origin.item.encode();
-        let w = Writer::new().bytes(&[FORMAT]).bytes(&self.origin.room).bytes(&self.origin.run.0).bytes(&[self.seat.index() as u8]);
+        let w = Writer::new().bytes(&[FORMAT]).bytes(&self.origin.room.0).bytes(&self.origin.run.0).bytes(&[self.seat.index() as u8]);
         let header = w.bytes(&(item.len() as u16).to_le_bytes()).bytes(&item).done();
         // In one piece, as a buffer that grows leaves copies behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(header.len() + 16 * self.blocks.len()));
@@ -161,7 +159,7 @@ impl Share {
         if r.array()? != [FORMAT] {
             return Err(ShareError::Encoding);
         }
-        let (room, run) = (r.array()?, Digest(r.array()?));
+        let (room, run) = (RoomId(r.array()?), Digest(r.array()?));
         let [seat]: [u8; 1] = r.array()?;
         let described = u16::from_le_bytes(r.array()?);
         let item = Item::decode(r.bytes(described.into())?)?;
@@ -192,7 +190,7 @@ mod tests {
         change(&mut fields);
         let item = Item::new(fields).unwrap();
         let blocks = Zeroizing::new((0..item.share_bytes() as u128 / 16).map(|i| Block(0x0102_0304 << 64 | i)).collect());
-        Share::new(Origin { room: [5; 16], item, run: Digest([6; 32]) }, PartyId::new(1), blocks)
+        Share::new(Origin { room: RoomId([5; 16]), item, run: Digest([6; 32]) }, PartyId::new(1), blocks)
     }
 
     #[test]

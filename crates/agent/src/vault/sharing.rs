@@ -190,7 +190,7 @@ mod tests {
                 for last in [first + t - 1, n - 1] {
                     let seats: Vec<usize> = (first..first + t - 1).chain([last]).collect();
                     let quorum = quorum(sharing, &seats).unwrap();
-                    let mut sum = vec![Block::ZERO; 5];
+                    let mut sum = [Block::ZERO; 5];
                     for seat in quorum.holders().iter().map(|h| h.seat) {
                         let given = quorum.contribution(seat, &shares[seat.index()]);
                         sum.iter_mut().zip(given.iter()).for_each(|(sum, &block)| *sum ^= block);

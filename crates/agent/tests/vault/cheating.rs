@@ -1,6 +1,7 @@
 //! Shares that are not what their headers say: only the check inside the circuit can tell, and it does.
 
 use crate::fixture::*;
+use cotenant_agent::room::RoomId;
 use cotenant_agent::vault::{item::Kind, share::Share, sharing::Sharing};
 use cotenant_core::Digest;
 use proptest::prelude::*;
@@ -77,7 +78,7 @@ fn sharings_do_not_mix() {
         let quorum: Vec<usize> = (0..t).collect();
         let mut others = [here.clone(), here.clone(), origin("l", Kind::Bytes, 20, here.item.sharing)];
         others[0].run = Digest([9; 32]);
-        others[1].room = [2; 16];
+        others[1].room = RoomId([2; 16]);
         for (k, other) in others.iter().enumerate() {
             let theirs = put(On::Ideal, 10 + k as u64, other, &[9; 20]);
             for cheat in 0..t {

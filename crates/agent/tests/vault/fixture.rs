@@ -1,5 +1,6 @@
 //! Items, sessions that save and load them, on either engine, and shares that are not what their headers say.
 
+use cotenant_agent::room::RoomId;
 use cotenant_agent::vault::{
     VaultError,
     item::{Fields, Item, Kind},
@@ -55,7 +56,7 @@ impl On {
 
 pub(crate) fn origin(name: &str, kind: Kind, len: usize, sharing: Sharing) -> Origin {
     let fields = Fields { name: name.into(), version: 1, kind, len, sharing, uses: vec![], note: String::new() };
-    Origin { room: [1; 16], item: Item::new(fields).unwrap(), run: Digest([1; 32]) }
+    Origin { room: RoomId([1; 16]), item: Item::new(fields).unwrap(), run: Digest([1; 32]) }
 }
 
 /// The next version of it, by another run, shared like this.

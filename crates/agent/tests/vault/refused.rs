@@ -1,6 +1,7 @@
 //! What is refused before anything is computed, by whom it names, and what the others see.
 
 use crate::fixture::*;
+use cotenant_agent::room::RoomId;
 use cotenant_agent::vault::{
     PlanError, VaultError,
     alphabet::Alphabet,
@@ -24,7 +25,7 @@ fn a_share_whose_header_tells() {
     let (after, fresh) = refresh(On::Ideal, 2, &here, &shares);
     let other = put(On::Ideal, 3, &origin("l", Kind::Bytes, 20, two()), &[9; 20]);
     let mut elsewhere = here.clone();
-    elsewhere.room = [2; 16];
+    elsewhere.room = RoomId([2; 16]);
     let elsewhere = put(On::Ideal, 4, &elsewhere, &[9; 20]);
     let cases = [
         (&here, &shares[0], copy(&elsewhere[1]), Mismatch::Room),

@@ -23,7 +23,7 @@ fn alphabets() -> impl Strategy<Value = Alphabet> {
     let some = prop_oneof![Just(Alphabet::DIGITS), Just(Alphabet::HEX), Just(Alphabet::BASE64), Just(Alphabet::VISIBLE)];
     prop_oneof![
         some,
-        any::<u128>().prop_filter_map("two printable characters", |mask| Alphabet::from_mask(mask >> 1 & (1 << 127) - (1 << 32)))
+        any::<u128>().prop_filter_map("two printable characters", |mask| Alphabet::from_mask((mask >> 1) & ((1 << 127) - (1 << 32))))
     ]
 }
 
