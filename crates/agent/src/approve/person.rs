@@ -1,7 +1,7 @@
 //! Signatures of people, who approve for their party with OpenSSH keys.
 //!
 //! A signature is one of OpenSSH's SSHSIG format (OpenSSH, PROTOCOL.sshsig) with the namespace [`NAMESPACE`] over the bytes of a
-//! [`Statement`](super::statement::Statement), as `ssh-keygen -Y sign -n cotenant-approve@v1` makes. What an ssh-agent is asked to sign is the "signed data" of
+//! [`Statement`], as `ssh-keygen -Y sign -n cotenant-approve@v1` makes. What an ssh-agent is asked to sign is the "signed data" of
 //! that format, which [`to_be_signed`] gives.
 //!
 //! | key | signature over the signed data m |

@@ -211,6 +211,15 @@ fn rules_of_calls() {
 }
 
 #[test]
+fn what_could_not_be_read_is_not_proposed() {
+    let mut long = call();
+    let Body::Call(inner) = &mut long.body else { panic!("it is a call") };
+    let argument = |k: usize| Argument { name: format!("a{k}"), value: vec![0; MAX_FLOW] };
+    inner.arguments = (0..4).map(argument).collect();
+    assert_eq!(long.check(), Err(BadOperation::Length));
+}
+
+#[test]
 fn a_flow_digest_is_of_all_but_arguments_versions_and_connector() {
     let digest = |change: fn(&mut Call)| {
         let Body::Call(mut inner) = call().body else { panic!("it is a call") };

@@ -141,6 +141,66 @@ fn other_texts_are_no_keys_and_no_signatures() {
     assert!(PersonSignature::from_armoured(&format!("{text}{}", " ".repeat(MAX_SIGNATURE))).is_err());
 }
 
+/// Fields of OpenSSH's formats, put together without the crate that reads them.
+fn string(bytes: &[u8]) -> Vec<u8> {
+    [&(bytes.len() as u32).to_be_bytes(), bytes].concat()
+}
+
+fn armoured(version: u8, reserved: &[u8], key: &[u8], signature: &[u8]) -> String {
+    let parts = [key, NAMESPACE.as_bytes(), reserved, b"sha512", signature].map(string).concat();
+    let blob = [b"SSHSIG", &[0, 0, 0, version][..], &parts].concat();
+    let mut text = vec![0; 2 * blob.len() + 200];
+    let mut encoder = pem_rfc7468::Encoder::new_wrapped("SSH SIGNATURE", 70, pem_rfc7468::LineEnding::LF, &mut text).unwrap();
+    encoder.encode(&blob).unwrap();
+    let length = encoder.finish().unwrap();
+    String::from_utf8(text[..length].to_vec()).unwrap()
+}
+
+#[test]
+fn only_the_format_that_is_known_is_read() {
+    let person = Person::new(1);
+    let signed = person.key.sign(&to_be_signed(&statement())).to_bytes();
+    let signature = [string(b"ssh-ed25519"), string(&signed)].concat();
+    let read =
+        |version, reserved: &[u8]| PersonSignature::from_armoured(&armoured(version, reserved, &person.approver().blob(), &signature));
+    assert_eq!(read(1, b"").unwrap().verify(&person.approver(), &statement(), false), Ok(None));
+    for (version, reserved) in [(0, &b""[..]), (2, b""), (1, b"x")] {
+        assert_eq!(read(version, reserved).err(), Some(BadSignature::Format), "version {version}, reserved {reserved:?}");
+    }
+    let other_algorithm = [string(b"rsa-sha2-512"), string(&signed)].concat();
+    let text = armoured(1, b"", &person.approver().blob(), &other_algorithm);
+    let verified = PersonSignature::from_armoured(&text).unwrap().verify(&person.approver(), &statement(), false);
+    assert_eq!(verified, Err(BadSignature::Mismatch), "the algorithm of the signature is that of the key");
+}
+
+/// A security key for P-256, which is what the oldest ones have; and OpenSSH takes what is taken here.
+#[test]
+fn security_keys_for_p256() {
+    let key = p256::ecdsa::SigningKey::from_slice(&[7; 32]).unwrap();
+    let point = key.verifying_key().to_sec1_point(false);
+    let algorithm = b"sk-ecdsa-sha2-nistp256@openssh.com";
+    let blob = [&algorithm[..], b"nistp256", point.as_bytes(), b"ssh:"].map(string).concat();
+    let approver = Approver(PublicKey::from_bytes(&blob).unwrap());
+    assert_eq!(Approver::parse(&approver.0.to_openssh().unwrap()).unwrap().blob(), blob);
+    let sign = |flags: u8| {
+        let token = Token { signature: &[], flags, counter: 9 };
+        let signature: p256::ecdsa::Signature = key.sign(&token.message("ssh:", &to_be_signed(&statement())));
+        let (r, s) = signature.split_bytes();
+        let numbers = [r, s].map(|number| string(Mpint::from_positive_bytes(&number).unwrap().as_bytes())).concat();
+        [string(algorithm), string(&numbers), vec![flags, 0, 0, 0, 9]].concat()
+    };
+    let verify = |answer: &[u8], statement: &Statement, pin| {
+        PersonSignature::from_agent(&approver, answer).and_then(|s| s.verify(&approver, statement, pin))
+    };
+    assert_eq!(verify(&sign(TOUCHED), &statement(), false), Ok(Some(9)));
+    assert_eq!(verify(&sign(TOUCHED), &Statement { number: 42, ..statement() }, false), Err(BadSignature::Mismatch));
+    assert_eq!(verify(&sign(0), &statement(), false), Err(BadSignature::NotTouched));
+    assert_eq!(verify(&sign(TOUCHED), &statement(), true), Err(BadSignature::NoPin));
+    let text = armoured(1, b"", &blob, &sign(TOUCHED));
+    assert_eq!(PersonSignature::from_armoured(&text).unwrap().verify(&approver, &statement(), false), Ok(Some(9)));
+    ssh_keygen_verifies(&Scratch::new("p256"), &approver, &text);
+}
+
 /// A directory that is gone with the test.
 struct Scratch(PathBuf);
 
@@ -186,19 +246,22 @@ fn what_ssh_keygen_signs_is_read() {
     }
 }
 
-/// The security key of these tests signs as OpenSSH expects of a real one.
+/// The security keys of these tests sign as OpenSSH expects of real ones.
 #[test]
 fn what_the_test_token_signs_ssh_keygen_verifies() {
     let scratch = Scratch::new("verify");
     for person in [Person::with_token(6), Person::new(6)] {
-        let allowed = scratch.0.join("allowed");
-        fs::write(&allowed, format!("someone {}\n", person.approver().0.to_openssh().unwrap())).unwrap();
-        let (signature, message) = (scratch.0.join("signature"), scratch.0.join("message"));
-        fs::write(&signature, person.sign_as(NAMESPACE, &statement(), TOUCHED, 7)).unwrap();
-        fs::write(&message, statement().encode()).unwrap();
-        let stdin = fs::File::open(&message).unwrap();
-        let mut verify = Command::new("ssh-keygen");
-        verify.args(["-Y", "verify", "-I", "someone", "-n", NAMESPACE, "-f"]).arg(&allowed).arg("-s").arg(&signature).stdin(stdin);
-        run(&mut verify);
+        ssh_keygen_verifies(&scratch, &person.approver(), &person.sign_as(NAMESPACE, &statement(), TOUCHED, 7));
     }
+}
+
+fn ssh_keygen_verifies(scratch: &Scratch, approver: &Approver, text: &str) {
+    let [allowed, signature, message] = ["allowed", "signature", "message"].map(|name| scratch.0.join(name));
+    fs::write(&allowed, format!("someone {}\n", approver.0.to_openssh().unwrap())).unwrap();
+    fs::write(&signature, text).unwrap();
+    fs::write(&message, statement().encode()).unwrap();
+    let stdin = fs::File::open(&message).unwrap();
+    let mut verify = Command::new("ssh-keygen");
+    verify.args(["-Y", "verify", "-I", "someone", "-n", NAMESPACE, "-f"]).arg(&allowed).arg("-s").arg(&signature).stdin(stdin);
+    run(&mut verify);
 }
