@@ -167,7 +167,7 @@ fn a_call_of_two() {
     let mine = ["request_bytes", "response_bytes", "parties", "calibration", "peak_mb"];
     let wanted = ["ands", "bytes", "handshake", "online_s", "prepare_s", "receive", "rounds", "send", "sign", "total_s"];
     assert_eq!(names(&f).into_iter().filter(|name| !mine.contains(name)).collect::<Vec<_>>(), wanted);
-    assert_eq!((&f["ands"], &f["bytes"], &f["rounds"]), (&json!(1_455_182), &json!([82_104_939, 128_967_312]), &json!(57)));
+    assert_eq!((&f["ands"], &f["bytes"], &f["rounds"]), (&json!(1_455_182), &json!([82_104_939, 128_967_312]), &json!(49)));
     let part = |name: &str| {
         assert_eq!(names(&f[name]), ["ands", "bytes", "online_s", "rounds"]);
         (f[name]["ands"].clone(), f[name]["bytes"].clone(), f[name]["rounds"].clone())
