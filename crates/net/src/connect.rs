@@ -71,7 +71,7 @@ pub(crate) async fn connect(
                 News::Arrived(arrival) => {
                     let party = config.place_of(&arrival.key);
                     // Only the last connection of a party counts.
-                    if let Some(before) = taking.insert(party, tasks.spawn(take(config.clone(), party, arrival))) {
+                    if let Some(before) = taking.insert(party, tasks.spawn(take(config.clone(), party, *arrival))) {
                         before.abort();
                     }
                 }

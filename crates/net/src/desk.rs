@@ -44,7 +44,7 @@ pub(crate) enum Admits {
 /// What a waiter hears.
 pub(crate) enum News {
     /// One it waits for.
-    Arrived(Arrival),
+    Arrived(Box<Arrival>),
     /// Somebody was turned away.
     Refused(Stranger),
     /// One it waits for asked for a session that nobody here waits for, and was turned away.
@@ -125,7 +125,7 @@ impl Desk {
         };
         match claimed {
             // If it is full or gone, the dialler finds its connection closed.
-            Some(news) => drop(news.try_send(News::Arrived(arrival))),
+            Some(news) => drop(news.try_send(News::Arrived(Box::new(arrival)))),
             None => {
                 arrival.refuse(limits).await;
                 self.turned_away(from, key, session);
@@ -207,7 +207,7 @@ impl Waiting {
     pub(crate) async fn arrival(&mut self) -> Arrival {
         loop {
             if let News::Arrived(arrival) = self.news.recv().await.expect("the desk keeps the other end") {
-                return arrival;
+                return *arrival;
             }
         }
     }

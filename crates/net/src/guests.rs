@@ -52,7 +52,7 @@ impl Guests {
                 }
                 Some(news) = self.waiting.news.recv(), if self.entering.len() < AT_ONCE => {
                     if let News::Arrived(arrival) = news {
-                        self.entering.spawn(let_in(self.door.clone(), self.address, self.session, arrival));
+                        self.entering.spawn(let_in(self.door.clone(), self.address, self.session, *arrival));
                     }
                 }
             }
