@@ -9,9 +9,10 @@
 //! the link's place.
 
 use crate::{
-    desk::{Admits, Waiting},
+    desk::{Admits, Session, Waiting},
     error::{ConfigFault, PeerError, PeerFault, Phase},
     hub::{Door, Peer},
+    identity::PublicIdentity,
     meet::{Arrival, Failure, ask, reach},
     mesh::{Links, Member, Mesh, MeshConfig, is_address},
     stream::Stream,
@@ -60,8 +61,7 @@ impl Kept {
             return Err(ConfigFault::Address { party, address: other.address });
         }
         let members = if first { vec![own, other] } else { vec![other, own] };
-        let [one, two] = [0, 1].map(|i| members[i].identity);
-        let session = Domain::KeptLink.hasher().field(purpose).field(one.as_bytes()).field(two.as_bytes()).digest().0;
+        let session = session(purpose, [0, 1].map(|i| members[i].identity));
         let admits = Admits::These(vec![members[party.index()].identity]);
         let waiting = door.desk.wait(session, admits).ok_or(ConfigFault::SessionTwice(session))?;
         let config = Arc::new(MeshConfig { identity: door.identity.clone(), me, members, session, limits: door.limits.clone() });
@@ -215,9 +215,95 @@ impl Drop for Keeper {
     }
 }
 
+/// The name of the session between these two, the smaller key first.
+fn session(purpose: &[u8], [one, two]: [PublicIdentity; 2]) -> Session {
+    Domain::KeptLink.hasher().field(purpose).field(one.as_bytes()).field(two.as_bytes()).digest().0
+}
+
 fn link(state: &LinkState) -> Option<Arc<Mesh>> {
     match state {
         LinkState::Up(mesh) => Some(mesh.clone()),
         LinkState::Connecting | LinkState::Down(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        frame::{BEGIN, HELLO, Hello, WELCOME},
+        hub::Hub,
+        identity::Identity,
+        mesh::Limits,
+        tls,
+    };
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+        time::timeout,
+    };
+
+    /// A kept link, its hub, and a peer that the test drives: both have dialled and asked, and neither has answered.
+    struct Both {
+        kept: Kept,
+        _hub: Hub,
+        hello: Hello,
+        /// The connection that the kept link's side dialled.
+        theirs: Stream,
+        /// The one that the peer dialled.
+        ours: Stream,
+    }
+
+    /// `first`: the kept link's side has the smaller key.
+    async fn both(first: bool) -> Both {
+        let mut identities = [0; 2].map(|_| Arc::new(Identity::generate().unwrap()));
+        identities.sort_by_key(|identity| identity.public());
+        let session = session(b"purpose", identities.each_ref().map(|identity| identity.public()));
+        if !first {
+            identities.reverse();
+        }
+        let [own, peer] = identities;
+        let hub = Hub::listen(own, "127.0.0.1:0", Limits::default()).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = Some(listener.local_addr().unwrap().to_string());
+        let kept = hub.keep(Peer { name: "peer".to_owned(), identity: peer.public(), address }, b"purpose").unwrap();
+        let (me, other) = if first { (1, 0) } else { (0, 1) };
+        let hello = Hello::new(2, PartyId::new(me), PartyId::new(other), session);
+        let mut theirs = tls::accept(listener.accept().await.unwrap().0, &peer, &[tls::ALPN]).await.unwrap();
+        theirs.read_exact(&mut [0; HELLO]).await.unwrap();
+        let tcp = TcpStream::connect(hub.address()).await.unwrap();
+        let mut ours = tls::dial(tcp, &peer, hub.identity(), &[tls::ALPN]).await.unwrap();
+        say(&mut ours, &hello.encode()).await;
+        Both { kept, _hub: hub, hello, theirs, ours }
+    }
+
+    async fn say(stream: &mut Stream, bytes: &[u8]) {
+        stream.write_all(bytes).await.unwrap();
+        stream.flush().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_has_the_smaller_key_waits_for_its_own_answer() {
+        let Both { mut kept, _hub, hello, mut theirs, mut ours } = both(true).await;
+        assert!(timeout(Duration::from_millis(300), ours.read_u8()).await.is_err(), "it answers while it has none itself");
+        drop(ours);
+        say(&mut theirs, &[&[WELCOME][..], &hello.encode()].concat()).await;
+        assert_eq!(theirs.read_u8().await.unwrap(), BEGIN);
+        let mesh = kept.up().await;
+        // What the peer gave up takes no link's place.
+        assert!(timeout(Duration::from_millis(300), mesh.ended()).await.is_err());
+        assert!(Arc::ptr_eq(&mesh, &kept.link().unwrap()));
+    }
+
+    #[tokio::test]
+    async fn who_has_the_larger_key_gives_way() {
+        let Both { mut kept, _hub, mut theirs, mut ours, .. } = both(false).await;
+        let mut answer = [0; 1 + HELLO];
+        ours.read_exact(&mut answer).await.unwrap();
+        assert_eq!(answer[0], WELCOME);
+        assert!(!matches!(theirs.read(&mut [0]).await, Ok(1..)), "it has closed its own");
+        assert!(kept.link().is_none(), "nothing is agreed yet");
+        say(&mut ours, &[BEGIN]).await;
+        kept.up().await;
     }
 }
