@@ -1,47 +1,28 @@
 //! One joint call: prepare, connect, handshake, send, hold the answer, open it.
 //!
-//! What the parties must agree on beforehand is agreed on elsewhere (`agree`); its digest goes into the MPC session. The signature is computed before the
-//! connection is opened, so that the server waits for nothing that could have been done earlier.
+//! What the parties must agree on beforehand is agreed on elsewhere (`agree`); its digest goes into the MPC session. Items of the vault are loaded, and the
+//! signature is computed, before the connection is opened, so that the server waits for nothing that could have been done earlier.
+
+mod content;
+
+pub use content::{Content, Key, Part, SignedRequest};
 
 use crate::http;
 use crate::relay::{Patience, Relay, RelayError, Server};
 use crate::sign::{circuit, sigv4};
-use crate::tls::{JointError, JointHole, JointKeys, Milestone, PieceShape, Shape, TlsPlan};
+use crate::tls::{JointError, JointHole, JointKeys, Milestone, Shape, TlsPlan};
+use crate::vault::{VaultError, load::Wanted, share::Share};
 use chacha20::ChaCha20Rng;
-use cotenant_circuit::bytes::{output_bytes, to_bytes};
-use cotenant_circuit::{Builder, Circuit};
-use cotenant_core::{Bits, Channel, Digest, PartyId};
-use cotenant_mpc::{Engine, Given, Input, Online, Options, Segment, Session, Source, Stats, Wire};
+use content::{HolesPlan, Message};
+use cotenant_core::{Channel, Digest, PartyId};
+use cotenant_mpc::{Engine, Online, Options, Session, Stats};
 use cotenant_tls::{Answer, AnswerLimits, Config, Connection, Failure, FragmentSize, Handshake, Piece, Progress, Target};
 use rand_core::SeedableRng;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use zeroize::Zeroizing;
 
-/// What is sent.
-pub enum Content {
-    /// These bytes.
-    Public(Vec<u8>),
-    /// A request signed with AWS Signature Version 4 by a key that no party has.
-    Signed(Box<SignedRequest>),
-}
-
-/// A request to be signed inside MPC.
-pub struct SignedRequest {
-    /// The request, without an Authorization header.
-    pub request: http::Request,
-    /// Date, region, service.
-    pub scope: sigv4::Scope,
-    /// How the service wants its requests canonicalised.
-    pub style: sigv4::Style,
-    /// The public half of the key pair.
-    pub access_key_id: String,
-    /// This party's share of the secret access key: the key is the exclusive or of all parties' shares.
-    pub share: Zeroizing<Vec<u8>>,
-}
-
-/// One call, as one party sees it; all but the share is the same at every party.
+/// One call, as one party sees it; all but a share of a key is the same at every party.
 pub struct Call {
     /// Whose certificate is wanted, and the time by this party's clock.
     pub target: Target,
@@ -62,7 +43,7 @@ pub enum Stage {
     Setup,
     /// Everything is garbled, the session is sealed.
     Prepare,
-    /// The request is signed, still as shares.
+    /// Items of the vault are loaded and the request is signed, still as shares.
     Sign,
     /// The connector is connected.
     Connect,
@@ -116,6 +97,33 @@ pub enum CallError {
         /// Its length.
         found: usize,
     },
+    /// An item of the vault was not loaded.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The content takes an item that the call does not load: an error of the caller, which all parties make alike.
+    #[error("the request takes item {number} of those that are loaded, and there are fewer")]
+    NoItem {
+        /// Its number.
+        number: usize,
+    },
+}
+
+/// The items of the vault that a call takes.
+#[derive(Default)]
+pub struct FromVault {
+    /// Which, in which version, loaded by whom.
+    pub wanted: Vec<Wanted>,
+    /// This party's shares, one for each item of whose quorum it is.
+    pub shares: Vec<Share>,
+}
+
+/// What came of a call.
+#[derive(Debug)]
+pub struct Done {
+    /// What the server answered.
+    pub answer: Answer,
+    /// Stands for the certificates that the server showed ([`cotenant_tls::ServerVerified::chain`]).
+    pub server_chain: Digest,
 }
 
 /// Shared with the MPC session's own observer, which reports from inside its steps.
@@ -163,7 +171,7 @@ pub async fn run<C: Channel, R: Channel, S: Server>(
     let options = Options { observer: Some(observer), threads };
     let session = Session::start(mpc, agreed, session_rng, options).await?;
     watch.finished(Stage::Setup, session.stats());
-    run_on(session, relay, call, rng, &watch).await
+    run_on(session, relay, call, FromVault::default(), rng, &watch).await.map(|done| done.answer)
 }
 
 /// The same on a session that was started elsewhere, of any engine.
@@ -177,23 +185,40 @@ pub async fn run_in<E: Engine, R: Channel, S: Server>(
     rng: ChaCha20Rng,
     observe: Observer,
 ) -> Result<Answer, CallError> {
-    run_on(session, relay, call, rng, &Watch(Arc::new(Mutex::new(observe)))).await
+    run_with_vault(session, relay, call, FromVault::default(), rng, observe).await.map(|done| done.answer)
+}
+
+/// The same with items of the vault.
+///
+/// # Errors
+/// Those of [`run`].
+pub async fn run_with_vault<E: Engine, R: Channel, S: Server>(
+    session: E,
+    relay: Relay<R, S>,
+    call: Call,
+    vault: FromVault,
+    rng: ChaCha20Rng,
+    observe: Observer,
+) -> Result<Done, CallError> {
+    run_on(session, relay, call, vault, rng, &Watch(Arc::new(Mutex::new(observe)))).await
 }
 
 async fn run_on<E: Engine, R: Channel, S: Server>(
     mut session: E,
     mut relay: Relay<R, S>,
     call: Call,
+    vault: FromVault,
     rng: ChaCha20Rng,
     watch: &Watch,
-) -> Result<Answer, CallError> {
+) -> Result<Done, CallError> {
     let Call { target, config, limits, content, .. } = call;
-    let message = Message::new(content)?;
-    let plan = Plan::declare(&mut session, config.groups(), &message)?;
+    let FromVault { wanted, shares } = vault;
+    let message = Message::new(content, &wanted)?;
+    let plan = Plan::declare(&mut session, config.groups(), &message, &wanted)?;
     let mut online = session.seal().await?;
     watch.finished(Stage::Prepare, online.stats());
 
-    let ready = Ready { plan, message, config, target, limits, rng, watch };
+    let ready = Ready { plan, message, shares, config, target, limits, rng, watch };
     let result = ready.run(&mut online, &mut relay).await;
     if result.is_err() {
         // A party that refuses the server, say, must not leave the others waiting.
@@ -206,6 +231,7 @@ async fn run_on<E: Engine, R: Channel, S: Server>(
 struct Ready<'a> {
     plan: Plan,
     message: Message,
+    shares: Vec<Share>,
     config: Config,
     target: Target,
     limits: AnswerLimits,
@@ -214,22 +240,27 @@ struct Ready<'a> {
 }
 
 impl Ready<'_> {
-    async fn run<O: Online, R: Channel, S: Server>(self, online: &mut O, relay: &mut Relay<R, S>) -> Result<Answer, CallError> {
-        let Ready { plan, message, config, target, limits, mut rng, watch } = self;
-        if let Some(signing) = plan.signing {
-            signing.sign(online, &message).await?;
+    async fn run<O: Online, R: Channel, S: Server>(self, online: &mut O, relay: &mut Relay<R, S>) -> Result<Done, CallError> {
+        let Ready { plan, message, shares, config, target, limits, mut rng, watch } = self;
+        if !plan.holes.is_empty() {
+            plan.holes.fill(online, &message, shares).await?;
             watch.finished(Stage::Sign, online.stats());
         }
         relay.connect().await?;
         watch.finished(Stage::Connect, online.stats());
-        let released = AtomicBool::new(false);
+        let (released, chain) = (AtomicBool::new(false), Mutex::new([0; 32]));
         let keys = JointKeys::new(online, plan.tls, ChaCha20Rng::from_rng(&mut rng), |milestone, stats| match milestone {
-            Milestone::Handshake => watch.finished(Stage::Handshake, stats),
+            Milestone::Handshake(of_server) => {
+                *chain.lock().unwrap_or_else(PoisonError::into_inner) = of_server;
+                watch.finished(Stage::Handshake, stats);
+            }
             Milestone::Releasing => released.store(true, Ordering::Relaxed),
             Milestone::Sealed => watch.finished(Stage::Send, stats),
             Milestone::Opened => watch.finished(Stage::Receive, stats),
         });
         let result = converse(keys, relay, config, target, message.pieces, limits).await;
+        let server_chain = Digest(chain.into_inner().unwrap_or_else(PoisonError::into_inner));
+        let result = result.map(|answer| Done { answer, server_chain });
         match released.into_inner() {
             true => result.map_err(|e| CallError::MayHaveBeenSent(Box::new(e))),
             false => result,
@@ -311,107 +342,17 @@ async fn alert_on_failure<T, R: Channel, S: Server>(
     }
 }
 
-/// A request as pieces of plaintext, with what its signature needs.
-struct Message {
-    pieces: Vec<Piece<JointHole>>,
-    shape: Vec<PieceShape>,
-    signature: Option<Signature>,
-}
-
-struct Signature {
-    to_sign: sigv4::ToSign,
-    share: Zeroizing<Vec<u8>>,
-}
-
-impl Message {
-    fn new(content: Content) -> Result<Message, CallError> {
-        match content {
-            Content::Public(bytes) => {
-                Ok(Message { shape: vec![PieceShape::Public(bytes.len())], pieces: vec![Piece::Public(bytes)], signature: None })
-            }
-            Content::Signed(signed) => Self::signed(*signed),
-        }
-    }
-
-    fn signed(signed: SignedRequest) -> Result<Message, CallError> {
-        let SignedRequest { mut request, scope, style, access_key_id, share } = signed;
-        if share.len() != circuit::SECRET_KEY_BYTES {
-            return Err(CallError::Share { found: share.len() });
-        }
-        let to_sign = sigv4::prepare(&mut request, &scope, style)?;
-        let (before, after) = request.encode_around_hole("Authorization", &to_sign.authorization_prefix(&access_key_id)?)?;
-        let shape = vec![PieceShape::Public(before.len()), PieceShape::Secret(DIGITS), PieceShape::Public(after.len())];
-        let pieces = vec![Piece::Public(before), Piece::Secret(JointHole::new(DIGITS)), Piece::Public(after)];
-        Ok(Message { pieces, shape, signature: Some(Signature { to_sign, share }) })
-    }
-}
-
-/// Hex digits of a signature.
-const DIGITS: usize = 64;
-
 /// Everything that is declared for a call.
 struct Plan {
-    signing: Option<SigningPlan>,
+    holes: HolesPlan,
     tls: TlsPlan,
 }
 
-struct SigningPlan {
-    shares: Vec<Input>,
-    words: Input,
-    segment: Segment,
-}
-
 impl Plan {
-    fn declare<E: Engine>(engine: &mut E, groups: &[cotenant_tls::Group], message: &Message) -> Result<Plan, CallError> {
-        let signing = match &message.signature {
-            Some(s) => Some(SigningPlan::declare(engine, s)?),
-            None => None,
-        };
-        let holes: Vec<Wire> = signing.iter().flat_map(|s| s.segment.wires()).collect();
+    fn declare<E: Engine>(engine: &mut E, groups: &[cotenant_tls::Group], message: &Message, wanted: &[Wanted]) -> Result<Plan, CallError> {
+        let (holes, wires) = HolesPlan::declare(engine, message, wanted)?;
         let shape = Shape::new(&message.shape, FragmentSize::LARGEST);
-        let tls = TlsPlan::declare(engine, groups, shape, &holes)?;
-        Ok(Plan { signing, tls })
+        let tls = TlsPlan::declare(engine, groups, shape, &wires)?;
+        Ok(Plan { holes, tls })
     }
-}
-
-impl SigningPlan {
-    fn declare<E: Engine>(engine: &mut E, signature: &Signature) -> Result<SigningPlan, CallError> {
-        let n = engine.parties();
-        let circuit = Arc::new(signing_circuit(n, &signature.to_sign.scope));
-        let bits = 8 * circuit::SECRET_KEY_BYTES;
-        let shares: Vec<Input> = PartyId::all(n).map(|p| engine.declare(Source::Private(p), bits)).collect();
-        let words = engine.declare(Source::Public, circuit.inputs() - n * bits);
-        let wires: Vec<Wire> = shares.iter().flat_map(|s| s.wires()).chain(words.wires()).collect();
-        let segment = engine.segment(&circuit, &wires)?;
-        Ok(SigningPlan { shares, words, segment })
-    }
-
-    /// Computes the signature; it stays shared until it is sent.
-    async fn sign<O: Online>(self, online: &mut O, message: &Message) -> Result<(), CallError> {
-        let signature = message.signature.as_ref().expect("a signing plan was made for a signature");
-        let me = Source::Private(online.me());
-        let mut given: Vec<Given> = Vec::new();
-        for input in self.shares {
-            given.push(if input.source() == me { Given::Mine(input, Bits::from_bytes(&signature.share)) } else { Given::Theirs(input) });
-        }
-        given.push(Given::Public(self.words, circuit::string_to_sign_bits(&signature.to_sign).into_iter().collect()));
-        online.input(given).await?;
-        online.evaluate(self.segment).await?;
-        Ok(())
-    }
-}
-
-/// From `n` shares of the secret access key, and the words of the string to sign, to the digits of the signature.
-fn signing_circuit(n: usize, scope: &sigv4::Scope) -> Circuit {
-    let mut b = Builder::new();
-    let mut secret = b.input(8 * circuit::SECRET_KEY_BYTES);
-    for _ in 1..n {
-        let share = b.input(secret.len());
-        secret = b.xor_bits(&secret, &share);
-    }
-    let words = circuit::string_to_sign_input(&mut b, scope);
-    let key = circuit::signing_key(&mut b, &to_bytes(&secret), scope);
-    let digits = circuit::signature(&mut b, &key, &words);
-    output_bytes(&mut b, &digits);
-    b.finish()
 }

@@ -4,6 +4,7 @@ pub mod agree;
 pub mod approve;
 pub mod call;
 pub mod http;
+pub mod operate;
 pub mod relay;
 pub mod room;
 pub mod sign;

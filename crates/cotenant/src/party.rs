@@ -14,7 +14,7 @@ use crate::{
 use chacha20::ChaCha20Rng;
 use cotenant_agent::{
     agree::{self, AgreeError, Agreed, PROGRAM_DIGEST, Protocol, Signing, Terms, ToSend},
-    call::{self, Call, Content, Event, SignedRequest, Stage},
+    call::{self, Call, Content, Event, Key, SignedRequest, Stage},
     http,
     sign::{
         date::Timestamp,
@@ -214,7 +214,13 @@ impl Prepared {
             Prepared::Bytes(bytes) => Content::Public(bytes),
             Prepared::Signed { request, region, access_key_id, share } => {
                 let scope = scope(&region, time);
-                Content::Signed(Box::new(SignedRequest { request, scope, style: Style::of_service(SERVICE), access_key_id, share }))
+                Content::Signed(Box::new(SignedRequest {
+                    request,
+                    scope,
+                    style: Style::of_service(SERVICE),
+                    access_key_id,
+                    key: Key::Share(share),
+                }))
             }
         }
     }

@@ -6,7 +6,7 @@ use crate::config::{Config, Target};
 use crate::error::{Fault, Violation};
 use crate::hello::{HTTP1, check_extensions, extension, find, offered};
 use crate::record::Message;
-use crate::schedule::{Hash, TrafficSecret};
+use crate::schedule::{Hash, RunningHash, TrafficSecret};
 use crate::transcript::{Transcript, TranscriptView};
 use crate::verify;
 
@@ -21,18 +21,24 @@ const FINISHED: u8 = 20;
 /// ```compile_fail,E0451
 /// # use cotenant_tls::{ServerVerified, TranscriptView};
 /// fn claims(view: TranscriptView) -> ServerVerified {
-///     ServerVerified { view } // the field is private
+///     ServerVerified { view, chain: [0; 32] } // the fields are private
 /// }
 /// ```
 #[derive(Debug)]
 pub struct ServerVerified {
     view: TranscriptView,
+    chain: Hash,
 }
 
 impl ServerVerified {
     /// Transcript-Hash through the server's Finished, which the application secrets are derived from, and the hash of all records so far.
     pub fn view(&self) -> &TranscriptView {
         &self.view
+    }
+
+    /// SHA-256 over the certificates that the server showed, in its order, each after its length (8 bytes, big endian).
+    pub fn chain(&self) -> &Hash {
+        &self.chain
     }
 }
 
@@ -49,8 +55,8 @@ enum Expect {
     EncryptedExtensions,
     CertificateOrRequest,
     Certificate,
-    CertificateVerify { leaf: Vec<u8> },
-    Finished,
+    CertificateVerify { leaf: Vec<u8>, chain: Hash },
+    Finished { chain: Hash },
 }
 
 /// The flight so far.
@@ -87,17 +93,18 @@ impl Flight {
                 Expect::Certificate
             }
             (Expect::CertificateOrRequest | Expect::Certificate, CERTIFICATE) => {
-                let mut chain = certificate_chain(message.body(), &offered(config, target))?;
-                verify::certificate(&chain, config, target)?;
-                Expect::CertificateVerify { leaf: chain.swap_remove(0) }
+                let mut certificates = certificate_chain(message.body(), &offered(config, target))?;
+                verify::certificate(&certificates, config, target)?;
+                let chain = digest_of_chain(&certificates);
+                Expect::CertificateVerify { leaf: certificates.swap_remove(0), chain }
             }
-            (Expect::CertificateVerify { leaf }, CERTIFICATE_VERIFY) => {
+            (Expect::CertificateVerify { leaf, chain }, CERTIFICATE_VERIFY) => {
                 certificate_verify(message.body(), leaf, &before)?;
-                Expect::Finished
+                Expect::Finished { chain: *chain }
             }
-            (Expect::Finished, FINISHED) => {
+            (Expect::Finished { chain }, FINISHED) => {
                 self.check_finished(message.body(), &before)?;
-                return Ok(Some(self.verified(wire)));
+                return Ok(Some(self.verified(wire, *chain)));
             }
             _ => return Err(Violation::UnexpectedMessage.into()),
         };
@@ -113,7 +120,7 @@ impl Flight {
 
     /// Asked for a certificate, this client answers with none: "the client MUST send a Certificate message containing no certificates" if it
     /// has none that fits (RFC 8446 section 4.4.2), and then no CertificateVerify. The server decides whether it goes on.
-    fn verified(&self, wire: Hash) -> Verified {
+    fn verified(&self, wire: Hash, chain: Hash) -> Verified {
         let view = TranscriptView { transcript: self.transcript.hash(), wire };
         let mut transcript = self.transcript.clone();
         let mut reply = Vec::new();
@@ -122,8 +129,17 @@ impl Flight {
             transcript.add(&reply);
         }
         reply.extend(handshake_message(FINISHED, |out| out.extend(self.client.finished(&transcript.hash()))));
-        Verified { proof: ServerVerified { view }, reply, http1: self.http1 }
+        Verified { proof: ServerVerified { view, chain }, reply, http1: self.http1 }
     }
+}
+
+fn digest_of_chain(certificates: &[Vec<u8>]) -> Hash {
+    let mut hash = RunningHash::new();
+    for certificate in certificates {
+        hash.update(&(certificate.len() as u64).to_be_bytes());
+        hash.update(certificate);
+    }
+    hash.current()
 }
 
 /// Whether ALPN was agreed on.

@@ -16,7 +16,7 @@ use cotenant::{
     target::Endpoint,
 };
 use cotenant_agent::{
-    call::{self, Call, CallError, Content, Event, SignedRequest, Stage},
+    call::{self, Call, CallError, Content, Event, Key, SignedRequest, Stage},
     relay::Relay,
 };
 use cotenant_core::{Domain, PartyId};
@@ -213,7 +213,7 @@ impl Job {
             scope: service::scope(),
             style: service::style(),
             access_key_id: service::ACCESS_KEY_ID.to_owned(),
-            share: share.into(),
+            key: Key::Share(share.into()),
         };
         Ok(Call {
             target: Target { name: ServerName::try_from(service::NAME).expect("it is a host name"), now: UnixTime::now() },

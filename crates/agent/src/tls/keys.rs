@@ -72,8 +72,8 @@ impl From<ShareFault> for JointError {
 /// A step of the connection that was finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Milestone {
-    /// The application keys are there.
-    Handshake,
+    /// The server is verified, by certificates of this digest ([`ServerVerified::chain`]), and the application keys are there.
+    Handshake([u8; 32]),
     /// Shares of the request's ciphertext are about to be released: from here on it may be sent, whatever else fails.
     Releasing,
     /// The request is sealed.
@@ -370,7 +370,7 @@ impl<O: Online> KeyOps for JointKeys<'_, O> {
         let from = 96 + ROUND_KEYS;
         let key = ClientKey { sealing: self.sealing.take(), iv, powers: out.slice(from..from + 128 * powers) };
         let server = out.slice(from + 128 * powers..out.len());
-        self.reached(Milestone::Handshake);
+        self.reached(Milestone::Handshake(*verified.chain()));
         Ok(ApplicationKeys { client: SendingKey { key, iv }, server })
     }
 

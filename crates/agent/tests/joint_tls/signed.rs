@@ -2,7 +2,7 @@
 
 use crate::parties::{BOTH, PKI, Run, response};
 use crate::servers::{Rustls, rustls_config};
-use cotenant_agent::call::{Call, CallError, Content, SignedRequest, Stage};
+use cotenant_agent::call::{Call, CallError, Content, Key, SignedRequest, Stage};
 use cotenant_agent::http::Request;
 use cotenant_agent::sign::plain::signature_with_whole_key;
 use cotenant_agent::sign::sigv4::{Scope, Style, prepare};
@@ -32,7 +32,7 @@ fn share(party: PartyId) -> Vec<u8> {
 
 fn signed(share: Vec<u8>) -> Content {
     let (request, scope, access_key_id) = (request(), scope(), ACCESS_KEY_ID.to_owned());
-    Content::Signed(Box::new(SignedRequest { request, scope, style: Style::S3, access_key_id, share: share.into() }))
+    Content::Signed(Box::new(SignedRequest { request, scope, style: Style::S3, access_key_id, key: Key::Share(share.into()) }))
 }
 
 /// What the holder of all `n` shares would send.

@@ -1,0 +1,30 @@
+//! What one party does when an approved operation runs, over any engine.
+//!
+//! ```text
+//! Operation, Manifest, Round, date --Task::new--> Task --compare--> all members have the same
+//!                                                  |
+//!          Save --run--> Saved --(its shares are written and read back)--> verify --> Verified: PREPARED may be signed
+//!          Remove ---------------------------------------------- run ----> Verified
+//!          Verify --run--> ()
+//!          Call --run--> Done: the answer, the digest of the server's certificates
+//! ```
+//!
+//! A [`Task`] is a pure function of what was approved and of the vault as it is, and everything that can be refused is refused there: an item that is not
+//! in the vault, a use that was not agreed on, too few members with shares. Its digest is what the parties bind into their session. Nothing here has a clock,
+//! a disk or a socket. How a new version of the vault is committed is [`crate::vault::commit`]; there is one such machine for a room.
+
+mod compare;
+mod error;
+mod flow;
+mod manifest;
+mod request;
+mod run;
+mod task;
+
+pub use compare::{Compared, MAX_MESSAGE, compare};
+pub use error::{OperateError, Refused};
+pub use flow::FlowError;
+pub use manifest::{Entry, MAX_REMOVED, Manifest, ShareName, unnamed};
+pub use request::{ACCESS_KEY_ID, NOT_REFLECTED, OPEN_ALL};
+pub use run::{Call, Mine, Remove, Save, Saved, Verified, Verify, outcome};
+pub use task::{Task, Work};

@@ -1,0 +1,257 @@
+//! Requests with a secret of the vault, to a real server.
+
+use crate::{
+    lanes::{Lanes, Running, run_all},
+    servers::{Rustls, rustls_config},
+    world::{DATE, On, World, stored},
+};
+use cotenant_agent::{
+    approve::{
+        operation::{Argument, Audience, Body, Call, Language, Response, Slot, Source},
+        receipt::Receipt,
+    },
+    call::Done,
+    http::Request,
+    operate::{Mine, OperateError, Refused, Work, outcome},
+    relay::Relay,
+    sign::{
+        date::Timestamp,
+        plain::signature_with_whole_key,
+        sigv4::{Scope, Style, prepare},
+    },
+    vault::{
+        VaultError,
+        alphabet::Alphabet,
+        item::{Kind, Use},
+    },
+};
+use cotenant_cluster::session_rng;
+use cotenant_core::{Digest, PartyId};
+use cotenant_ideal::{IdealSession, seats};
+use cotenant_mpc::{Options, Session};
+use cotenant_tls::{Config, Group, TrustRoots, pki_types::UnixTime};
+use cotenant_tls_plain::pki::{Identity, KeyKind, Pki};
+use std::sync::LazyLock;
+
+pub(crate) const HOST: &str = "localhost";
+const KEY: &[u8; 40] = b"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+
+static PKI: LazyLock<(Pki, Identity)> = LazyLock::new(|| {
+    let pki = Pki::new();
+    let identity = pki.localhost(KeyKind::Ed25519);
+    (pki, identity)
+});
+
+fn roots() -> TrustRoots {
+    PKI.0.roots()
+}
+
+pub(crate) fn sigv4(service: &str, region: &str, host: &str) -> Use {
+    Use::Sigv4 { service: service.into(), region: region.into(), host: host.into() }
+}
+
+pub(crate) fn header(name: &str) -> Use {
+    Use::Header { name: name.into(), host: HOST.into() }
+}
+
+/// A call by the first two members.
+pub(crate) fn call(text: &str, arguments: Vec<Argument>, slots: Vec<Slot>, policy: &str) -> Call {
+    Call {
+        language: Language::S3,
+        flow: text.into(),
+        arguments,
+        host: HOST.into(),
+        port: 443,
+        connector: PartyId::new(1),
+        trust_roots: Digest(roots().digest()),
+        slots,
+        response: Response { policy: policy.into(), audience: Audience::All, limit_bytes: 1 << 16, limit_records: 100 },
+    }
+}
+
+fn slot(hole: &str, item: &str, purpose: Use) -> Slot {
+    Slot { hole: hole.into(), source: Source::Item { stored: stored(item), purpose } }
+}
+
+fn s3(text: &str) -> Call {
+    let id = Argument { name: "access-key-id".into(), value: b"AKIDEXAMPLE".to_vec() };
+    call(text, vec![id], vec![slot("signature", "s3/key", sigv4("s3", "us-east-1", HOST))], "open all")
+}
+
+fn server() -> Rustls {
+    let config = rustls_config(&PKI.1, &[Group::Secp256r1, Group::X25519]);
+    Rustls::new(config, &[b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", b"there"])
+}
+
+impl World {
+    /// Runs a call by these members; the server's part is what it received. `change` may change what a member gives.
+    fn call(
+        &mut self,
+        quorum: &[usize],
+        call: &Call,
+        config: &Config,
+        change: impl Fn(usize, &mut Mine),
+    ) -> (Vec<Result<Done, OperateError>>, Vec<u8>) {
+        let (seed, n) = (self.next_seed(), quorum.len());
+        let server = server();
+        let received = server.received();
+        let (links, lanes, mut server) = (Lanes::honest(n), Lanes::honest(n), Some(server));
+        let mut seats = seats(n, seed).into_iter();
+        let party = |(me, &seat): (PartyId, &usize)| {
+            let task = self.task(self.operation(quorum, Body::Call(call.clone()))).unwrap();
+            let (agreed, mut mine) = (task.digest(), self.mine(&task, seat, None));
+            change(seat, &mut mine);
+            let Work::Call(call) = task.into_work() else { panic!("it calls") };
+            let relay = Relay::new(lanes.end(me), call.connector(), if me == call.connector() { server.take() } else { None });
+            let (link, ideal, config, on) = (links.end(me), seats.next().expect("a seat a party"), config.clone(), self.on);
+            let (now, rng) = (UnixTime::now(), session_rng(seed + 1, me));
+            Box::pin(async move {
+                match on {
+                    On::Ideal => {
+                        let session = IdealSession::start(ideal, agreed).await?;
+                        call.run(session, relay, mine, config, now, rng, Box::new(|_| ())).await
+                    }
+                    On::Real => {
+                        let session = Session::start(link, agreed, session_rng(seed, me), Options::default()).await?;
+                        call.run(session, relay, mine, config, now, rng, Box::new(|_| ())).await
+                    }
+                }
+            }) as Running<'_, _>
+        };
+        let parties = PartyId::all(n).zip(quorum).map(party).collect();
+        let results = run_all(parties, || {
+            links.fall_silent();
+            lanes.fall_silent();
+        });
+        let received = received.lock().expect("all have ended").clone();
+        (results, received)
+    }
+
+    /// The same, which succeeds; what the server received.
+    fn calls(&mut self, quorum: &[usize], call: &Call) -> Vec<u8> {
+        let (results, received) = self.call(quorum, call, &Config::new(roots()), |_, _| ());
+        for result in results {
+            let done = result.unwrap_or_else(|e| panic!("{e}"));
+            assert!(done.answer.body.ends_with(b"there") && done.server_chain != Digest([0; 32]));
+        }
+        received
+    }
+}
+
+/// What the holder of the whole key would send.
+fn signed_by_one(method: &str, target: &str, body: &[u8]) -> Vec<u8> {
+    let mut request = Request::new(method, HOST, 443, target).unwrap();
+    request.set_body(body.to_vec());
+    let scope = Scope::new("s3", "us-east-1", Timestamp::from_unix(DATE).unwrap()).unwrap();
+    let to_sign = prepare(&mut request, &scope, Style::S3).unwrap();
+    let signature = signature_with_whole_key(KEY, &to_sign);
+    let (before, after) = request.encode_around_hole("Authorization", &to_sign.authorization_prefix("AKIDEXAMPLE").unwrap()).unwrap();
+    [&before[..], &signature, &after].concat()
+}
+
+fn with_key(on: On, t: usize, n: usize) -> World {
+    let mut world = World::new(on, t, n);
+    let item = world.item("s3/key", Kind::Text(Alphabet::BASE64), 40, vec![sigv4("s3", "us-east-1", HOST)]);
+    world.put(n - 1, item, KEY);
+    world
+}
+
+#[test]
+fn a_request_is_signed_by_an_item() {
+    for (t, n, quorum) in [(2, 2, vec![0, 1]), (3, 3, vec![0, 1, 2]), (2, 3, vec![1, 2]), (2, 3, vec![0, 1, 2])] {
+        let mut world = with_key(On::Ideal, t, n);
+        let mut request = s3("PUT /bucket/{{name}}\n\nwhat is stored");
+        request.arguments.push(Argument { name: "name".into(), value: b"report.txt".to_vec() });
+        let received = world.calls(&quorum, &request);
+        assert_eq!(String::from_utf8(received), String::from_utf8(signed_by_one("PUT", "/bucket/report.txt", b"what is stored")));
+    }
+}
+
+/// Put, verified, refreshed, used: on the real engine against a TLS server that is not ours.
+#[test]
+fn from_the_vault_to_a_server_on_the_real_engine() {
+    let mut world = with_key(On::Real, 2, 2);
+    assert!(world.verify(&[0, 1], &["s3/key"]).into_iter().all(|r| r.is_ok()));
+    world.save(Body::Refresh(vec![stored("s3/key")]), None);
+    let received = world.calls(&[0, 1], &s3("GET /bucket/report.txt\n"));
+    assert_eq!(String::from_utf8(received), String::from_utf8(signed_by_one("GET", "/bucket/report.txt", b"")));
+}
+
+/// Nobody but the server learns what was drawn: it is sent once in a body, and later in a header, where the server compares.
+#[test]
+fn a_drawn_secret_is_registered_and_then_shown() {
+    for (t, n, quorum) in [(2, 2, vec![0, 1]), (2, 3, vec![0, 1])] {
+        let mut world = World::new(On::Ideal, t, n);
+        let uses = vec![header("authorization"), Use::Field { host: HOST.into() }];
+        let item = world.item("token", Kind::Text(Alphabet::ALPHANUMERIC), 24, uses);
+        world.save(Body::Gen(item), None);
+        let field = vec![slot("token", "token", Use::Field { host: HOST.into() })];
+        let register = "POST /register?a={{a}}\nContent-Type: application/json\n\n{\"token\":\"{{token}}\",\"again\":\"{{token}}\"}";
+        let mut register = call(register, vec![], field, "open all\nnot-reflected token");
+        register.arguments.push(Argument { name: "a".into(), value: b"01".to_vec() });
+        let registered = String::from_utf8(world.calls(&quorum, &register)).unwrap();
+        let (head, body) = registered.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("POST /register?a=01 HTTP/1.1\r\nHost: localhost\r\n") && head.contains("Content-Length: 70"), "{head}");
+        let token = &body[10..34];
+        assert!(token.bytes().all(|b| b.is_ascii_alphanumeric()));
+        assert_eq!(body, format!("{{\"token\":\"{token}\",\"again\":\"{token}\"}}"));
+
+        let slots = vec![slot("token", "token", header("authorization"))];
+        let show = call("GET /\nAuthorization: Bearer {{token}}\n", vec![], slots, "open all\nnot-reflected token");
+        world.save(Body::Refresh(vec![stored("token")]), None);
+        let shown = String::from_utf8(world.calls(&quorum, &show)).unwrap();
+        assert_eq!(shown, format!("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n"));
+        assert_eq!(world.read(&quorum, "token"), token.as_bytes());
+    }
+}
+
+/// A share that is not the right one ends the call before there is a connection.
+#[test]
+fn a_bad_share_reaches_no_server() {
+    let mut world = with_key(On::Ideal, 2, 2);
+    world.disks[1].borrow_mut().values_mut().for_each(|bytes| *bytes.last_mut().unwrap() ^= 1);
+    let (results, received) = world.call(&[0, 1], &s3("GET /\n"), &Config::new(roots()), |_, _| ());
+    let found = |e: &OperateError| matches!(e, OperateError::Call(cotenant_agent::call::CallError::Vault(VaultError::VaultTag { .. })));
+    assert!(received.is_empty() && results.iter().all(|r| r.as_ref().is_err_and(found)));
+}
+
+/// A member that has no share of an item that it is to give one of.
+#[test]
+fn a_missing_share_reaches_no_server() {
+    let mut world = with_key(On::Ideal, 2, 2);
+    let (results, received) = world.call(&[0, 1], &s3("GET /\n"), &Config::new(roots()), |seat, mine| {
+        if seat == 1 {
+            mine.shares.clear();
+        }
+    });
+    let own = |e: &OperateError| {
+        matches!(e, OperateError::Call(cotenant_agent::call::CallError::Vault(VaultError::Shares { wanted: 1, found: 0 })))
+    };
+    assert!(received.is_empty() && results[0].is_err() && results[1].as_ref().is_err_and(own));
+}
+
+#[test]
+fn other_trust_roots_than_those_approved() {
+    let mut world = with_key(On::Ideal, 2, 2);
+    let (results, received) = world.call(&[0, 1], &s3("GET /\n"), &Config::new(Pki::new().roots()), |_, _| ());
+    let refused = |e: &OperateError| matches!(e, OperateError::Refused(Refused::TrustRoots));
+    assert!(received.is_empty() && results.iter().all(|r| r.as_ref().is_err_and(refused)));
+}
+
+/// The outcome is what a receipt is made of.
+#[test]
+fn a_call_has_a_receipt() {
+    let mut world = with_key(On::Ideal, 2, 2);
+    let request = s3("GET /\n");
+    let operation = world.operation(&[0, 1], Body::Call(request.clone()));
+    let run = world.task(operation.clone()).unwrap().run().clone();
+    let (results, _) = world.call(&[0, 1], &request, &Config::new(roots()), |_, _| ());
+    let receipts: Vec<Receipt> =
+        results.iter().map(|result| Receipt::new(operation.clone(), run.clone(), outcome(result.as_ref().unwrap())).unwrap()).collect();
+    assert_eq!(receipts[0].digest(), receipts[1].digest());
+    let mut receipt = receipts[0].clone();
+    for (seat, member) in world.members.iter().enumerate() {
+        receipt.add(PartyId::new(seat), receipts[seat].sign(member)).unwrap();
+    }
+    assert!(receipt.verify(&operation.members).is_ok());
+}

@@ -1,0 +1,19 @@
+//! Approved operations on a room's vault, as each party carries them out: on the ideal engine by the dozen, on the real one by sample, calls against real
+//! servers.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `world` | a room with its vault, the disk of each member, and operations on it |
+//! | `saves` | what each operation leaves, and what happens when a share is not there or not right |
+//! | `refused` | what a party refuses before anything is computed, and how members find that they differ |
+//! | `calls` | requests with a secret of the vault |
+
+mod calls;
+#[path = "../joint_tls/lanes.rs"]
+mod lanes;
+mod refused;
+mod saves;
+#[path = "../joint_tls/servers.rs"]
+#[expect(dead_code, reason = "servers that lie are for other tests")]
+mod servers;
+mod world;
