@@ -263,7 +263,8 @@ mod tests {
             identities.reverse();
         }
         let [own, peer] = identities;
-        let hub = Hub::listen(own, "127.0.0.1:0", Limits::default()).await.unwrap();
+        let patient = Limits { hold: Duration::from_secs(600), ..Limits::default() };
+        let hub = Hub::listen(own, "127.0.0.1:0", patient).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = Some(listener.local_addr().unwrap().to_string());
         let kept = hub.keep(Peer { name: "peer".to_owned(), identity: peer.public(), address }, b"purpose").unwrap();
@@ -299,7 +300,8 @@ mod tests {
     async fn who_has_the_larger_key_gives_way() {
         let Both { mut kept, _hub, mut theirs, mut ours, .. } = both(false).await;
         let mut answer = [0; 1 + HELLO];
-        ours.read_exact(&mut answer).await.unwrap();
+        let answered = timeout(Duration::from_secs(30), ours.read_exact(&mut answer)).await;
+        answered.expect("it waits for no answer of its own").unwrap();
         assert_eq!(answer[0], WELCOME);
         assert!(!matches!(theirs.read(&mut [0]).await, Ok(1..)), "it has closed its own");
         assert!(kept.link().is_none(), "nothing is agreed yet");
