@@ -1,16 +1,17 @@
 //! Products that are made before the plan: outputs are those of the plain evaluator, and cheats are caught as in a plan's own products.
 
+use cotenant_circuit::Builder;
 use cotenant_cluster::{
     Hands, Honest, Local, Message,
     layered::Layered,
     run,
     scenario::AGREED,
     session_rng,
-    tamper::{Transcript, Verdict, judge, of_kind},
+    tamper::{Transcript, Verdict, honest, judge, of_kind},
 };
 use cotenant_core::{Channel, PartyId};
-use cotenant_mpc::{Check, Engine, Error, Kind, Misuse, Options, Session, Stats, bucket_size};
-use std::num::NonZeroUsize;
+use cotenant_mpc::{Check, Engine, Error, Kind, Misuse, Options, Session, Source, Stats, bucket_size};
+use std::{num::NonZeroUsize, sync::Arc};
 
 /// The plan's ANDs, all of two secrets.
 const ANDS: usize = 3 * 300;
@@ -72,6 +73,42 @@ fn who_opens_a_false_difference_or_spoils_a_product_is_caught() {
             assert_eq!(judge(&outcome, cheat, |done| done.is_empty()), Ok(Verdict::Caught(check)), "{cheat}");
             let garbled = of_kind(&transcript.messages(), Kind::Tables).iter().any(|(_, m)| m.from != cheat);
             assert!(!garbled, "before an honest party garbles");
+        }
+    }
+}
+
+/// One wire times each of many. What two gates open for it differs by the difference of what they have taken: were any products taken again, some gates after
+/// the first that took them, what is opened would be the same there.
+#[test]
+fn every_product_is_taken_by_one_gate() {
+    const GATES: usize = 5000;
+    const OVERLAP: usize = 256;
+    let mut b = Builder::new();
+    let wires = b.input(1 + GATES);
+    let products: Vec<_> = wires[1..].iter().map(|&w| b.and(wires[0], w)).collect();
+    b.output(&products);
+    let circuit = Arc::new(b.finish());
+    let messages = honest(2, |l| {
+        let circuit = circuit.clone();
+        async move {
+            let rng = session_rng(1, l.me());
+            let mut session = Session::start(l, AGREED, rng, Options::default()).await?.stock(GATES).await?;
+            let input = session.declare(Source::Private(PartyId::new(1)), 1 + GATES);
+            session.segment(&circuit, &input.wires().collect::<Vec<_>>()).map(drop)?;
+            session.seal().await.map(drop)
+        }
+    });
+    let bytes = GATES / 8;
+    let opened: Vec<_> = of_kind(&messages, Kind::Opened).into_iter().filter(|(_, m)| m.body.len() == 1 + 2 * bytes + 16).collect();
+    let [(_, one), (_, other)] = opened[..] else { panic!("{} openings of two bits a gate", opened.len()) };
+    for factor in 0..2 {
+        let bit = |k: usize| (one.body[1 + factor * bytes + k / 8] ^ other.body[1 + factor * bytes + k / 8]) >> (k % 8) & 1;
+        let bits: Vec<u8> = (0..GATES).map(bit).collect();
+        for shift in 1..GATES - OVERLAP {
+            let equal = bits.iter().zip(&bits[shift..]).filter(|(x, y)| x == y).count();
+            let gates = GATES - shift;
+            // At least eight standard deviations; the seed is fixed, so the test gives the same every time.
+            assert!(equal.abs_diff(gates / 2) < gates / 4, "{equal} of {gates} bits are those of {shift} gates before");
         }
     }
 }
