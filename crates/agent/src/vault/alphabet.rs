@@ -60,7 +60,7 @@ impl Alphabet {
 
     /// Whether `byte` is one of them. Takes the same time for each.
     pub fn contains(self, byte: u8) -> bool {
-        byte < 128 && self.0 >> (byte & 127) & 1 == 1
+        (byte < 128) & (self.0 >> (byte & 127) & 1 == 1)
     }
 
     /// Uniform bits that one character is drawn from.

@@ -10,7 +10,7 @@ use cotenant_agent::vault::{
     sharing::{Holder, Quorum, Sharing},
 };
 use cotenant_circuit::{Builder, Circuit};
-use cotenant_cluster::{Honest, run, session_rng};
+use cotenant_cluster::{Honest, Meddler, run, session_rng, tamper::Transcript};
 use cotenant_core::{Channel, Digest, PartyId};
 use cotenant_ideal::{IdealSession, seats};
 use cotenant_mpc::{Engine, Given, Online, Options, Session, Source};
@@ -40,18 +40,36 @@ impl On {
             On::Ideal => {
                 block_on(join_all(seats(n, seed).into_iter().map(async |seat| body.party(IdealSession::start(seat, AGREED).await?).await)))
             }
-            On::Real => {
-                let outcome = run(n, Honest, async |link| {
-                    let rng = session_rng(seed, link.me());
-                    Ok(match Session::start(link, AGREED, rng, Options::default()).await {
-                        Ok(session) => body.party(session).await,
-                        Err(error) => Err(error.into()),
-                    })
-                });
-                outcome.into_iter().map(|each| each.expect("errors are inside")).collect()
-            }
+            On::Real => real(n, seed, Honest, body),
         }
     }
+}
+
+fn real<T>(n: usize, seed: u64, meddler: impl Meddler + 'static, body: &impl Body<T>) -> Outcome<T> {
+    let outcome = run(n, meddler, async |link| {
+        let rng = session_rng(seed, link.me());
+        Ok(match Session::start(link, AGREED, rng, Options::default()).await {
+            Ok(session) => body.party(session).await,
+            Err(error) => Err(error.into()),
+        })
+    });
+    outcome.into_iter().map(|each| each.expect("errors are inside")).collect()
+}
+
+/// What the parties end with on the real engine, and by sender and receiver how many bytes of bits each opening after the seal shows.
+pub(crate) fn openings<T>(n: usize, seed: u64, body: &impl Body<T>) -> (Outcome<T>, Vec<Vec<usize>>) {
+    use cotenant_mpc::Kind;
+    const KIND_AND_TAG: usize = 1 + 16;
+    let transcript = Transcript::default();
+    let outcome = real(n, seed, transcript.of(Honest), body);
+    let messages = transcript.messages();
+    let pairs = PartyId::all(n).flat_map(|from| from.others(n).map(move |to| (from, to)));
+    let of_pair = |(from, to)| {
+        let sent = messages.iter().filter(move |m| (m.from, m.to) == (from, to));
+        let online = sent.skip_while(|m| Kind::of(&m.body) != Some(Kind::Sealed));
+        online.filter(|m| Kind::of(&m.body) == Some(Kind::Opened)).map(|m| m.body.len() - KIND_AND_TAG).collect()
+    };
+    (outcome, pairs.map(of_pair).collect())
 }
 
 pub(crate) fn origin(name: &str, kind: Kind, len: usize, sharing: Sharing) -> Origin {
@@ -160,6 +178,22 @@ pub(crate) fn read(on: On, seed: u64, origin: &Origin, seats: &[usize], shares: 
     let given: Vec<Vec<&Share>> = seats.iter().map(|&seat| vec![&shares[seat]]).collect();
     let body = Read { wanted: vec![wanted(origin, seats)], shares: &given };
     on.run(seats.len(), seed, &body).into_iter().map(|read| read.map(|mut values| values.pop().unwrap())).collect()
+}
+
+/// Loads and does nothing else.
+pub(crate) struct Verify<'a> {
+    pub(crate) wanted: Vec<Wanted>,
+    /// By party of the session.
+    pub(crate) shares: &'a [Vec<&'a Share>],
+}
+
+impl Body<()> for Verify<'_> {
+    async fn party<E: Engine>(&self, mut engine: E) -> Result<(), VaultError> {
+        let load = LoadPlan::declare(&mut engine, &self.wanted)?;
+        let mut online = engine.seal().await?;
+        let shares = self.shares[online.me().index()].iter().map(|share| copy(share)).collect();
+        load.run(&mut online, shares).await.map(drop)
+    }
 }
 
 /// Loads one item and saves it again as another version of itself, shared in another way as the case may be.

@@ -42,6 +42,36 @@ fn a_changed_share_is_noticed() {
     }
 }
 
+/// A load opens one bit, however many items it is of, and nothing else, also when it fails.
+#[test]
+fn a_load_opens_one_bit() {
+    let origins = ["a", "b"].map(|name| origin(name, Kind::Bytes, 5, Sharing::new(3, 3).unwrap()));
+    let shares = origins.each_ref().map(|origin| put(On::Real, 1, origin, b"bytes"));
+    let wrong = changed(&shares[1][2], 7, &[1]);
+    for last in [&shares[1][2], &wrong] {
+        let given: Vec<Vec<&Share>> = (0..3).map(|p| vec![&shares[0][p], if p == 2 { last } else { &shares[1][p] }]).collect();
+        let wanted = origins.iter().map(|origin| wanted(origin, &[0, 1, 2])).collect();
+        let (outcome, openings) = openings(3, 2, &Verify { wanted, shares: &given });
+        assert!(outcome.into_iter().all(|end| end.is_ok() == std::ptr::eq(last, &shares[1][2])));
+        assert_eq!(openings, vec![vec![1]; 6], "each party to each other");
+    }
+}
+
+/// Each party is sent what opens its own share, and nobody's besides: after the bit of the load and the masked bits that bind it to the save.
+#[test]
+fn a_save_opens_each_share_to_its_member_alone() {
+    for (t, n) in [(3, 3), (2, 3)] {
+        let before = origin("k", Kind::Bytes, 20, Sharing::new(t, n).unwrap());
+        let old = put(On::Ideal, 1, &before, &[9; 20]);
+        let (after, quorum) = (next(&before, before.item.sharing), (0..t).collect::<Vec<_>>());
+        let shares = old.iter().enumerate().map(|(seat, share)| (seat < t).then_some(share)).collect();
+        let body = Refresh { wanted: wanted(&before, &quorum), new: new(&after, Comes::Loaded), shares };
+        let (outcome, openings) = openings(n, 2, &body);
+        assert!(outcome.into_iter().all(|end| end.is_ok()));
+        assert_eq!(openings, vec![vec![1, 20, after.item.share_bytes()]; n * (n - 1)], "{t} of {n}");
+    }
+}
+
 #[test]
 fn drawn_by_all_and_known_to_nobody() {
     let origin = origin("k", Kind::Text(Alphabet::ALPHANUMERIC), 24, Sharing::new(2, 2).unwrap());

@@ -104,7 +104,34 @@ fn several_items_at_once() {
     }
 }
 
-/// After a refresh no member's share has a block of its earlier one; the secret is the same.
+/// Each block of the codeword, which all shares of n of n put together.
+fn together(shares: &[&Share]) -> Vec<u8> {
+    let sum = |one: Vec<u8>, other: Vec<u8>| one.iter().zip(&other).map(|(x, y)| x ^ y).collect();
+    shares.iter().copied().map(blocks).reduce(sum).unwrap()
+}
+
+/// No two blocks at the same place.
+fn differ(one: &[u8], other: &[u8]) -> bool {
+    one.chunks(16).zip(other.chunks(16)).all(|(one, other)| one != other)
+}
+
+/// Items that are saved together, of one value and shape, have masks and an x of their own.
+#[test]
+fn items_that_are_saved_together_share_no_randomness() {
+    for (t, n) in [(2, 2), (3, 3), (2, 3), (3, 4)] {
+        let origins = ["a", "b"].map(|name| origin(name, Kind::Bytes, 40, Sharing::new(t, n).unwrap()));
+        let new = origins.iter().map(|origin| new(origin, Comes::Given(PartyId::new(0)))).collect();
+        let saved = On::Ideal.run(n, 1, &Put { new, values: vec![vec![9; 40]; 2] });
+        let saved: Vec<Vec<Share>> = saved.into_iter().map(Result::unwrap).collect();
+        assert!(saved.iter().all(|of_party| differ(&blocks(&of_party[0]), &blocks(&of_party[1]))), "{t} of {n}");
+        if t == n {
+            let [one, other] = [0, 1].map(|k| together(&saved.iter().map(|of_party| &of_party[k]).collect::<Vec<_>>()));
+            assert!(one[..48] == other[..48] && differ(&one[48..], &other[48..]), "x and the tag of {t} of {n}");
+        }
+    }
+}
+
+/// After a refresh no member's share has a block of its earlier one, and x is another; the secret is the same.
 #[test]
 fn a_refresh_makes_every_share_new() {
     for (t, n) in [(2, 2), (2, 3), (3, 3)] {
@@ -112,8 +139,11 @@ fn a_refresh_makes_every_share_new() {
         let old = put(On::Ideal, 1, &before, &[9; 40]);
         let (after, fresh) = refresh(On::Ideal, 2, &before, &old);
         for (old, fresh) in old.iter().zip(&fresh) {
-            let (old, fresh) = (blocks(old), blocks(fresh));
-            assert!(old.chunks(16).zip(fresh.chunks(16)).all(|(old, fresh)| old != fresh), "{t} of {n}");
+            assert!(differ(&blocks(old), &blocks(fresh)), "{t} of {n}");
+        }
+        if t == n {
+            let [old, fresh] = [&old, &fresh].map(|shares| together(&shares.iter().collect::<Vec<_>>()));
+            assert!(old[..48] == fresh[..48] && differ(&old[48..], &fresh[48..]), "x and the tag of {t} of {n}");
         }
         let quorum: Vec<usize> = (n - t..n).collect();
         assert!(read(On::Ideal, 3, &after, &quorum, &fresh).into_iter().all(|read| read.unwrap() == [9; 40]));
