@@ -16,7 +16,7 @@ use crate::{
     call::{Content, Key, Part, SignedRequest},
     sign::{
         date::{BadTimestamp, Timestamp},
-        sigv4::{Scope, SigningError, Style},
+        sigv4::{self, Scope, SigningError, Style},
     },
     vault::{
         alphabet::Alphabet,
@@ -97,7 +97,10 @@ fn signed(call: &Call, flow: &Flow, signer: &Secret, date: i64) -> Result<Signed
     let scope = Scope::new(service, region, timestamp)?;
     check_holes(call, flow, &[], &[ACCESS_KEY_ID])?;
     let request = flow.request(&call.host, call.port, &|name| argument(call, name).unwrap_or_default().to_vec())?;
-    Ok(SignedRequest { request, scope, style: Style::of_service(service), access_key_id, key: Key::Item(signer.number) })
+    let style = Style::of_service(service);
+    // What the signer refuses is refused here, before there is a session.
+    sigv4::prepare(&mut request.clone(), &scope, style)?.authorization_prefix(&access_key_id)?;
+    Ok(SignedRequest { request, scope, style, access_key_id, key: Key::Item(signer.number) })
 }
 
 /// The request is written twice, with two different characters in place of each secret one: where the two differ are the secrets, and the writer has seen

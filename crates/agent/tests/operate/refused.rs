@@ -12,6 +12,7 @@ use cotenant_agent::{
         operation::{Argument, Audience, BadOperation, Body, Call, Operation, Slot, Source, Stored},
         run::BadRun,
     },
+    http::RequestError,
     operate::{Compared, FlowError, Manifest, Refused, Task, Work, compare},
     room::RoomId,
     sign::sigv4::SigningError,
@@ -125,6 +126,8 @@ fn a_request_that_does_not_fit_its_slots() {
     assert_eq!(refused(&world, |call| call.arguments.push(argument()), s3()), unused("x"));
     assert_eq!(refused(&world, |call| call.arguments.clear(), s3()), Some(Refused::NoAccessKeyId));
     assert_eq!(refused(&world, |call| call.arguments[0].value = b"A/B".to_vec(), s3()), Some(SigningError::AccessKeyId.into()));
+    assert_eq!(refused(&world, |call| call.flow = b"GET /?a=b+c\n".to_vec(), s3()), Some(SigningError::PlusInQuery.into()));
+    assert_eq!(refused(&world, |call| call.flow = b"GET a\n".to_vec(), s3()), Some(RequestError::Target.into()));
     assert_eq!(refused(&world, |call| call.flow = b"GET /{{access-key-id}}\n".to_vec(), s3()), unfilled("access-key-id"));
     let both = |call: &mut Call| call.slots.push(slot("token", "token", header("authorization")));
     let open = |call: &mut Call| call.response.policy = b"open all\nnot-reflected token".to_vec();
