@@ -78,6 +78,8 @@ pub enum Domain {
     VaultRun,
     /// The session of a link that two parties keep up.
     KeptLink,
+    /// The session at which an inviter waits for whoever has the invitation.
+    InvitationDoor,
 }
 
 impl Domain {
@@ -120,6 +122,7 @@ impl Domain {
             Domain::VaultManifest => "cotenant 2026-11 vault manifest",
             Domain::VaultRun => "cotenant 2026-11 vault run",
             Domain::KeptLink => "cotenant 2026-11 kept link",
+            Domain::InvitationDoor => "cotenant 2026-11 invitation door",
         }
     }
 

@@ -4,6 +4,7 @@ mod circuits;
 mod demo;
 mod demo_service;
 mod init;
+mod room;
 mod s3;
 mod s_client;
 mod serve;
@@ -39,6 +40,8 @@ enum Command {
     Id(init::IdArgs),
     Serve(serve::ServeArgs),
     Status(serve::StatusArgs),
+    #[command(subcommand)]
+    Room(room::RoomCommand),
     SClient(s_client::SClientArgs),
     S3(s3::S3Args),
     Demo(demo::DemoArgs),
@@ -108,6 +111,7 @@ async fn run(command: Command) -> Result<(), Error> {
         Command::Id(args) => args.run(),
         Command::Serve(args) => args.run().await,
         Command::Status(args) => args.run().await,
+        Command::Room(command) => command.run().await,
         Command::SClient(args) => args.run().await,
         Command::S3(args) => args.run().await,
         Command::Demo(args) => args.run().await,

@@ -33,6 +33,37 @@ pub enum Error {
     /// The daemon did not answer, or refused.
     #[error(transparent)]
     Daemon(#[from] ClientError),
+    /// Which room is meant is not clear.
+    #[error("{}; name one by its id: cotenant room show ID", if .rooms.is_empty() { "this party is in no such room".to_owned() } else { format!("which room? this party is in {}", .rooms.join(", ")) })]
+    WhichRoom {
+        /// Those it is in, by id and name.
+        rooms: Vec<String>,
+    },
+    /// A person has to say something, and there is none at the terminal.
+    #[error("standard input is no terminal, so nobody can be asked; give {option}")]
+    NobodyThere {
+        /// The option that says it.
+        option: &'static str,
+    },
+    /// A person said no.
+    #[error("nothing was done: you did not type yes")]
+    NotConfirmed,
+    /// There is nothing that a person could confirm or sign.
+    #[error("room {room}: nothing waits for you; see cotenant room show")]
+    NothingWaits {
+        /// The room.
+        room: String,
+    },
+    /// A room is not as it should be.
+    #[error("room {room}: {failed} of {checks} checks failed; do what stands beside them")]
+    RoomCheck {
+        /// The room.
+        room: String,
+        /// How many failed.
+        failed: usize,
+        /// How many there were.
+        checks: usize,
+    },
     /// No home was named.
     #[error("there is no home to take: name one with --home, or set COTENANT_HOME or HOME")]
     NoHome,

@@ -28,6 +28,7 @@ use config::Config;
 use daemon::Daemon;
 use error::ServeError;
 use lock::Lock;
+use room::rooms::Rooms;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use sd_notify::NotifyState;
 use signals::Signals;
@@ -55,8 +56,9 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     let (socket, api) = Socket::listen(&config.socket)?;
     let metrics = listen_for_metrics(config.metrics).await?;
     let daemon = Arc::new(Daemon::open(config)?);
+    let rooms = Rooms::open(daemon.clone()).await?;
     let stop = CancellationToken::new();
-    let mut servers = start_servers(&daemon, api, metrics, &stop);
+    let mut servers = start_servers(&daemon, &rooms, api, metrics, &stop);
     tracing::info!(home = %daemon.config().home.display(), version = env!("CARGO_PKG_VERSION"), "ready");
     notify(NotifyState::Ready);
     signals.next().await;
@@ -73,15 +75,22 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         () = end => {}
         () = signals.next() => tracing::warn!("told to end again: not waiting any longer"),
     }
-    servers.abort_all();
+    servers.shutdown().await;
+    rooms.close().await;
     drop(socket);
     tracing::info!("ended");
     Ok(())
 }
 
-fn start_servers(daemon: &Arc<Daemon>, api: UnixListener, metrics: Option<TcpListener>, stop: &CancellationToken) -> JoinSet<()> {
+fn start_servers(
+    daemon: &Arc<Daemon>,
+    rooms: &Arc<Rooms>,
+    api: UnixListener,
+    metrics: Option<TcpListener>,
+    stop: &CancellationToken,
+) -> JoinSet<()> {
     let mut servers = JoinSet::new();
-    let routes = api::router(daemon.clone(), Router::new());
+    let routes = api::router(daemon.clone(), room::routes::router(rooms.clone()));
     // Neither ends before it is told to (axum::serve).
     let serve_api = axum::serve(api, routes).with_graceful_shutdown(stop.clone().cancelled_owned());
     servers.spawn(async move { drop(serve_api.await) });

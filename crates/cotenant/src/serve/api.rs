@@ -46,10 +46,13 @@ pub fn router(daemon: Arc<Daemon>, more: Router<Arc<Daemon>>) -> Router {
 /// # Errors
 /// A problem with status 404.
 pub fn room(daemon: &Daemon, name: &str) -> Result<Arc<dyn Room>, Problem> {
-    name.parse().ok().and_then(|id| daemon.room(id)).ok_or_else(|| {
-        let remedy = "see cotenant status for the rooms that this party is in";
-        Problem::new(StatusCode::NOT_FOUND, "no-such-room", format!("room {}", escape(name)), "this party is not in it", remedy)
-    })
+    name.parse().ok().and_then(|id| daemon.room(id)).ok_or_else(|| no_such_room(name))
+}
+
+/// This party is in no room of this name.
+pub(super) fn no_such_room(name: &str) -> Problem {
+    let remedy = "see cotenant status for the rooms that this party is in";
+    Problem::new(StatusCode::NOT_FOUND, "no-such-room", format!("room {}", escape(name)), "this party is not in it", remedy)
 }
 
 async fn status(State(daemon): State<Arc<Daemon>>) -> Json<Status> {

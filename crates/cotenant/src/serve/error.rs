@@ -2,6 +2,7 @@
 
 use super::{config::ConfigError, problem::Problem};
 use crate::{home::HomeError, store::StoreError};
+use cotenant_agent::room::RoomId;
 use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
 
 /// The exit status of a daemon whose home or configuration is wrong, so that starting it again changes nothing (`EX_CONFIG` of sysexits.h).
@@ -50,6 +51,20 @@ pub enum ServeError {
         address: SocketAddr,
         /// What the operating system said.
         source: io::Error,
+    },
+    /// The address for other parties cannot be listened at.
+    #[error("cannot wait for other parties at {address} ({source}); change listen below [peers] in cotenant.toml")]
+    Peers {
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// What is stored of a room is not what this program writes.
+    #[error("room {room}: what is stored of how it came about cannot be read; use the program that wrote it, or restore a backup")]
+    Room {
+        /// The room.
+        room: RoomId,
     },
     /// What opens the store cannot be read.
     #[error("{path}: cannot be read ({source}); see unlock_from below [store] in cotenant.toml")]

@@ -1,4 +1,33 @@
-//! A room as the daemon serves it, whatever happens inside.
+//! Rooms: what the daemon knows of each, and how they come about.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | here | a room to the daemon: id, name, links, operations, end |
+//! | [`rooms`] | all rooms: opened at the start, founded, joined |
+//! | `actor` | a room's one task |
+//! | `founding`, `door` | its members: invitations, phrases, signatures; those who come in |
+//! | `show`, [`view`], [`routes`] | what is shown, checked and asked |
+//! | `line`, `wire` | the link to another member, and what is said over it |
+//! | `kept` | what is stored |
+//!
+//! What is agreed, and why, is in `docs/protocol/room.md`.
+
+mod actor;
+mod context;
+mod door;
+mod founding;
+mod kept;
+mod line;
+mod problems;
+pub mod rooms;
+pub mod routes;
+mod show;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+pub mod view;
+mod wire;
 
 use super::queue::Queue;
 use cotenant_agent::room::RoomId;

@@ -76,6 +76,14 @@ impl<S: Deref<Target: Source>> Room<S> {
         self.all(&self.key(Table::Rooms), |row| RoomEpoch::decode(row).map(|(_, epoch)| epoch))
     }
 
+    /// How the room comes about and changes, in the form of [`crate::serve::room`].
+    ///
+    /// # Errors
+    /// If the row cannot be read; so too below.
+    pub fn assembly(&self) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        self.get(&self.key(Table::Assemblies), |row| row::decode_room(row).map(|(_, bytes)| Zeroizing::new(bytes)))
+    }
+
     /// The canonical bytes of an item's description.
     pub fn item(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.get(&self.item_key(Table::Items, name), |row| row::decode_named(row).map(|(_, description)| description))
@@ -215,6 +223,17 @@ impl Room<&mut Transaction<'_>> {
         self.source.put(&self.epoch_key(epoch.epoch), &epoch.encode(&self.id))
     }
 
+    /// Stores how the room comes about and changes, in place of what was stored.
+    pub fn put_assembly(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        fits(Table::Assemblies, bytes)?;
+        self.source.put(&self.key(Table::Assemblies), &row::encode_room(&self.id, bytes))
+    }
+
+    /// Removes that: the room does not come about for this party.
+    pub fn remove_assembly(&mut self) -> Result<(), StoreError> {
+        self.source.remove(&self.key(Table::Assemblies))
+    }
+
     /// Stores an item's description, in place of the one before.
     pub fn put_item(&mut self, name: &str, description: &[u8]) -> Result<(), StoreError> {
         fits(Table::Items, description)?;
@@ -328,6 +347,16 @@ impl Store {
             rooms.dedup(); // epochs of a room are side by side
             rooms
         })
+    }
+
+    /// The rooms that come about here or have done so.
+    ///
+    /// # Errors
+    /// If a row cannot be read.
+    pub fn assemblies(&self) -> Result<Vec<[u8; 16]>, StoreError> {
+        let prefix = RowKey::table(Table::Assemblies);
+        let rows = self.read(|rows| rows.scan(&prefix, &prefix, usize::MAX))?;
+        rows.iter().map(|(key, row)| decode(key, row, |row| row::decode_room(row).map(|(room, _)| room))).collect()
     }
 }
 

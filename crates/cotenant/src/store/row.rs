@@ -49,6 +49,15 @@ impl RoomEpoch {
     }
 }
 
+/// Bytes of a room: room (16), bytes (string). How it comes about and changes.
+pub(super) fn encode_room(room: &[u8; 16], bytes: &[u8]) -> Vec<u8> {
+    Writer::new().u8(FORM).bytes(room).string(bytes).done()
+}
+
+pub(super) fn decode_room(bytes: &[u8]) -> Result<([u8; 16], Vec<u8>), BadFormat> {
+    whole(bytes, |reader| Ok((reader.array()?, reader.string()?.to_vec())))
+}
+
 /// Bytes under an item's name: name (string), bytes (string). Its description, or its commit record.
 pub(super) fn encode_named(name: &str, bytes: &[u8]) -> Vec<u8> {
     Writer::new().u8(FORM).string(name.as_bytes()).string(bytes).done()
@@ -130,6 +139,7 @@ mod tests {
         let epoch = RoomEpoch { epoch: 2, sheet: b"sheet".to_vec() };
         check(&epoch.encode(&[9; 16]), |b| RoomEpoch::decode(b).map(|(room, epoch)| epoch.encode(&room)));
         check(&encode_named("aws/key", b"description"), |b| decode_named(b).map(|(name, bytes)| encode_named(&name, &bytes)));
+        check(&encode_room(&[9; 16], b"draft"), |b| decode_room(b).map(|(room, bytes)| encode_room(&room, &bytes)));
         let share = ShareRow { place: Place { slot: 7, name: [5; 16] }, sealed: vec![6; 90] };
         check(&share.encode(), |b| ShareRow::decode(b).map(|row| row.encode()));
         check(&encode_number(12), |b| decode_number(b).map(encode_number));

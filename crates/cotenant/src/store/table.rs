@@ -35,12 +35,14 @@ pub enum Table {
     Sealed = 10,
     /// Counters of failed checks.
     Faults = 11,
+    /// How rooms come about and change: drafts, joins, what was signed.
+    Assemblies = 12,
 }
 
 impl Table {
-    pub(super) const ALL: [Table; 11] = {
+    pub(super) const ALL: [Table; 12] = {
         use Table::*;
-        [State, Rooms, Items, Shares, Records, Approvals, Operations, Log, Receipts, Sealed, Faults]
+        [State, Rooms, Items, Shares, Records, Approvals, Operations, Log, Receipts, Sealed, Faults, Assemblies]
     };
 
     /// The table that a row's key names.
@@ -63,6 +65,7 @@ impl fmt::Display for Table {
             Table::Receipts => "receipts",
             Table::Sealed => "sealed",
             Table::Faults => "faults",
+            Table::Assemblies => "assemblies",
         })
     }
 }

@@ -43,6 +43,7 @@ fn fill(store: &mut Store) -> Result<(), StoreError> {
             room.append_log(b"first")?;
             room.put_receipt(1, b"receipt 1")?;
             room.count_fault(&Against::Members)?;
+            room.put_assembly(b"draft")?;
         }
         Ok(())
     })

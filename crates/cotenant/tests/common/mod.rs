@@ -1,6 +1,8 @@
 //! Starting the command, homes and servers for its tests.
 #![allow(dead_code)] // each test file uses some of it
 
+pub(crate) mod daemon;
+
 use cotenant::{
     children::make_homes,
     s3::{S3Config, S3Server, serve},

@@ -47,6 +47,22 @@ fn a_transaction_that_fails_leaves_nothing() {
 }
 
 #[test]
+fn how_rooms_come_about_is_kept_until_it_is_removed() {
+    let disk = Disk::founded();
+    let mut store = disk.open().unwrap();
+    store.transaction(|t| t.room(ROOM).put_assembly(b"draft")).unwrap();
+    store.transaction(|t| t.room(OTHER).put_assembly(b"join")).unwrap();
+    drop(store);
+    let mut store = disk.open().unwrap();
+    let mut rooms = store.assemblies().unwrap();
+    rooms.sort_unstable();
+    assert_eq!((rooms, store.rooms().unwrap()), (vec![ROOM, OTHER], vec![]), "no epoch is in force");
+    assert_eq!(store.room(OTHER).assembly().unwrap().unwrap()[..], *b"join");
+    store.transaction(|t| t.room(ROOM).remove_assembly()).unwrap();
+    assert_eq!((store.assemblies().unwrap(), store.room(ROOM).assembly().unwrap()), (vec![OTHER], None));
+}
+
+#[test]
 fn what_is_written_once_stays() {
     let disk = Disk::founded();
     let mut store = disk.open().unwrap();

@@ -23,6 +23,7 @@ fn read(room: &Room<&mut Transaction<'_>>, table: Table) -> Result<(), StoreErro
         Table::Log => room.log(0, 1).map(drop),
         Table::Receipts => room.receipt(1).map(drop),
         Table::Faults => room.faults(&Against::Members).map(drop),
+        Table::Assemblies => room.assembly().map(drop),
         Table::State | Table::Sealed => unreachable!("no room has rows there"),
     }
 }
@@ -44,7 +45,7 @@ fn every_changed_byte_of_a_row_is_named() {
     let mut store = disk.open().unwrap();
     let prefix = RowKey::room(Table::Rooms, &store.root.names, &ROOM).bytes;
     let rows: Vec<_> = store.data.raw().into_iter().filter(|(key, _)| key[1..].starts_with(&prefix[1..])).collect();
-    assert_eq!(rows.len(), 9);
+    assert_eq!(rows.len(), 10);
     for (key, row) in rows {
         let table = Table::of(&key).unwrap();
         store

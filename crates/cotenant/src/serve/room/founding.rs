@@ -1,0 +1,203 @@
+//! How a room gets its members: invitations, who comes with them, phrases that people compare, and what all sign.
+
+use super::{
+    actor::Actor,
+    kept::{Join, Kept, Origin},
+    problems,
+    view::{InvitationView, RoomView},
+};
+use crate::{serve::problem::Problem, store::StoreError};
+use cotenant_agent::room::{
+    Draft, Phrase, Record,
+    assembly::{Event, State},
+    draft::{BadDraft, Seat},
+    join::{Inviting, JoinFault, Welcome},
+};
+use std::time::Duration;
+
+/// What a command is told, unless the store fails.
+type Told<T> = Result<Result<T, Problem>, StoreError>;
+
+impl Actor {
+    /// Invites to the first seat that is open, or whose invitation has expired and nobody came.
+    pub(super) async fn invite(&mut self, time: Duration) -> Told<InvitationView> {
+        let now = self.context.seconds();
+        let mut draft = match self.draft() {
+            Ok(draft) => draft.clone(),
+            Err(problem) => return Ok(Err(problem)),
+        };
+        let addresses = self.context.addresses();
+        if addresses.is_empty() {
+            return Ok(Err(problems::no_address()));
+        }
+        let free = |seat: &Seat| match seat {
+            Seat::Open => true,
+            Seat::Invited(invitation, None) => invitation.expiry() <= now,
+            Seat::Invited(..) | Seat::Taken(_) => false,
+        };
+        let Some(seat) = draft.seats().iter().position(free) else {
+            let (title, remedy) = ("no seat is open", "take an invitation back: cotenant room withdraw --seat K");
+            return Ok(Err(problems::stage(&self.name(), title, remedy)));
+        };
+        let made = self.context.rng().and_then(|mut rng| {
+            // An invitation that has expired gives way; there is none if the seat is open.
+            let _ = draft.withdraw(seat);
+            let invitation = draft.invite(seat, self.context.identity().public(), addresses, now + time.as_secs(), &mut rng);
+            invitation.map_err(|error| problems::draft(&self.name(), &error))
+        });
+        let invitation = match made {
+            Ok(invitation) => invitation,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        self.keep(Origin::Draft(draft)).await?;
+        let words = invitation.to_words().into_iter().map(str::to_owned).collect();
+        Ok(Ok(InvitationView { seat: seat + 1, text: invitation.to_text().to_string(), words, expiry: invitation.expiry() }))
+    }
+
+    /// Takes back an invitation, with whoever came with it; without a seat, this party's part in a room that it has signed nothing of.
+    pub(super) async fn withdraw(&mut self, seat: Option<usize>) -> Told<()> {
+        let Some(seat) = seat else { return self.give_up().await };
+        let mut draft = match self.draft() {
+            Ok(draft) => draft.clone(),
+            Err(problem) => return Ok(Err(problem)),
+        };
+        if let Err(error) = draft.withdraw(seat.wrapping_sub(1)) {
+            return Ok(Err(problems::draft(&self.name(), &error)));
+        }
+        self.keep(Origin::Draft(draft)).await?;
+        Ok(Ok(()))
+    }
+
+    async fn give_up(&mut self) -> Told<()> {
+        let signed = self.state.as_ref().is_some_and(|State { record, .. }| record.signed().is_some() || record.in_force().is_some());
+        if signed || matches!(self.origin, Origin::Done) {
+            let title = "this party has signed its parameters, and cannot take that back";
+            return Ok(Err(problems::stage(&self.name(), title, "a further change can remove it")));
+        }
+        let id = self.id;
+        self.context.store(move |store| store.transaction(|transaction| transaction.room(id.0).remove_assembly())).await?;
+        self.over = true;
+        Ok(Ok(()))
+    }
+
+    /// People have heard `phrase` from the other side: of this party's own join, or of one who came with an invitation.
+    pub(super) async fn confirm(&mut self, phrase: &str) -> Told<RoomView> {
+        let words: Vec<String> = phrase.split_ascii_whitespace().map(str::to_ascii_lowercase).collect();
+        let told = |shown: &Phrase| shown.to_string().split(' ').eq(words.iter());
+        match &self.origin {
+            Origin::Join(join) if told(&join.admission.phrase) => {
+                let join = join.clone();
+                self.join(*join).await?;
+            }
+            Origin::Draft(draft) if self.unsigned() => {
+                let mut draft = draft.clone();
+                let seat = draft.seats().iter().enumerate().find_map(|(at, seat)| match seat {
+                    Seat::Invited(_, Some(joined)) if told(&joined.phrase) => Some((at, joined.phrase)),
+                    _ => None,
+                });
+                let Some((at, phrase)) = seat else { return Ok(Err(problems::phrase(&self.name()))) };
+                draft.confirm(at, &phrase).expect("the seat has this phrase");
+                self.keep(Origin::Draft(draft)).await?;
+                self.propose_if_complete().await?;
+            }
+            Origin::Join(_) => return Ok(Err(problems::phrase(&self.name()))),
+            Origin::Draft(_) | Origin::Done => {
+                let remedy = "see cotenant room show";
+                return Ok(Err(problems::stage(&self.name(), "nothing is to be confirmed", remedy)));
+            }
+        }
+        Ok(Ok(self.view()))
+    }
+
+    /// From now on this party takes part in what it was invited to.
+    async fn join(&mut self, join: Join) -> Result<(), StoreError> {
+        if self.state.is_none() {
+            let record = Record::newcomer(self.context.identity().public(), join.admission.clone());
+            self.state = Some(State::restart(record));
+            self.keep(Origin::Join(Box::new(join))).await?;
+        }
+        Ok(())
+    }
+
+    /// People approve the parameters that are pending under this digest.
+    pub(super) async fn sign(&mut self, digest: &str) -> Told<RoomView> {
+        let pending = self.state.iter().flat_map(|state| state.pending.values()).map(|sheet| sheet.digest());
+        let Some(digest) = pending.into_iter().find(|pending| pending.to_string() == digest) else {
+            let title = "no parameters of this digest wait for this party's signature";
+            return Ok(Err(problems::stage(&self.name(), title, "see cotenant room show")));
+        };
+        self.step(Event::Approve(digest)).await?;
+        let signed = self.state.iter().any(|State { record, .. }| {
+            record.signed().is_some_and(|sheet| sheet.digest() == digest)
+                || record.in_force().is_some_and(|signed| signed.digest() == digest)
+        });
+        let last = self.notes.back().cloned().unwrap_or_default();
+        Ok(if signed { Ok(self.view()) } else { Err(problems::stage(&self.name(), &last, "see cotenant room show")) })
+    }
+
+    /// Proposes what this party's draft has become once all have come and all phrases are confirmed.
+    pub(super) async fn propose_if_complete(&mut self) -> Result<(), StoreError> {
+        let complete = match &self.origin {
+            Origin::Draft(draft) if self.unsigned() => draft.parameters(),
+            _ => return Ok(()),
+        };
+        match complete {
+            Ok(parameters) => self.step(Event::Propose(Box::new(parameters))).await,
+            Err(BadDraft::NotTaken(_) | BadDraft::NotConfirmed(_)) => Ok(()),
+            Err(error) => {
+                self.note(format!("the members together break a rule: {error}"));
+                Ok(())
+            }
+        }
+    }
+
+    /// Somebody came with an invitation.
+    pub(super) fn hello(&self, message: &[u8]) -> Result<(Box<Inviting>, Vec<u8>), JoinFault> {
+        let draft = self.draft().map_err(|_| JoinFault::Unknown)?;
+        let base = self.state.as_ref().and_then(|state| state.record.in_force());
+        let mut rng = self.context.rng().map_err(|_| JoinFault::Own)?;
+        let (inviting, offer) = Inviting::new(draft, base, message, self.context.identity(), self.context.seconds(), &mut rng)?;
+        Ok((Box::new(inviting), offer))
+    }
+
+    /// Who came says who it is; the draft is stored before it is welcome.
+    pub(super) async fn opening(&mut self, inviting: Inviting, message: &[u8]) -> Result<Result<Welcome, JoinFault>, StoreError> {
+        let mut draft = match self.draft() {
+            Ok(draft) => draft.clone(),
+            Err(_) => return Ok(Err(JoinFault::Unknown)),
+        };
+        let welcome = match inviting.opening(&mut draft, message, self.context.identity(), self.context.seconds()) {
+            Ok(welcome) => welcome,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        let name = match &draft.seats()[welcome.seat] {
+            Seat::Invited(_, Some(joined)) => joined.member.name.clone(),
+            Seat::Invited(..) | Seat::Open | Seat::Taken(_) => String::new(),
+        };
+        self.keep(Origin::Draft(draft)).await?;
+        self.note(format!("\"{name}\" came for seat P{}; compare the phrase: {}", welcome.seat + 1, welcome.phrase));
+        Ok(Ok(welcome))
+    }
+
+    /// The draft, as long as it can change.
+    fn draft(&self) -> Result<&Draft, Problem> {
+        match &self.origin {
+            Origin::Draft(draft) if self.unsigned() => Ok(draft),
+            Origin::Draft(_) => Err(problems::stage(&self.name(), "all seats are taken, and it is being signed", "see cotenant room show")),
+            Origin::Join(_) => Err(problems::stage(&self.name(), "the party that invited this one gathers the members", "ask it")),
+            Origin::Done => Err(problems::stage(&self.name(), "no members are being gathered", "see cotenant room show")),
+        }
+    }
+
+    /// Whether the draft's parameters have not been signed here.
+    fn unsigned(&self) -> bool {
+        self.state.as_ref().is_none_or(|state| state.record.signed().is_none())
+    }
+
+    /// The room's name, or its id.
+    pub(super) fn name(&self) -> String {
+        let record = self.state.as_ref().map(|state| state.record.clone());
+        let kept = Kept { origin: self.origin.clone(), record };
+        kept.charter().map_or_else(|| self.id.to_string(), |charter| charter.name.clone())
+    }
+}

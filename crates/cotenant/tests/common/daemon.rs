@@ -1,0 +1,83 @@
+//! The daemon as a process.
+
+use super::{command, run, signal, text};
+use serde_json::Value;
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, ChildStderr, Output},
+};
+
+/// A home of a party with an identity, metrics at any free port, and an address of its own.
+pub(crate) fn home_at(dir: &Path, name: &str) -> PathBuf {
+    let home = dir.join(name);
+    assert!(run(&["init", "--home", home.to_str().unwrap(), "--name", name]).status.success());
+    // Free just now; nothing else of this machine is told to take it.
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    change(&home, "address", "\"127.0.0.1:0\"");
+    change(&home, "listen", &format!("\"{free}\""));
+    home
+}
+
+/// Gives a key of `cotenant.toml` another value.
+pub(crate) fn change(home: &Path, key: &str, value: &str) {
+    let file = home.join("cotenant.toml");
+    let before = fs::read_to_string(&file).unwrap();
+    let line = before.lines().find(|line| line.starts_with(&format!("{key} ="))).unwrap();
+    fs::write(&file, before.replacen(line, &format!("{key} = {value}"), 1)).unwrap();
+}
+
+/// A daemon that runs.
+pub(crate) struct Daemon {
+    pub(crate) home: PathBuf,
+    process: Child,
+    log: Option<BufReader<ChildStderr>>,
+}
+
+impl Daemon {
+    pub(crate) fn start(home: &Path) -> Daemon {
+        let mut process = command(&["serve", "--home", home.to_str().unwrap()]).spawn().unwrap();
+        let mut log = BufReader::new(process.stderr.take().unwrap());
+        let mut lines = String::new();
+        while !lines.contains("ready") {
+            assert_ne!(log.read_line(&mut lines).unwrap(), 0, "it ended before it was ready: {lines}");
+        }
+        Daemon { home: home.to_owned(), process, log: Some(log) }
+    }
+
+    /// Runs a command of this party to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        run(&[arguments, &["--home", self.home.to_str().unwrap()]].concat())
+    }
+
+    /// What a command prints with `--json`.
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.run(&[arguments, &["--json"]].concat());
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Ends it in this way, and what it logged.
+    pub(crate) fn end(mut self, with: &str) -> String {
+        signal(with, self.process.id());
+        let mut rest = String::new();
+        self.log.take().unwrap().read_to_string(&mut rest).unwrap();
+        rest
+    }
+
+    /// Ends it in this way and starts it again.
+    pub(crate) fn restart(self, with: &str) -> Daemon {
+        let home = self.home.clone();
+        self.end(with);
+        Daemon::start(&home)
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
