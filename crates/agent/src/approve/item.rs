@@ -140,6 +140,15 @@ pub(super) fn read_use(from: &mut Reader) -> Result<Use, BadFormat> {
     }
 }
 
+/// Whether the texts of a use are plain, as in those of items; the host is checked as that of the call. Nothing in them then passes for words of ours.
+pub(super) fn is_plain(purpose: &Use) -> bool {
+    match purpose {
+        Use::Sigv4 { service, region, .. } => is_token(service) && is_token(region),
+        Use::Header { name, .. } => is_token(name),
+        Use::Field { .. } => true,
+    }
+}
+
 /// Letters, digits, `.`, `_` and `-`, small, 1 to 64.
 pub(super) fn is_token(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || b"._-".contains(&c))

@@ -151,6 +151,11 @@ impl Operation {
         Domain::Operation.hasher().field(&self.encode()).digest()
     }
 
+    /// Whether the room has these members and this threshold: what an operation says of them is only its proposer's word.
+    pub fn is_among(&self, members: &[PublicIdentity], threshold: u8) -> bool {
+        self.members == members && self.threshold == threshold
+    }
+
     /// Everyone who is a member.
     pub fn everyone(&self) -> Parties {
         Parties::first(self.members.len().min(MAX_PARTIES))
@@ -316,7 +321,7 @@ pub enum BadOperation {
     #[error("the list of items is empty, not in order, or names one twice")]
     Items,
     /// A part of a call breaks a rule of [`Call`].
-    #[error("the call breaks a rule: its host, port, or the names of arguments and holes")]
+    #[error("the call breaks a rule: its host, port, the names of arguments and holes, or a use of an item")]
     Call,
     /// A slot puts an item to a use at another host than the call's.
     #[error("an item would be used at another host than that of the call")]

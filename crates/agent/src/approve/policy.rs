@@ -20,8 +20,8 @@
 //! per_day = 1
 //! ```
 //!
-//! A call is named by the digest of its flow, items, uses, host, roots and response policy: host and path alone do not tell two calls apart. What makes,
-//! destroys or shares out items, and what changes the room, is for people.
+//! A call is named by the digest of its flow, items, uses, host, roots, response policy, and the keys of those who give or read something: host and path
+//! alone do not tell two calls apart, nor do seats, which move. What makes, destroys or shares out items, and what changes the room, is for people.
 //!
 //! An operation that a policy approves has to expire within an hour, within the hours and before the rule, as it may begin at any time until then.
 //!
@@ -171,7 +171,7 @@ impl Refusal {
 impl Policy {
     /// What the policy says about an operation at a time, in seconds since 1970, after what it has approved before.
     pub fn decide(&self, operation: &Operation, now: i64, history: &[Past]) -> Verdict {
-        let Some(what) = Named::of(&operation.body) else {
+        let Some(what) = Named::of(operation) else {
             return Verdict::Refuse(Refusal { rule: None, reason: Reason::ForPeople });
         };
         let since = |seconds: i64| {
@@ -205,7 +205,7 @@ impl Past {
                 {
                     let Some(operation) = proposed.get(&statement.operation) else { continue };
                     let own = operation.members.get(statement.party.index()) == Some(&history.owner());
-                    let what = Named::of(&operation.body).filter(|_| own);
+                    let what = Named::of(operation).filter(|_| own);
                     past.extend(what.map(|what| Past { room: operation.room, at: entry.time, what }));
                 }
                 _ => {}
@@ -217,9 +217,9 @@ impl Past {
 
 impl Named {
     /// What an operation is counted as; none for what people approve.
-    pub fn of(body: &Body) -> Option<Self> {
-        match body {
-            Body::Call(call) => Some(Named::Call(call.flow_digest())),
+    pub fn of(operation: &Operation) -> Option<Self> {
+        match &operation.body {
+            Body::Call(call) => Some(Named::Call(call.flow_digest(&operation.members))),
             Body::Refresh(_) => Some(Named::Refresh),
             Body::Verify(_) => Some(Named::Verify),
             Body::Put { .. } | Body::Gen(_) | Body::Reshare(_) | Body::Repair { .. } | Body::Remove(_) | Body::ChangeRoom(_) => None,

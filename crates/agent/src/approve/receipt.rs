@@ -131,14 +131,15 @@ impl Receipt {
         Ok(())
     }
 
-    /// Verifies it: all who took part have signed, with the keys of `members`, which whoever verifies knows from elsewhere.
+    /// Verifies it: all who took part have signed, with the keys of `members`, and are `threshold` at least. Both whoever verifies knows from elsewhere, as
+    /// from the room's parameters: the operation's threshold is its proposer's word.
     ///
     /// # Errors
     /// The first thing that is not right.
-    pub fn verify(&self, members: &[PublicIdentity]) -> Result<(), BadReceipt> {
+    pub fn verify(&self, members: &[PublicIdentity], threshold: u8) -> Result<(), BadReceipt> {
         self.operation.check().map_err(BadReceipt::Operation)?;
         self.consistent()?;
-        if self.operation.members != members {
+        if !self.operation.is_among(members, threshold) {
             return Err(BadReceipt::Members);
         }
         self.signatures.iter().try_for_each(|(party, signature)| self.check_signature(*party, signature))?;
@@ -251,8 +252,8 @@ pub enum BadReceipt {
     /// Values are not in order, or opened to others than was agreed.
     #[error("values were opened to others than was agreed, or are not in order")]
     Values,
-    /// The members are others than those who verify know.
-    #[error("the operation is of other members than these")]
+    /// The members or the threshold are others than whoever verifies knows.
+    #[error("the operation is of other members than these, or has another threshold")]
     Members,
     /// A party that took no part has signed.
     #[error("{party} has signed and took no part")]
@@ -305,11 +306,11 @@ mod tests {
         let text = signed(&call(), answer()).to_text();
         assert!(text.starts_with("-----BEGIN COTENANT RECEIPT-----\n") && text.ends_with("-----END COTENANT RECEIPT-----\n"));
         let receipt = Receipt::from_text(&text).unwrap();
-        assert_eq!(receipt.verify(&keys()), Ok(()));
+        assert_eq!(receipt.verify(&keys(), 2), Ok(()));
         assert_eq!((receipt.operation(), receipt.run(), receipt.outcome()), (&call(), &run_of(&call()), &answer()));
         let opened = Value { name: "kept".into(), opened: Opened::All(b"200".to_vec()) };
         let public = signed(&refresh(), Outcome { server_chain: None, values: vec![opened] });
-        assert_eq!(Receipt::from_text(&public.to_text()).unwrap().verify(&keys()), Ok(()));
+        assert_eq!(Receipt::from_text(&public.to_text()).unwrap().verify(&keys(), 2), Ok(()));
         assert_eq!(Receipt::from_text(&text.replace("RECEIPT", "RECIPE")), Err(BadReceipt::Format));
         assert_eq!(Receipt::from_text(&text[1..]), Err(BadReceipt::Format));
     }
@@ -322,7 +323,7 @@ mod tests {
         for at in 0..bytes.len() {
             let mut mutant = bytes.clone();
             mutant[at] ^= 1;
-            assert!(Receipt::decode(&mutant).and_then(|receipt| receipt.verify(&keys())).is_err(), "byte {at}");
+            assert!(Receipt::decode(&mutant).and_then(|receipt| receipt.verify(&keys(), 2)).is_err(), "byte {at}");
         }
     }
 
@@ -332,7 +333,7 @@ mod tests {
         let verify = |change: fn(&mut Receipt)| {
             let mut receipt = receipt.clone();
             change(&mut receipt);
-            receipt.verify(&keys())
+            receipt.verify(&keys(), 2)
         };
         assert_eq!(verify(|_| ()), Ok(()));
         assert_eq!(verify(|r| r.signatures.retain(|party, _| *party != seat(1))), Err(BadReceipt::Unsigned { party: seat(1) }));
@@ -351,7 +352,8 @@ mod tests {
         assert_eq!(verify(other_purpose), Err(BadReceipt::Signature { party: seat(1) }));
         let mut others = keys();
         others.swap(1, 2);
-        assert_eq!(receipt.verify(&others), Err(BadReceipt::Members), "who verifies knows the room");
+        assert_eq!(receipt.verify(&others, 2), Err(BadReceipt::Members), "who verifies knows the room");
+        assert_eq!(receipt.verify(&keys(), 3), Err(BadReceipt::Members), "two of a room in which it takes three");
         let mut receipt = receipt;
         let signature = receipt.sign(&MEMBERS[0]);
         assert_eq!(receipt.add(seat(1), signature), Err(BadReceipt::Signature { party: seat(1) }));

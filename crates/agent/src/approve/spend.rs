@@ -12,21 +12,26 @@
 //!
 //! With a threshold below the number of members a party only knows of the runs that it took part in; the operation names its quorum, and a party that is
 //! not in it does not start.
+//!
+//! Approvals count under the keys that an operation lists, so the ledger knows the members and the threshold of its epoch and has nothing to do with an
+//! operation that lists others: its proposer could have put keys of its own in their places.
 
 use super::{
     operation::Operation,
     run::{BadRun, Run},
     statement::{Approved, Choice, Statement},
-    wire::{Put, Take, rising, whole},
+    wire::{MAX_PARTIES, Put, Take, rising, whole},
 };
-use crate::room::RoomId;
+use crate::room::{Parameters, RoomId};
 use cotenant_core::{
     Digest, PartyId,
     codec::{BadFormat, Reader, Writer},
 };
+use cotenant_net::PublicIdentity;
 use std::collections::BTreeMap;
 
 const FORMAT: u8 = 1;
+/// The most numbers that are decided in one epoch.
 const MAX_NUMBERS: usize = 1 << 20;
 
 /// What a party keeps about approvals, in one room.
@@ -34,6 +39,8 @@ const MAX_NUMBERS: usize = 1 << 20;
 pub struct Ledger {
     room: RoomId,
     epoch: u32,
+    members: Vec<PublicIdentity>,
+    threshold: u8,
     me: PartyId,
     numbers: BTreeMap<u64, State>,
 }
@@ -67,8 +74,8 @@ pub enum Event<'a> {
     },
     /// The run of this digest has ended, however it did.
     Ended(Digest),
-    /// The room is in a new epoch, in which this party has this seat.
-    Enter(u32, PartyId),
+    /// The room has entered the epoch of these parameters, in which this party has this seat.
+    Enter(&'a Parameters, PartyId),
 }
 
 /// What has to be done, in this order.
@@ -98,6 +105,9 @@ pub enum NotNow {
         /// The room's.
         room: u32,
     },
+    /// The operation lists other members or another threshold than the room has.
+    #[error("the operation is of other members than the room's, or has another threshold")]
+    OtherMembers,
     /// This party takes no part.
     #[error("this party takes no part in the operation")]
     NotInQuorum,
@@ -107,6 +117,9 @@ pub enum NotNow {
         /// The number.
         number: u64,
     },
+    /// No more numbers fit: a new epoch begins with none.
+    #[error("{MAX_NUMBERS} operations have been decided in this epoch; no more can be before the next")]
+    Full,
     /// This party has no record of having approved it.
     #[error("there is no record here that operation {number} was approved")]
     NotApproved {
@@ -139,9 +152,11 @@ pub enum NotNow {
 }
 
 impl Ledger {
-    /// Of a party at seat `me` in a room that begins.
-    pub fn new(room: RoomId, epoch: u32, me: PartyId) -> Self {
-        Ledger { room, epoch, me, numbers: BTreeMap::new() }
+    /// Of a party at seat `me` in the epoch of these parameters, which begins.
+    pub fn new(room: &Parameters, me: PartyId) -> Self {
+        let charter = room.charter();
+        let members = room.keys().collect();
+        Ledger { room: charter.room, epoch: charter.epoch, members, threshold: charter.threshold, me, numbers: BTreeMap::new() }
     }
 
     /// What has become of a number of this epoch.
@@ -166,8 +181,9 @@ impl Ledger {
             Event::Decide(operation, choice) => self.decide(operation, choice),
             Event::Start { approved, run, now } => self.start(approved, run, now),
             Event::Ended(run) => self.ended(run),
-            Event::Enter(epoch, _) if epoch <= self.epoch => Err(NotNow::OldEpoch(self.epoch)),
-            Event::Enter(epoch, me) => Ok(persisted(Ledger::new(self.room, epoch, me), None)),
+            Event::Enter(new, _) if new.charter().room != self.room => Err(NotNow::OtherRoom),
+            Event::Enter(new, _) if new.charter().epoch <= self.epoch => Err(NotNow::OldEpoch(self.epoch)),
+            Event::Enter(new, me) => Ok(persisted(Ledger::new(new, me), None)),
         }
     }
 
@@ -179,6 +195,7 @@ impl Ledger {
             Choice::Refuse(_) => State::Refused(digest),
         };
         match self.state(number) {
+            None if self.numbers.len() >= MAX_NUMBERS => Err(NotNow::Full),
             None => {
                 let sign = Effect::Sign(Statement::new(operation, self.me, choice));
                 Ok(persisted(self.with(number, state), Some(sign)))
@@ -226,6 +243,7 @@ impl Ledger {
         }
         match (operation.epoch, self.epoch) {
             (operation, room) if operation != room => Err(NotNow::OtherEpoch { operation, room }),
+            _ if !operation.is_among(&self.members, self.threshold) => Err(NotNow::OtherMembers),
             _ => Ok(()),
         }
     }
@@ -236,10 +254,11 @@ impl Ledger {
         next
     }
 
-    /// Format (1, of value 1), room (16), epoch (4), seat (1), then of each number in rising order: it (8), its state (1: 1 refused, 2 approved, 3 spent,
+    /// Format (1, of value 1), room (16), epoch (4), number of members (4) and their keys (32 each), threshold (1), seat (1), then of each number in rising order: it (8), its state (1: 1 refused, 2 approved, 3 spent,
     /// 4 done), the operation (32) and, if spent or done, the run (32).
     pub fn encode(&self) -> Vec<u8> {
-        let to = Writer::new().u8(FORMAT).put(&self.room.0).u32(self.epoch).seat(self.me);
+        let to = Writer::new().u8(FORMAT).put(&self.room.0).u32(self.epoch);
+        let to = to.list(self.members.iter(), |to, member| to.put(member.as_bytes())).u8(self.threshold).seat(self.me);
         to.list(self.numbers.iter(), |to, (number, state)| {
             let to = to.u64(*number);
             match state {
@@ -258,12 +277,14 @@ impl Ledger {
     /// If it is something else.
     pub fn decode(bytes: &[u8]) -> Result<Self, BadFormat> {
         whole(bytes, FORMAT, |from| {
-            let (room, epoch, me) = (RoomId(from.fixed()?), from.u32()?, from.seat()?);
+            let (room, epoch) = (RoomId(from.fixed()?), from.u32()?);
+            let members = from.list(MAX_PARTIES, |from| PublicIdentity::from_bytes(&from.fixed()?).map_err(|_| BadFormat))?;
+            let (threshold, me) = (Take::u8(from)?, from.seat()?);
             let numbers = from.list(MAX_NUMBERS, |from| Ok((from.u64()?, State::read(from)?)))?;
             if !rising(numbers.iter().map(|(number, _)| number)) {
                 return Err(BadFormat);
             }
-            Ok(Ledger { room, epoch, me, numbers: numbers.into_iter().collect() })
+            Ok(Ledger { room, epoch, members, threshold, me, numbers: numbers.into_iter().collect() })
         })
     }
 }

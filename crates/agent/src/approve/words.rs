@@ -23,6 +23,8 @@ const SHOWN_ARGUMENT: usize = 4096;
 const CONTEXT: usize = 16;
 /// The most lines of a difference that are shown.
 const SHOWN_LINES: usize = 60;
+/// The most lines that are compared, of each side: that takes up to the product of both in time.
+const COMPARED_LINES: usize = 1 << 10;
 
 /// The operation as lines of printable ASCII. `name` says what people here call a member; it is escaped as well.
 pub fn summary(operation: &Operation, name: impl Fn(PartyId) -> String) -> Vec<String> {
@@ -39,7 +41,8 @@ pub fn summary(operation: &Operation, name: impl Fn(PartyId) -> String) -> Vec<S
     let seats = PartyId::all(operation.members.len()).zip(&operation.members);
     lines.extend(seats.map(|(seat, key)| format!("  {} {key} {}", who(seat), part(seat))));
     let file = operation.program.digest.map_or("any file".to_owned(), |digest| format!("file with SHA-256 {digest}"));
-    lines.push(format!("program {}, {file}", escape(&operation.program.version)));
+    // What the proposer wrote comes last, so that it cannot pass for the rest of the line.
+    lines.push(format!("program {file}, called {}", escape(&operation.program.version)));
     lines.push(format!("engine parameters {}", operation.engine));
     lines.extend(body(&operation.body, &who));
     lines
@@ -49,14 +52,25 @@ pub fn summary(operation: &Operation, name: impl Fn(PartyId) -> String) -> Vec<S
 pub fn diff(ours: &Operation, theirs: &Operation, name: impl Fn(PartyId) -> String) -> Vec<String> {
     let Some(byte) = first_difference(&ours.encode(), &theirs.encode()) else { return Vec::new() };
     let (here, there) = (summary(ours, &name), summary(theirs, &name));
-    let (here, there): (Vec<&str>, Vec<&str>) = (here.iter().map(String::as_str).collect(), there.iter().map(String::as_str).collect());
-    let changes = TextDiff::from_slices(&here, &there);
+    let (here, there) = without_ends(&here, &there);
+    let compared = [&here, &there].map(|side| side.iter().take(COMPARED_LINES).map(String::as_str).collect::<Vec<&str>>());
+    let changes = TextDiff::from_slices(&compared[0], &compared[1]);
     let mut lines: Vec<String> = changes.iter_all_changes().filter_map(|change| line(change.tag(), change.value())).collect();
     let more = lines.len().saturating_sub(SHOWN_LINES);
     lines.truncate(SHOWN_LINES);
     lines.extend((more > 0).then(|| format!("and {more} more lines")));
+    let [ours, theirs] = [here, there].map(|side| side.len().saturating_sub(COMPARED_LINES));
+    lines.extend((ours + theirs > 0).then(|| format!("then {ours} lines here and {theirs} there that are not compared")));
     lines.push(byte.to_string());
     lines
+}
+
+/// What stands between the lines that are the same at the start and at the end.
+fn without_ends<'a>(here: &'a [String], there: &'a [String]) -> (&'a [String], &'a [String]) {
+    let start = here.iter().zip(there).take_while(|(a, b)| a == b).count();
+    let (here, there) = (&here[start..], &there[start..]);
+    let end = here.iter().rev().zip(there.iter().rev()).take_while(|(a, b)| a == b).count();
+    (&here[..here.len() - end], &there[..there.len() - end])
 }
 
 fn line(tag: ChangeTag, text: &str) -> Option<String> {
@@ -272,6 +286,32 @@ mod tests {
         ] {
             assert!(words.contains(part), "{part}");
         }
+    }
+
+    #[test]
+    fn long_flows_are_compared_as_far_as_they_are_shown() {
+        let long = |letter: &str, last: &str| {
+            let mut operation = a_call();
+            let Body::Call(call) = &mut operation.body else { panic!("it is a call") };
+            call.flow = format!("first\n{}{last}", format!("{letter}\n").repeat(2 * COMPARED_LINES)).into_bytes();
+            operation
+        };
+        let lines = diff(&long("a", "x"), &long("b", "x"), nameless);
+        assert_eq!(lines.len(), SHOWN_LINES + 3, "{lines:?}");
+        let rest = format!("then {COMPARED_LINES} lines here and {COMPARED_LINES} there that are not compared");
+        assert_eq!((lines[0].as_str(), &lines[SHOWN_LINES + 1]), ("-   | a", &rest));
+        let lines = diff(&long("a", "x"), &long("a", "y"), nameless);
+        assert_eq!(lines[..2], ["-   | x", "+   | y"], "what is the same does not count");
+        assert_eq!(lines.len(), 3);
+    }
+
+    #[test]
+    fn a_program_s_name_does_not_pass_for_its_digest() {
+        let mut operation = a_call();
+        operation.program.digest = None;
+        operation.program.version = format!("1, file with SHA-256 {}", Digest([1; 32]));
+        let line = summary(&operation, nameless).into_iter().find(|line| line.starts_with("program")).unwrap();
+        assert!(line.starts_with("program any file, called 1, "), "{line}");
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub enum Grounds {
     Theirs,
     /// 2: signatures of people, as they came.
     People(Vec<Vec<u8>>),
-    /// 3: the rule of a standing policy.
+    /// 3: the rule of a standing policy; up to 1024 bytes of its name.
     Policy(String),
 }
 
@@ -90,7 +90,7 @@ impl Event {
                 match grounds {
                     Grounds::Theirs => to.u8(1),
                     Grounds::People(all) => to.u8(2).list(all.iter(), |to, one| to.string(one)),
-                    Grounds::Policy(rule) => to.u8(3).string(rule.as_bytes()),
+                    Grounds::Policy(rule) => to.u8(3).string(cut(rule)),
                 }
             }
             Event::Spent(run) => to.u8(3).string(&run.encode()),
@@ -98,11 +98,11 @@ impl Event {
                 let to = to.u8(4).digest(operation).digest(run);
                 match outcome {
                     Outcome::Done(receipt) => to.u8(1).digest(receipt),
-                    Outcome::Failed(error) => to.u8(2).string(error.as_bytes()),
+                    Outcome::Failed(error) => to.u8(2).string(cut(error)),
                 }
             }
             Event::Epoch { epoch, parameters } => to.u8(5).u32(*epoch).digest(parameters),
-            Event::FailedCheck { check, parties } => to.u8(6).string(check.as_bytes()).parties(*parties),
+            Event::FailedCheck { check, parties } => to.u8(6).string(cut(check)).parties(*parties),
             Event::Seen(checkpoint) => checkpoint.write(to.u8(7)),
         }
     }
@@ -123,6 +123,12 @@ impl Event {
             _ => return Err(BadFormat),
         })
     }
+}
+
+/// As much of a text as is read back: an error may have something long in it that another party chose, and a log with one entry that is not read back is
+/// lost from there on.
+fn cut(text: &str) -> &[u8] {
+    &text.as_bytes()[..text.floor_char_boundary(MAX_REASON)]
 }
 
 impl Grounds {

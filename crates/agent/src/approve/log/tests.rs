@@ -7,7 +7,7 @@ use crate::{
         },
         policy::{Named, Past},
         run::{Run, tests::run_of},
-        statement::{Choice, tests::says},
+        statement::{Choice, MAX_REASON, tests::says},
         wire::one_value_one_encoding,
     },
     vault::commit::statement::Parties,
@@ -80,6 +80,17 @@ fn events() -> Vec<Event> {
     ]
 }
 
+/// What an error says may be of another party's choosing: a long one must not make a log that is not read back.
+#[test]
+fn long_texts_are_cut_to_what_is_read() {
+    let long = || "\u{e9}".repeat(MAX_REASON);
+    let decided = Event::Decision { signed: says(&call(), 0, Choice::Approve), grounds: Grounds::Policy(long()) };
+    let failed = Event::FailedCheck { check: long(), parties: Parties::NONE };
+    let history = Party::with(0, [proposal(&call()), decided, failed, result(&run_of(&call()), Outcome::Failed(long()))]).history();
+    let Event::Result { outcome: Outcome::Failed(error), .. } = &history.entries()[3].event else { panic!("it failed") };
+    assert_eq!(error.len(), MAX_REASON);
+}
+
 #[test]
 fn one_entry_has_one_encoding() {
     for event in events() {
@@ -104,7 +115,7 @@ fn one_checkpoint_has_one_encoding() {
 #[test]
 fn the_past_of_a_policy_is_in_the_log() {
     let history = Party::with(1, events()).history();
-    let Some(what) = Named::of(&call().body) else { panic!("a policy can name it") };
+    let Some(what) = Named::of(&call()) else { panic!("a policy can name it") };
     assert_eq!(Past::all_in(&history), [Past { room: ROOM, at: NOW + 4, what }], "P2's by its rule; P1's people are not the policy");
     assert_eq!(Past::all_in(&Party::with(2, events()).history()), [], "another party's policy is not this one's");
 }

@@ -12,6 +12,7 @@ use cotenant_core::{
     Digest, Domain, PartyId,
     codec::{BadFormat, Reader, Writer},
 };
+use cotenant_net::PublicIdentity;
 
 /// The longest flow and the longest argument, in bytes.
 pub const MAX_FLOW: usize = 1 << 18;
@@ -112,8 +113,9 @@ pub enum Audience {
 }
 
 impl Call {
-    /// The digest by which a standing policy names a call: all of it but the arguments, the versions of items and the connector.
-    pub fn flow_digest(&self) -> Digest {
+    /// The digest by which a standing policy names a call: all of it but the arguments, the versions of items and the connector. Who gives or reads something
+    /// is in it with the key that it has among `members`: a seat may be another party's in the next epoch.
+    pub fn flow_digest(&self, members: &[PublicIdentity]) -> Digest {
         let of_rule = |slot: &Slot| match slot.source.clone() {
             Source::Item { stored, purpose } => {
                 Slot { hole: slot.hole.clone(), source: Source::Item { stored: Stored { pick: Pick::Newest, ..stored }, purpose } }
@@ -122,7 +124,13 @@ impl Call {
         };
         let call =
             Call { arguments: Vec::new(), connector: PartyId::EVALUATOR, slots: self.slots.iter().map(of_rule).collect(), ..self.clone() };
-        Domain::Flow.hasher().field(&call.write(Writer::new()).done()).digest()
+        let mut hasher = Domain::Flow.hasher();
+        hasher.field(&call.write(Writer::new()).done());
+        let seats = self.slots.iter().filter_map(|slot| slot.source.owner()).chain(self.response.audience.only());
+        seats.filter_map(|seat| members.get(seat.index())).for_each(|key| {
+            hasher.field(key.as_bytes());
+        });
+        hasher.digest()
     }
 
     /// The items in its slots, each once.
@@ -151,6 +159,7 @@ impl Call {
         }
         self.slots.iter().try_for_each(|slot| match &slot.source {
             Source::Item { purpose, .. } if item::host(purpose) != self.host => Err(BadOperation::OtherHost),
+            Source::Item { purpose, .. } if !item::is_plain(purpose) => Err(BadOperation::Call),
             _ => Ok(()),
         })
     }

@@ -88,12 +88,17 @@ fn item() -> Fields {
     }
 }
 
-fn parameters(room: [u8; 16], epoch: u32) -> Parameters {
-    let (trust, limits) = (Trust::Embedded(Digest([7; 32])), Limits::default());
-    let (room, name, previous) = (RoomId(room), "ops".into(), Some(Digest([8; 32])));
-    let charter = Charter { room, name, epoch, seats: 2, threshold: 2, engine: Engine::CURRENT, trust, limits, previous };
+/// The room of these tests in an epoch.
+pub(in crate::approve) fn room(epoch: u32) -> Parameters {
+    parameters([7; 16], epoch, &[0, 1, 2])
+}
+
+fn parameters(room: [u8; 16], epoch: u32, members: &[usize]) -> Parameters {
+    let (trust, limits, seats) = (Trust::Embedded(Digest([7; 32])), Limits::default(), members.len() as u8);
+    let (room, name, previous) = (RoomId(room), "ops".into(), (epoch > 1).then_some(Digest([8; 32])));
+    let charter = Charter { room, name, epoch, seats, threshold: 2, engine: Engine::CURRENT, trust, limits, previous };
     let member = |k: usize| Member { name: format!("m{k}"), key: MEMBERS[k].public(), addresses: vec!["127.0.0.1:7001".parse().unwrap()] };
-    Parameters::new(charter, vec![member(0), member(2)]).unwrap()
+    Parameters::new(charter, members.iter().map(|k| member(*k)).collect()).unwrap()
 }
 
 /// One operation of every kind.
@@ -111,7 +116,7 @@ pub(in crate::approve) fn of_every_kind() -> Vec<Operation> {
         with(everyone(), Body::Remove(items())),
         with(seats([1, 2]), Body::Verify(items())),
         call(),
-        with(seats([0, 2]), Body::ChangeRoom(Box::new(parameters([7; 16], 2)))),
+        with(seats([0, 2]), Body::ChangeRoom(Box::new(parameters([7; 16], 2, &[0, 2])))),
     ]
 }
 
@@ -177,10 +182,10 @@ fn rules_of_new_items_and_rooms() {
         assert_eq!(put(seat(0), other()), Err(BadOperation::Sharing));
         assert_eq!(with(seats([0, 1, 2]), Body::Gen(Item::new(other()).unwrap())).check(), Err(BadOperation::Sharing));
     }
-    let change = |room, epoch| with(seats([0, 1]), Body::ChangeRoom(Box::new(parameters(room, epoch)))).check();
+    let change = |room, epoch| with(seats([0, 1]), Body::ChangeRoom(Box::new(parameters(room, epoch, &[0, 2])))).check();
     assert_eq!(change([7; 16], 2), Ok(()));
     assert_eq!(change([8; 16], 2), Err(BadOperation::Room));
-    let no_later = Operation { epoch: 2, ..with(seats([0, 1]), Body::ChangeRoom(Box::new(parameters([7; 16], 2)))) };
+    let no_later = Operation { epoch: 2, ..with(seats([0, 1]), Body::ChangeRoom(Box::new(parameters([7; 16], 2, &[0, 2])))) };
     assert_eq!(no_later.check(), Err(BadOperation::Room));
 }
 
@@ -199,6 +204,12 @@ fn rules_of_calls() {
     assert_eq!(broken(|c| c.arguments.push(c.arguments[0].clone())), Err(BadOperation::Call), "an argument twice");
     assert_eq!(broken(|c| c.slots.reverse()), Err(BadOperation::Call));
     assert_eq!(broken(|c| c.arguments[0].name = "body".into()), Err(BadOperation::Call), "a hole filled twice");
+    let spoofed = |c: &mut Call| {
+        if let Source::Item { purpose: Use::Sigv4 { region, .. }, .. } = &mut c.slots[1].source {
+            *region = "us-east-1, service s3), or for nothing (region x".into();
+        }
+    };
+    assert_eq!(broken(spoofed), Err(BadOperation::Call), "it would read as another sentence");
     assert_eq!(broken(|c| c.connector = seat(2)), Err(BadOperation::Seat), "P3 takes no part");
     assert_eq!(broken(|c| c.slots[0].source = Source::Private { owner: seat(2), limit: 1 }), Err(BadOperation::Seat));
     assert_eq!(broken(|c| c.response.audience = Audience::Only(seat(2))), Err(BadOperation::Seat));
@@ -224,9 +235,15 @@ fn a_flow_digest_is_of_all_but_arguments_versions_and_connector() {
     let digest = |change: fn(&mut Call)| {
         let Body::Call(mut inner) = call().body else { panic!("it is a call") };
         change(&mut inner);
-        inner.flow_digest()
+        inner.flow_digest(&call().members)
     };
     let same = digest(|_| ());
+    // P1 gives and P2 reads: in an epoch with other seats that would be somebody else. P3 does neither.
+    let among = |seats: [usize; 3]| {
+        let Body::Call(inner) = call().body else { panic!("it is a call") };
+        inner.flow_digest(&seats.map(|k| MEMBERS[k].public()))
+    };
+    assert!(among([0, 1, 2]) == same && among([2, 1, 0]) != same && among([0, 2, 1]) != same);
     assert_eq!(digest(|c| c.arguments[0].value = b"other".to_vec()), same);
     assert_eq!(digest(|c| c.connector = seat(0)), same);
     let pinned = |c: &mut Call| {

@@ -6,7 +6,7 @@ use crate::approve::{
 
 fn flow(operation: &Operation) -> Digest {
     let Body::Call(call) = &operation.body else { panic!("it is a call") };
-    call.flow_digest()
+    call.flow_digest(&operation.members)
 }
 
 /// A rule for the call of these tests, and one for refreshing.
@@ -39,7 +39,7 @@ fn policy() -> Policy {
 }
 
 fn past(minutes_ago: i64, operation: &Operation) -> Past {
-    Past { room: operation.room, at: NOW - 60 * minutes_ago, what: Named::of(&operation.body).unwrap() }
+    Past { room: operation.room, at: NOW - 60 * minutes_ago, what: Named::of(operation).unwrap() }
 }
 
 fn with_call(change: fn(&mut Call)) -> Operation {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::approve::{
-    operation::tests::{NOW, call, refresh, seat, seats},
+    operation::tests::{NOW, call, refresh, room, seat, seats},
     run::tests::run_of,
     statement::{BadStatement, Gathering, tests::approved, tests::says},
     wire::one_value_one_encoding,
@@ -15,7 +15,7 @@ fn carry_out(ledger: &Ledger, event: Event, crash: usize) -> (Ledger, Vec<Effect
 }
 
 fn approving(operation: &Operation, k: usize) -> Ledger {
-    let ledger = Ledger::new(operation.room, operation.epoch, seat(k));
+    let ledger = Ledger::new(&room(operation.epoch), seat(k));
     ledger.step(Event::Decide(operation, Choice::Approve)).unwrap().0
 }
 
@@ -65,7 +65,7 @@ fn after_a_crash_at_any_point_there_is_at_most_one_run() {
 #[test]
 fn a_decision_is_durable_before_it_is_signed_and_the_only_one() {
     let operation = call();
-    let ledger = Ledger::new(operation.room, 1, seat(1));
+    let ledger = Ledger::new(&room(1), seat(1));
     let approves = Effect::Sign(Statement::new(&operation, seat(1), Choice::Approve));
     let (next, effects) = ledger.step(Event::Decide(&operation, Choice::Approve)).unwrap();
     assert_eq!(effects, [Effect::Persist(next.clone()), approves.clone()]);
@@ -83,9 +83,9 @@ fn a_decision_is_durable_before_it_is_signed_and_the_only_one() {
 fn nothing_starts_that_was_not_approved_here() {
     let operation = call();
     let (approved, run) = (approved(&operation), run_of(&operation));
-    let fresh = Ledger::new(operation.room, 1, seat(0));
+    let fresh = Ledger::new(&room(1), seat(0));
     assert_eq!(fresh.step(start(&approved, &run)), Err(NotNow::NotApproved { number: 41 }), "an old copy knows nothing of it");
-    let other = Ledger::new(RoomId([8; 16]), 1, seat(0));
+    let other = Ledger { room: RoomId([8; 16]), ..Ledger::new(&room(1), seat(0)) };
     assert_eq!(other.step(start(&approved, &run)), Err(NotNow::OtherRoom));
     assert_eq!(other.step(Event::Decide(&operation, Choice::Approve)), Err(NotNow::OtherRoom));
     let late = Event::Start { approved: &approved, run: &run, now: operation.expiry };
@@ -100,11 +100,13 @@ fn nothing_starts_that_was_not_approved_here() {
 fn a_new_epoch_voids_approvals() {
     let operation = call();
     let (approved, run) = (approved(&operation), run_of(&operation));
-    let (entered, effects) = approving(&operation, 0).step(Event::Enter(2, seat(0))).unwrap();
+    let (entered, effects) = approving(&operation, 0).step(Event::Enter(&room(2), seat(0))).unwrap();
     assert_eq!(effects, [Effect::Persist(entered.clone())]);
     assert_eq!(entered.step(start(&approved, &run)), Err(NotNow::OtherEpoch { operation: 1, room: 2 }));
-    assert_eq!(entered.step(Event::Enter(2, seat(0))), Err(NotNow::OldEpoch(2)));
-    assert_eq!(entered.step(Event::Enter(1, seat(0))), Err(NotNow::OldEpoch(2)));
+    assert_eq!(entered.step(Event::Enter(&room(2), seat(0))), Err(NotNow::OldEpoch(2)));
+    assert_eq!(entered.step(Event::Enter(&room(1), seat(0))), Err(NotNow::OldEpoch(2)));
+    let other = Ledger { room: RoomId([8; 16]), ..entered.clone() };
+    assert_eq!(other.step(Event::Enter(&room(3), seat(0))), Err(NotNow::OtherRoom));
     let next = Operation { epoch: 2, ..operation };
     assert!(entered.step(Event::Decide(&next, Choice::Approve)).is_ok(), "numbers of an earlier epoch are free");
 }
@@ -143,13 +145,42 @@ fn one_approval_does_not_run_with_two_quorums() {
         }
     }
     assert_eq!(runs, 1);
-    p3 = p3.step(Event::Enter(2, seat(2))).unwrap().0;
+    p3 = p3.step(Event::Enter(&room(2), seat(2))).unwrap().0;
     assert!(p3.unfinished().next().is_none());
+}
+
+/// Whoever lists keys of its own as those of other members could approve in their names, or be enough with a lower threshold.
+#[test]
+fn an_operation_of_other_members_is_nobody_s_here() {
+    let operation = call();
+    let changes: [fn(&mut Operation); 3] =
+        [|o| o.members[1] = cotenant_net::Identity::generate().unwrap().public(), |o| o.members.swap(1, 2), |o| o.threshold = 3];
+    for change in changes {
+        let mut other = refresh();
+        change(&mut other);
+        assert_eq!(other.check(), Ok(()), "of itself it is right");
+        let ledger = Ledger::new(&room(1), seat(0));
+        assert_eq!(ledger.step(Event::Decide(&other, Choice::Approve)), Err(NotNow::OtherMembers));
+    }
+    // Nor does one start that was approved in a room of others.
+    let approved = approved(&operation);
+    let other = Ledger { threshold: 3, ..approving(&operation, 0) };
+    assert_eq!(other.step(start(&approved, &run_of(&operation))), Err(NotNow::OtherMembers));
+}
+
+#[test]
+fn no_more_is_decided_than_can_be_read_back() {
+    let mut ledger = Ledger::new(&room(1), seat(0));
+    ledger.numbers = (100..).take(MAX_NUMBERS).map(|number| (number, State::Refused(Digest([1; 32])))).collect();
+    assert_eq!(ledger.step(Event::Decide(&call(), Choice::Approve)), Err(NotNow::Full));
+    ledger.numbers.pop_last();
+    let (ledger, _) = ledger.step(Event::Decide(&call(), Choice::Approve)).unwrap();
+    assert_eq!(Ledger::decode(&ledger.encode()), Ok(ledger));
 }
 
 #[test]
 fn one_ledger_has_one_encoding() {
-    let mut ledger = Ledger::new(RoomId([7; 16]), 3, seat(1));
+    let mut ledger = Ledger::new(&room(3), seat(1));
     let digests = [Digest([1; 32]), Digest([2; 32])];
     let states = [
         State::Refused(digests[0]),
