@@ -26,5 +26,5 @@ pub use error::{OperateError, Refused};
 pub use flow::FlowError;
 pub use manifest::{Entry, MAX_REMOVED, Manifest, ShareName, unnamed};
 pub use request::{ACCESS_KEY_ID, NOT_REFLECTED, OPEN_ALL};
-pub use run::{Call, Mine, Remove, Save, Saved, Verified, Verify, outcome};
+pub use run::{Call, Client, Mine, Remove, Save, Saved, Verified, Verify, outcome};
 pub use task::{Task, Work};

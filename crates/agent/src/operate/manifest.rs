@@ -353,8 +353,8 @@ mod tests {
         assert!(refused(|m| m.members.truncate(2)), "shared among others");
         assert!(refused(|m| m.members[1] = m.members[0]), "one member twice");
         assert!(refused(|m| m.items.get_mut("a").unwrap().lacking = Parties::first(4)), "more than members lack a share");
-        assert!(refused(|m| drop(m.removed.insert("a".into(), 1))), "there and removed");
-        assert!(refused(|m| drop(m.removed.insert("x".into(), 0))), "there is no version 0");
-        assert!(refused(|m| drop(m.removed.insert(String::new(), 1))), "no name");
+        assert!(refused(|m| _ = m.removed.insert("a".into(), 1)), "there and removed");
+        assert!(refused(|m| _ = m.removed.insert("x".into(), 0)), "there is no version 0");
+        assert!(refused(|m| _ = m.removed.insert(String::new(), 1)), "no name");
     }
 }

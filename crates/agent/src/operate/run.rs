@@ -57,6 +57,14 @@ pub struct Mine {
     pub value: Option<Zeroizing<Vec<u8>>>,
 }
 
+/// By what this party judges a server.
+pub struct Client {
+    /// The trust roots, which are those that were approved, and the groups.
+    pub config: Config,
+    /// This party's clock.
+    pub now: UnixTime,
+}
+
 /// New versions of items.
 pub struct Save {
     pub(super) loads: Vec<Wanted>,
@@ -220,7 +228,7 @@ impl Call {
         &self.approved
     }
 
-    /// Makes the call. `config` has the trust roots, `now` is this party's clock; `relay` is for [`Self::connector`].
+    /// Makes the call. `relay` is for [`Self::connector`].
     ///
     /// # Errors
     /// [`Refused::TrustRoots`] before anything; those of loading; those of a call.
@@ -229,12 +237,11 @@ impl Call {
         engine: E,
         relay: Relay<R, S>,
         mine: Mine,
-        config: Config,
-        now: UnixTime,
+        client: Client,
         rng: ChaCha20Rng,
         observe: Observer,
     ) -> Result<Done, OperateError> {
-        let Call { approved, content, loads, connector } = self;
+        let (Call { approved, content, loads, connector }, Client { config, now }) = (self, client);
         if config.roots().digest() != approved.trust_roots.0 {
             return Err(Refused::TrustRoots.into());
         }
