@@ -12,7 +12,7 @@ use cotenant_agent::{
     },
     call::Done,
     http::Request,
-    operate::{Mine, OperateError, Refused, Work, outcome},
+    operate::{Client, Mine, OperateError, Refused, Work, outcome},
     relay::Relay,
     sign::{
         date::Timestamp,
@@ -114,17 +114,17 @@ impl World {
             change(seat, &mut mine);
             let Work::Call(call) = task.into_work() else { panic!("it calls") };
             let relay = Relay::new(lanes.end(me), call.connector(), if me == call.connector() { server.take() } else { None });
-            let (link, ideal, config, on) = (links.end(me), seats.next().expect("a seat a party"), config.clone(), self.on);
-            let (now, rng) = (UnixTime::now(), session_rng(seed + 1, me));
+            let (link, ideal, on) = (links.end(me), seats.next().expect("a seat a party"), self.on);
+            let (client, rng) = (Client { config: config.clone(), now: UnixTime::now() }, session_rng(seed + 1, me));
             Box::pin(async move {
                 match on {
                     On::Ideal => {
                         let session = IdealSession::start(ideal, agreed).await?;
-                        call.run(session, relay, mine, config, now, rng, Box::new(|_| ())).await
+                        call.run(session, relay, mine, client, rng, Box::new(|_| ())).await
                     }
                     On::Real => {
                         let session = Session::start(link, agreed, session_rng(seed, me), Options::default()).await?;
-                        call.run(session, relay, mine, config, now, rng, Box::new(|_| ())).await
+                        call.run(session, relay, mine, client, rng, Box::new(|_| ())).await
                     }
                 }
             }) as Running<'_, _>
