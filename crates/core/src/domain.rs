@@ -80,6 +80,8 @@ pub enum Domain {
     KeptLink,
     /// The session at which an inviter waits for whoever has the invitation.
     InvitationDoor,
+    /// Parameters of the MPC engine, as an operation names them.
+    EngineParameters,
 }
 
 impl Domain {
@@ -123,6 +125,7 @@ impl Domain {
             Domain::VaultRun => "cotenant 2026-11 vault run",
             Domain::KeptLink => "cotenant 2026-11 kept link",
             Domain::InvitationDoor => "cotenant 2026-11 invitation door",
+            Domain::EngineParameters => "cotenant 2026-11 engine parameters",
         }
     }
 
