@@ -38,6 +38,6 @@ fn requests_for_memory_are_few_and_always_the_same() {
         simd::limit(level);
         assert_eq!(allocations(2), two, "{level:?}");
     }
-    let wanted = (vec![(2821, 2_962_563), (2816, 2_962_563)], vec![(5533, 5_623_749), (5512, 5_617_671), (5517, 5_617_605)]);
+    let wanted = (vec![(2889, 3_119_949), (2889, 3_119_949)], vec![(5579, 5_703_642), (5563, 5_697_564), (5568, 5_697_498)]);
     assert_eq!((two, three), wanted);
 }
