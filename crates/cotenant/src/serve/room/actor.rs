@@ -214,6 +214,8 @@ impl Actor {
         let origin = if over { Origin::Done } else { self.origin.clone() };
         self.store(Kept { origin: origin.clone(), record: Some(record) }, entered).await?;
         self.origin = origin;
+        // What was to be done for it is done.
+        self.notes.clear();
         self.note(format!("epoch {epoch} is in force: all have signed it"));
         self.look_after().await;
         Ok(())
@@ -266,7 +268,8 @@ impl Actor {
         let purpose = [b"room", &self.id.0[..]].concat();
         for (key, peer) in wanted {
             let mut lines = self.lines();
-            if lines.contains_key(&key) {
+            if let Some(line) = lines.get_mut(&key) {
+                line.rename(peer.name);
                 continue;
             }
             match Line::tie(&self.context.hub, peer, &purpose, self.news.0.clone()) {

@@ -89,6 +89,11 @@ impl Line {
         &self.peer
     }
 
+    /// What people call the peer from now on.
+    pub(super) fn rename(&mut self, name: String) {
+        self.peer.name = name;
+    }
+
     /// Sends a note if the link is up; else it is lost. False if the other side has not taken notes for so long that the link is of no use.
     pub(super) fn send(&self, note: Note) -> bool {
         let up = self.meter.lock().expect("no holder panics").now.is_some();
