@@ -4,10 +4,12 @@ mod circuits;
 mod demo;
 mod demo_service;
 mod init;
+mod proposal;
 mod room;
 mod s3;
 mod s_client;
 mod serve;
+mod vault;
 
 use crate::{
     children::{self, ERROR_PREFIX},
@@ -42,6 +44,13 @@ enum Command {
     Status(serve::StatusArgs),
     #[command(subcommand)]
     Room(room::RoomCommand),
+    #[command(subcommand)]
+    Vault(vault::VaultCommand),
+    Pending(proposal::PendingArgs),
+    Approve(proposal::ApproveArgs),
+    Refuse(proposal::RefuseArgs),
+    Log(proposal::LogArgs),
+    Receipt(proposal::ReceiptArgs),
     SClient(s_client::SClientArgs),
     S3(s3::S3Args),
     Demo(demo::DemoArgs),
@@ -112,6 +121,12 @@ async fn run(command: Command) -> Result<(), Error> {
         Command::Serve(args) => args.run().await,
         Command::Status(args) => args.run().await,
         Command::Room(command) => command.run().await,
+        Command::Vault(command) => command.run().await,
+        Command::Pending(args) => args.run().await,
+        Command::Approve(args) => args.run().await,
+        Command::Refuse(args) => args.run().await,
+        Command::Log(args) => args.run().await,
+        Command::Receipt(args) => args.run().await,
         Command::SClient(args) => args.run().await,
         Command::S3(args) => args.run().await,
         Command::Demo(args) => args.run().await,

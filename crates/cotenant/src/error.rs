@@ -64,6 +64,37 @@ pub enum Error {
         /// How many there were.
         checks: usize,
     },
+    /// There is no such item.
+    #[error("there is no item {item} in the vault; see cotenant vault list")]
+    NoItem {
+        /// What was asked for.
+        item: String,
+    },
+    /// There is nothing that all items could mean.
+    #[error("the vault is empty")]
+    EmptyVault,
+    /// Standard input cannot be read.
+    #[error("standard input cannot be read: {source}")]
+    Input {
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A person's key did not sign.
+    #[error("{}: {what}; give a private key, or the public key of one in an ssh-agent", key.display())]
+    Sign {
+        /// The key.
+        key: PathBuf,
+        /// What happened.
+        what: String,
+    },
+    /// An operation was not done.
+    #[error("operation {number}: {how}")]
+    NotDone {
+        /// Its number.
+        number: u64,
+        /// What became of it.
+        how: String,
+    },
     /// No home was named.
     #[error("there is no home to take: name one with --home, or set COTENANT_HOME or HOME")]
     NoHome,

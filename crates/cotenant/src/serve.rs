@@ -17,6 +17,7 @@ pub mod error;
 pub mod lock;
 pub mod log;
 pub mod metrics;
+pub mod operations;
 pub mod problem;
 pub mod queue;
 pub mod room;
@@ -90,7 +91,7 @@ fn start_servers(
     stop: &CancellationToken,
 ) -> JoinSet<()> {
     let mut servers = JoinSet::new();
-    let routes = api::router(daemon.clone(), room::routes::router(rooms.clone()));
+    let routes = api::router(daemon.clone(), room::routes::router(rooms.clone()).merge(operations::api::routes()));
     // Neither ends before it is told to (axum::serve).
     let serve_api = axum::serve(api, routes).with_graceful_shutdown(stop.clone().cancelled_owned());
     servers.spawn(async move { drop(serve_api.await) });

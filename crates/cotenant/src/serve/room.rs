@@ -8,6 +8,7 @@
 //! | `founding`, `door` | its members: invitations, phrases, signatures; those who come in |
 //! | `show`, [`view`], [`routes`] | what is shown, checked and asked |
 //! | `line`, `wire` | the link to another member, and what is said over it |
+//! | `work` | what its members do together, once it is founded |
 //! | `kept` | what is stored |
 //!
 //! What is agreed, and why, is in `docs/protocol/room.md`.
@@ -28,11 +29,13 @@ mod testing;
 mod tests;
 pub mod view;
 mod wire;
+mod work;
 
-use super::queue::Queue;
+use super::{operations::shell::Shell, queue::Queue};
 use cotenant_agent::room::RoomId;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// A room that this daemon is in. What knows rooms implements it, and hands it to [`super::daemon::Daemon::add`].
 pub trait Room: Send + Sync + 'static {
@@ -47,6 +50,9 @@ pub trait Room: Send + Sync + 'static {
 
     /// Its operations, which run one at a time.
     fn queue(&self) -> &Queue;
+
+    /// What is done in it together, once all have signed it; none before.
+    fn operations(&self) -> Option<Arc<Shell>>;
 
     /// Closes the links, once the last operation has ended. Called once; the daemon waits `limits.stop_seconds` for it.
     fn close(&self) -> BoxFuture<'_, ()>;

@@ -39,6 +39,10 @@ impl Room for Scripted {
         &self.queue
     }
 
+    fn operations(&self) -> Option<Arc<super::operations::shell::Shell>> {
+        None
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         assert_eq!(self.queue.load(), (0, 0), "operations have ended");
         self.closed.store(true, Ordering::SeqCst);

@@ -7,7 +7,7 @@ use cotenant_core::{
 };
 
 /// Writing fields.
-pub(super) trait Put: Sized {
+pub(crate) trait Put: Sized {
     fn u8(self, n: u8) -> Self;
     fn u16(self, n: u16) -> Self;
     fn u32(self, n: u32) -> Self;
@@ -56,7 +56,7 @@ impl Put for Writer {
 pub(super) const LONGEST: usize = 1 << 30;
 
 /// Reading fields.
-pub(super) trait Take<'a> {
+pub(crate) trait Take<'a> {
     fn u8(&mut self) -> Result<u8, BadFormat>;
     fn u16(&mut self) -> Result<u16, BadFormat>;
     fn u32(&mut self) -> Result<u32, BadFormat>;

@@ -147,7 +147,8 @@ fn votes(reader: &mut Reader<'_>) -> Result<Votes<Digest>, BadFormat> {
     Ok(Votes { prepared, closing })
 }
 
-fn put_statement(writer: Writer, statement: &Statement<Digest>) -> Writer {
+/// Signer (1), kind (1), and what is signed: its canonical bytes.
+pub(crate) fn put_statement(writer: Writer, statement: &Statement<Digest>) -> Writer {
     let writer = writer.seat(statement.signer);
     match statement.vote {
         Vote::Prepared(round, run) => put_run(put_round(writer.u8(1), round), run),
@@ -157,7 +158,8 @@ fn put_statement(writer: Writer, statement: &Statement<Digest>) -> Writer {
     }
 }
 
-fn statement(reader: &mut Reader<'_>) -> Result<Statement<Digest>, BadFormat> {
+/// Reads what [`put_statement`] wrote.
+pub(crate) fn statement(reader: &mut Reader<'_>) -> Result<Statement<Digest>, BadFormat> {
     let signer = reader.seat()?;
     let vote = match reader.u8()? {
         1 => Vote::Prepared(round(reader)?, run(reader)?),

@@ -11,9 +11,10 @@ use super::{
     line::{Line, News},
     view::{Finding, InvitationView, RoomView},
     wire::Note,
+    work::Work,
 };
 use crate::{
-    serve::problem::Problem,
+    serve::{problem::Problem, queue::Queue},
     store::{RoomEpoch, StoreError},
 };
 use cotenant_agent::room::{
@@ -80,6 +81,9 @@ pub(super) struct Actor {
     /// How far each member's clock is ahead, in milliseconds, as its last note says.
     pub(super) clocks: BTreeMap<PublicIdentity, i64>,
     pub(super) notes: VecDeque<String>,
+    /// What is done in the room together, once it is founded, and where runs wait for their turn.
+    pub(super) work: Work,
+    pub(super) queue: Arc<Queue>,
     /// This party has given the room up.
     pub(super) over: bool,
     lines: Arc<Lines>,
@@ -91,11 +95,12 @@ pub(super) struct Actor {
 
 impl Actor {
     /// The room's task before it runs.
-    pub(super) fn new(context: Arc<Context>, id: RoomId, kept: Kept) -> Actor {
+    pub(super) fn new(context: Arc<Context>, id: RoomId, kept: Kept, queue: Arc<Queue>, work: Work) -> Actor {
         let Kept { origin, record } = kept;
         let (news, commands) = (mpsc::channel(WAITING), mpsc::channel(WAITING));
         let (lines, clocks, notes, doors) = (Arc::default(), BTreeMap::new(), VecDeque::new(), BTreeMap::new());
-        Actor { context, id, origin, state: record.map(State::restart), clocks, notes, over: false, lines, news, commands, doors }
+        let state = record.map(State::restart);
+        Actor { context, id, origin, state, clocks, notes, work, queue, over: false, lines, news, commands, doors }
     }
 
     /// Where it is asked, and its links.
@@ -127,6 +132,7 @@ impl Actor {
     /// Does what a crash may have kept from being done.
     async fn go_on(&mut self) -> Result<(), StoreError> {
         self.look_after().await;
+        self.begin_work().await;
         self.propose_if_complete().await
     }
 
@@ -141,15 +147,21 @@ impl Actor {
         match news {
             News::Up(peer) => {
                 self.send(peer, Note::Clock((self.context.clock)()));
+                self.work_link(peer, true).await;
                 self.step(Event::Linked(peer)).await
             }
             News::Down(peer) => {
                 self.clocks.remove(&peer);
+                self.work_link(peer, false).await;
                 Ok(())
             }
             News::Heard(peer, Ok(Note::Sheet(sheet))) => self.step(Event::Heard(peer, sheet)).await,
             News::Heard(peer, Ok(Note::Clock(at))) => {
                 self.clocks.insert(peer, at.cast_signed().wrapping_sub((self.context.clock)().cast_signed()));
+                Ok(())
+            }
+            News::Heard(peer, Ok(Note::Operations(note))) => {
+                self.work_note(peer, note).await;
                 Ok(())
             }
             News::Heard(peer, Err(fault)) => {
@@ -218,6 +230,7 @@ impl Actor {
         self.notes.clear();
         self.note(format!("epoch {epoch} is in force: all have signed it"));
         self.look_after().await;
+        self.begin_work().await;
         Ok(())
     }
 

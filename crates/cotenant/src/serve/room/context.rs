@@ -20,7 +20,7 @@ pub(super) type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 /// What all rooms share.
 pub(super) struct Context {
     pub(super) daemon: Arc<Daemon>,
-    pub(super) hub: Hub,
+    pub(super) hub: Arc<Hub>,
     pub(super) clock: Clock,
 }
 

@@ -8,8 +8,9 @@ use super::{
     kept::{Join, Kept, Origin},
     problems,
     view::{RoomView, Stage},
+    work::Work,
 };
-use crate::serve::{api, daemon::Daemon, error::ServeError, problem::Problem, queue::Queue};
+use crate::serve::{api, daemon::Daemon, error::ServeError, operations::shell::Shell, problem::Problem, queue::Queue};
 use axum::http::StatusCode;
 use cotenant_agent::room::{Draft, Invitation, Limits, Member, Record, RoomId, Trust};
 use cotenant_core::Digest;
@@ -54,7 +55,8 @@ pub(super) struct Plan {
 pub(super) struct Served {
     id: RoomId,
     name: String,
-    queue: Queue,
+    queue: Arc<Queue>,
+    work: Work,
     commands: mpsc::Sender<Command>,
     lines: Arc<Lines>,
     stop: CancellationToken,
@@ -79,7 +81,7 @@ impl Rooms {
             // Listening fails in no other way.
             error => ServeError::Peers { address: peers.listen, source: std::io::Error::other(error.to_string()) },
         })?;
-        let context = Arc::new(Context { daemon, hub, clock });
+        let context = Arc::new(Context { daemon, hub: Arc::new(hub), clock });
         let rows = context
             .store(|store| store.assemblies()?.into_iter().map(|id| Ok((id, store.room(id).assembly()?))).collect::<Result<Vec<_>, _>>());
         let rows = rows.await?;
@@ -154,8 +156,9 @@ impl Rooms {
     /// Listens no longer, once all rooms are closed.
     pub(in crate::serve) async fn close(self: Arc<Self>) {
         self.served().clear();
-        if let Some(context) = Arc::into_inner(self).and_then(|rooms| Arc::into_inner(rooms.context)) {
-            context.hub.close().await;
+        let context = Arc::into_inner(self).and_then(|rooms| Arc::into_inner(rooms.context));
+        if let Some(hub) = context.and_then(|context| Arc::into_inner(context.hub)) {
+            hub.close().await;
         }
     }
 
@@ -169,11 +172,12 @@ impl Rooms {
     fn serve(&self, id: RoomId, kept: Kept) -> Arc<Served> {
         let daemon = &self.context.daemon;
         let name = kept.charter().map_or_else(|| id.to_string(), |charter| charter.name.clone());
-        let queue = Queue::new(id, daemon.config().limits, daemon.metrics().clone());
-        let actor = Actor::new(self.context.clone(), id, kept);
+        let queue = Arc::new(Queue::new(id, daemon.config().limits, daemon.metrics().clone()));
+        let work = Work::default();
+        let actor = Actor::new(self.context.clone(), id, kept, queue.clone(), work.clone());
         let ((commands, lines), stop) = (actor.handles(), CancellationToken::new());
         let task = Mutex::new(Some(tokio::spawn(actor.run(stop.clone()))));
-        let served = Arc::new(Served { id, name, queue, commands, lines, stop, task });
+        let served = Arc::new(Served { id, name, queue, work, commands, lines, stop, task });
         daemon.add(served.clone());
         self.served().insert(id, served.clone());
         served
@@ -226,6 +230,10 @@ impl Room for Served {
 
     fn queue(&self) -> &Queue {
         &self.queue
+    }
+
+    fn operations(&self) -> Option<Arc<Shell>> {
+        self.work.get().cloned()
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | sheet | 1, then the canonical bytes of parameters and the signatures that the sender knows |
 //! | clock | 2, then the sender's time in milliseconds since 1970 (8, little-endian) |
+//! | operations | 3, then a note about operations ([`crate::serve::operations`]) |
 //!
 //! Who sent a note is known by the link, which is authenticated on both sides; a note itself says nothing about that.
 
@@ -14,6 +15,7 @@ use cotenant_core::codec::{BadFormat, Reader, Writer};
 const FORMAT: u8 = 1;
 const SHEET: u8 = 1;
 const CLOCK: u8 = 2;
+const OPERATIONS: u8 = 3;
 
 /// One message between two members' daemons.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub(super) enum Note {
     Sheet(Box<Sheet>),
     /// The sender's clock when it sent this, in milliseconds since 1970.
     Clock(u64),
+    /// About operations.
+    Operations(Vec<u8>),
 }
 
 impl Note {
@@ -29,6 +33,7 @@ impl Note {
     pub(super) fn encode(&self) -> Vec<u8> {
         match self {
             Note::Sheet(sheet) => Writer::new().bytes(&[FORMAT, SHEET]).bytes(&sheet.encode()).done(),
+            Note::Operations(note) => Writer::new().bytes(&[FORMAT, OPERATIONS]).bytes(note).done(),
             Note::Clock(at) => Writer::new().bytes(&[FORMAT, CLOCK]).bytes(&at.to_le_bytes()).done(),
         }
     }
@@ -41,6 +46,7 @@ impl Note {
         let mut reader = Reader::new(bytes);
         match reader.array()? {
             [FORMAT, SHEET] => Ok(Note::Sheet(Box::new(Sheet::decode(reader.bytes(bytes.len() - 2)?)?))),
+            [FORMAT, OPERATIONS] => Ok(Note::Operations(reader.bytes(bytes.len() - 2)?.to_vec())),
             [FORMAT, CLOCK] => {
                 let at = u64::from_le_bytes(reader.array()?);
                 reader.end()?;

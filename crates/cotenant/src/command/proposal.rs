@@ -1,0 +1,302 @@
+//! Operations of a room, asked of this party's daemon: proposed and waited for, shown, approved, refused, and what is known of them afterwards.
+
+use super::{home_or_default, note, print, print_json};
+use crate::{
+    error::Error,
+    serve::{
+        client::Client,
+        daemon::Status,
+        operations::{
+            End, OperationView, Shown,
+            api::{Decision, Proposed, ReceiptView},
+        },
+    },
+};
+use clap::Args;
+use cotenant_agent::approve::{
+    escape::escape,
+    person::NAMESPACE,
+    statement::{Choice, MAX_REASON, Statement},
+};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::{
+    io::{self, IsTerminal, Write},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+/// What commands about a room have.
+#[derive(Args)]
+pub(super) struct Common {
+    /// The room's name or id [default: the only one]
+    #[arg(long, value_name = "ROOM")]
+    room: Option<String>,
+    /// The directory that `cotenant init` made [default: $COTENANT_HOME, else ~/.cotenant]
+    #[arg(long, value_name = "DIR")]
+    home: Option<PathBuf>,
+    /// Print a JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// What commands have that propose something.
+#[derive(Args)]
+pub(super) struct Waiting {
+    /// Propose it and do not wait for what becomes of it
+    #[arg(long)]
+    no_wait: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Shows operations that are not over, and who has yet to approve them
+#[derive(Args)]
+#[command(after_help = "Examples:\n  cotenant pending\n  cotenant pending --all --json")]
+pub(super) struct PendingArgs {
+    /// Those that are over as well
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Approves an operation for this party; shows it first, and asks
+///
+/// Where approvers.toml in the home lists keys of people, one of them has to sign: --key FILE has ssh-keygen do so.
+#[derive(Args)]
+#[command(verbatim_doc_comment, after_help = "Examples:\n  cotenant approve 4\n  cotenant approve 4 --key ~/.ssh/id_ed25519_sk")]
+pub(super) struct ApproveArgs {
+    /// The operation's number
+    number: u64,
+    /// Do not ask; the digest of what is approved, as cotenant pending shows it
+    #[arg(long, value_name = "DIGEST")]
+    digest: Option<String>,
+    /// The private key of a person, or the public key of one in an ssh-agent
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Refuses an operation for this party
+#[derive(Args)]
+#[command(after_help = "Example:\n  cotenant refuse 4 'not before the audit'")]
+pub(super) struct RefuseArgs {
+    /// The operation's number
+    number: u64,
+    /// Why, for the others
+    #[arg(default_value = "")]
+    reason: String,
+    /// The private key of a person, or the public key of one in an ssh-agent
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Prints what this party has written about the room, one JSON object an entry, after verifying every signature and the chain of hashes
+#[derive(Args)]
+#[command(after_help = "Examples:\n  cotenant log\n  cotenant log --verify")]
+pub(super) struct LogArgs {
+    /// Only verify it
+    #[arg(long)]
+    verify: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Prints the receipt of an operation that was done, which all who took part have signed
+#[derive(Args)]
+#[command(after_help = "Example:\n  cotenant receipt 4 > receipt.pem")]
+pub(super) struct ReceiptArgs {
+    /// The operation's number
+    number: u64,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// The daemon, and the room that a command is about.
+pub(super) struct About {
+    client: Client,
+    room: String,
+}
+
+impl About {
+    /// The room with this id or name, or the only one.
+    pub(super) async fn new(common: &Common) -> Result<About, Error> {
+        let client = Client::of_home(&home_or_default(common.home.clone())?)?;
+        let status: Status = client.get("/v1/status").await?;
+        let named = common.room.as_deref();
+        let meant: Vec<_> = status.rooms.iter().filter(|room| named.is_none_or(|name| room.id == name || room.name == name)).collect();
+        match meant[..] {
+            [room] => Ok(About { room: room.id.clone(), client }),
+            _ => Err(Error::WhichRoom { rooms: status.rooms.iter().map(|room| format!("{} \"{}\"", room.id, room.name)).collect() }),
+        }
+    }
+
+    /// What is at a path of the room.
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
+        Ok(self.client.get(&self.path(path)).await?)
+    }
+
+    fn path(&self, path: &str) -> String {
+        format!("/v1/rooms/{}/{path}", self.room)
+    }
+
+    async fn decide(&self, number: u64, decision: &Decision) -> Result<OperationView, Error> {
+        Ok(self.client.post(&self.path(&format!("operations/{number}/decision")), decision).await?)
+    }
+}
+
+impl Waiting {
+    /// Proposes what `what` says, and waits until it is over, unless it is not to be waited for.
+    pub(super) async fn propose(self, what: impl AsyncFnOnce(&About) -> Result<Proposed, Error>) -> Result<(), Error> {
+        let about = About::new(&self.common).await?;
+        let proposed = what(&about).await?;
+        let first: OperationView = about.client.post(&about.path("operations"), &proposed).await?;
+        drop(proposed);
+        if self.no_wait {
+            return self.show(&first);
+        }
+        let (mut said, mut last) = (String::new(), first.clone());
+        let tell = |view: OperationView| {
+            let now = standing(&view);
+            if now != said && !matches!(view.standing, Shown::Ended(_)) {
+                note(&format!("operation {}: {now}", view.number));
+                said = now;
+            }
+            last = view;
+        };
+        about.client.follow(&about.path(&format!("operations/{}/events", first.number)), tell).await?;
+        match &last.standing {
+            Shown::Ended(End::Done) => self.show(&last),
+            _ => Err(Error::NotDone { number: last.number, how: standing(&last) }),
+        }
+    }
+
+    fn show(&self, view: &OperationView) -> Result<(), Error> {
+        if self.common.json { print_json(view) } else { print(format!("operation {}: {}\n", view.number, standing(view)).as_bytes()) }
+    }
+}
+
+impl PendingArgs {
+    pub(super) async fn run(self) -> Result<(), Error> {
+        let views: Vec<OperationView> = About::new(&self.common).await?.get("operations").await?;
+        let wanted = |view: &OperationView| self.all || !matches!(view.standing, Shown::Ended(_));
+        let views: Vec<OperationView> = views.into_iter().filter(wanted).collect();
+        if self.common.json {
+            return print_json(&views);
+        }
+        if views.is_empty() {
+            return print(b"nothing waits\n");
+        }
+        print(views.iter().map(text).collect::<Vec<_>>().join("\n").as_bytes())
+    }
+}
+
+impl ApproveArgs {
+    pub(super) async fn run(self) -> Result<(), Error> {
+        let about = About::new(&self.common).await?;
+        let view: OperationView = about.get(&format!("operations/{}", self.number)).await?;
+        let digest = match self.digest {
+            Some(digest) => digest,
+            None => {
+                ask(&text(&view))?;
+                view.digest.clone()
+            }
+        };
+        let signature = self.key.map(|key| sign(&key, &view, Choice::Approve)).transpose()?;
+        let view = about.decide(self.number, &Decision { digest, refuse: None, signature }).await?;
+        shown(&self.common, &view)
+    }
+}
+
+impl RefuseArgs {
+    pub(super) async fn run(self) -> Result<(), Error> {
+        let about = About::new(&self.common).await?;
+        let view: OperationView = about.get(&format!("operations/{}", self.number)).await?;
+        let mut reason = self.reason;
+        reason.truncate(reason.floor_char_boundary(MAX_REASON));
+        let signature = self.key.map(|key| sign(&key, &view, Choice::Refuse(reason.clone()))).transpose()?;
+        let view = about.decide(self.number, &Decision { digest: view.digest, refuse: Some(reason), signature }).await?;
+        shown(&self.common, &view)
+    }
+}
+
+impl LogArgs {
+    pub(super) async fn run(self) -> Result<(), Error> {
+        let log: Value = About::new(&self.common).await?.get("log").await?;
+        if self.verify { print(b"the log is as this party wrote it\n") } else { print_json(&log) }
+    }
+}
+
+impl ReceiptArgs {
+    pub(super) async fn run(self) -> Result<(), Error> {
+        let view: ReceiptView = About::new(&self.common).await?.get(&format!("operations/{}/receipt", self.number)).await?;
+        if self.common.json { print_json(&view) } else { print(view.receipt.as_bytes()) }
+    }
+}
+
+fn shown(common: &Common, view: &OperationView) -> Result<(), Error> {
+    if common.json { print_json(view) } else { print(format!("operation {}: {}\n", view.number, standing(view)).as_bytes()) }
+}
+
+/// All of an operation, for who has to decide.
+fn text(view: &OperationView) -> String {
+    let lines: String = view.lines.iter().map(|line| format!("{}\n", escape(line))).collect();
+    let decide = if view.undecided { "this party has not decided: cotenant approve, cotenant refuse\n" } else { "" };
+    format!("{lines}digest {}\nnow: {}\n{decide}", view.digest, standing(view))
+}
+
+/// How an operation stands, in words of printable ASCII.
+fn standing(view: &OperationView) -> String {
+    let names = |all: &[String]| all.iter().map(|name| escape(name).to_string()).collect::<Vec<_>>().join(", ");
+    match &view.standing {
+        Shown::Proposed { missing } => format!("waits for the approval of {}", names(missing)),
+        Shown::Approved { waits } if waits.is_empty() => "all have approved".to_owned(),
+        Shown::Approved { waits } => format!("all have approved; it waits: {}", escape(waits)),
+        Shown::Running => "runs".to_owned(),
+        Shown::Voting { missing } => format!("computed; waits for the votes of {}", names(missing)),
+        Shown::Ended(End::Done) => "done".to_owned(),
+        Shown::Ended(End::Failed { reason }) => format!("failed, and nothing has changed: {}", escape(reason)),
+        Shown::Ended(End::Refused { by, reason }) => format!("refused by {}: {}", escape(by), escape(reason)),
+        Shown::Ended(End::Expired) => "not approved in time".to_owned(),
+    }
+}
+
+/// Asks the person at the terminal, who has to type `yes`.
+fn ask(question: &str) -> Result<(), Error> {
+    if !io::stdin().is_terminal() {
+        return Err(Error::NobodyThere { option: "--digest" });
+    }
+    let mut out = io::stderr().lock();
+    // A terminal that is gone gives no answer either.
+    let _ = write!(out, "{question}Type yes to approve: ").and_then(|()| out.flush());
+    let mut answer = String::new();
+    match io::stdin().read_line(&mut answer) {
+        Ok(_) if answer.trim().eq_ignore_ascii_case("yes") => Ok(()),
+        _ => Err(Error::NotConfirmed),
+    }
+}
+
+/// Has ssh-keygen sign what this party would say.
+fn sign(key: &Path, view: &OperationView, choice: Choice) -> Result<String, Error> {
+    let failed = |what: String| Error::Sign { key: key.to_owned(), what };
+    let bytes: Option<Vec<u8>> =
+        (0..view.to_sign.len()).step_by(2).map(|at| u8::from_str_radix(view.to_sign.get(at..at + 2)?, 16).ok()).collect();
+    let statement =
+        bytes.and_then(|bytes| Statement::decode(&bytes).ok()).ok_or_else(|| failed("the daemon's statement is none".into()))?;
+    let statement = Statement { choice, ..statement };
+    let mut tool = Command::new("ssh-keygen");
+    tool.args(["-q", "-Y", "sign", "-n", NAMESPACE, "-f"]).arg(key).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut running = tool.spawn().map_err(|error| failed(error.to_string()))?;
+    let mut to = running.stdin.take().expect("it was asked for");
+    to.write_all(&statement.encode()).map_err(|error| failed(error.to_string()))?;
+    drop(to);
+    let output = running.wait_with_output().map_err(|error| failed(error.to_string()))?;
+    match String::from_utf8(output.stdout) {
+        Ok(signature) if output.status.success() => Ok(signature),
+        _ => Err(failed(format!("ssh-keygen ended with {}", output.status))),
+    }
+}

@@ -1,0 +1,285 @@
+//! `cotenant vault`: the secrets that a room owns, asked of this party's daemon. What changes them, or uses their shares, is proposed to all members and
+//! waited for.
+
+use super::{
+    print, print_json,
+    proposal::{About, Common, Waiting},
+};
+use crate::{
+    error::Error,
+    serve::operations::api::{ItemView, Letters, Proposed, Purpose, VaultView},
+};
+use clap::{Args, Subcommand};
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use std::{
+    io::{self, IsTerminal, Read, Write},
+    str::FromStr,
+};
+use zeroize::Zeroizing;
+
+/// Keeps secrets that only a room's members together can use
+#[derive(Subcommand)]
+#[command(
+    after_help = "Examples:\n  cotenant vault put s3/key --kind base64 --use sigv4:eu-central-1/s3@bucket.example.com < key.txt\n  cotenant vault list\n  cotenant vault refresh\n\nThe other members see the proposal with cotenant pending, and approve it with cotenant approve."
+)]
+pub(super) enum VaultCommand {
+    List(ListArgs),
+    Show(ShowArgs),
+    Put(PutArgs),
+    Gen(GenArgs),
+    Refresh(RefreshArgs),
+    Verify(VerifyArgs),
+    Remove(RemoveArgs),
+}
+
+/// Lists what is in the vault: names, versions, what each may be used for
+#[derive(Args)]
+#[command(after_help = "Example:\n  cotenant vault list --json")]
+pub(super) struct ListArgs {
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Shows what all know about an item
+#[derive(Args)]
+#[command(after_help = "Example:\n  cotenant vault show s3/key")]
+pub(super) struct ShowArgs {
+    /// The item
+    name: String,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Puts a secret that this party has into the vault, where it exists only as shares
+///
+/// It is read from standard input, or asked for at the terminal, and never taken from the command line. The daemon keeps it in its memory until the run has
+/// it; if the daemon ends before, put it again. One line break at its end is left out.
+#[derive(Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "Examples:\n  cotenant vault put api-token --use header:authorization@api.example.com\n  cotenant vault put s3/key --kind base64 --use sigv4:eu-central-1/s3@bucket.example.com < key.txt"
+)]
+pub(super) struct PutArgs {
+    /// The item: small letters, digits and . _ / -
+    name: String,
+    #[command(flatten)]
+    about: Description,
+    #[command(flatten)]
+    waiting: Waiting,
+}
+
+/// Has all members draw a secret that nobody knows
+#[derive(Args)]
+#[command(after_help = "Example:\n  cotenant vault gen session-key --bytes 32\n  cotenant vault gen token --kind alphanumeric --bytes 24")]
+pub(super) struct GenArgs {
+    /// The item: small letters, digits and . _ / -
+    name: String,
+    /// How many bytes, or characters
+    #[arg(long, value_name = "N")]
+    bytes: usize,
+    #[command(flatten)]
+    about: Description,
+    #[command(flatten)]
+    waiting: Waiting,
+}
+
+/// Makes new shares of the same secrets; those before are destroyed
+#[derive(Args)]
+#[command(after_help = "Examples:\n  cotenant vault refresh\n  cotenant vault refresh s3/key")]
+pub(super) struct RefreshArgs {
+    /// The items [default: all]
+    names: Vec<String>,
+    #[command(flatten)]
+    waiting: Waiting,
+}
+
+/// Checks that the members' shares are right; nothing else becomes known
+#[derive(Args)]
+#[command(after_help = "Example:\n  cotenant vault verify")]
+pub(super) struct VerifyArgs {
+    /// The items [default: all]
+    names: Vec<String>,
+    #[command(flatten)]
+    waiting: Waiting,
+}
+
+/// Destroys secrets at all members
+#[derive(Args)]
+#[command(after_help = "Example:\n  cotenant vault remove s3/old-key")]
+pub(super) struct RemoveArgs {
+    /// The items
+    #[arg(required = true)]
+    names: Vec<String>,
+    #[command(flatten)]
+    waiting: Waiting,
+}
+
+/// What all agree about an item.
+#[derive(Args)]
+struct Description {
+    /// What its characters are; any bytes if left out
+    #[arg(long, value_enum)]
+    kind: Option<Letters>,
+    /// What it may be used for, and nothing else: sigv4:REGION/SERVICE@HOST, header:NAME@HOST, field@HOST; may be repeated
+    #[arg(long = "use", value_name = "USE")]
+    uses: Vec<UseText>,
+    /// What people should know about it
+    #[arg(long, default_value = "")]
+    note: String,
+}
+
+/// A use as it is typed.
+#[derive(Clone)]
+struct UseText(Purpose);
+
+impl FromStr for UseText {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (what, host) = text.rsplit_once('@').ok_or("no @HOST at the end")?;
+        let host = host.to_owned();
+        let purpose = match what.split_once(':') {
+            None if what == "field" => Purpose::Field { host },
+            Some(("header", name)) => Purpose::Header { name: name.to_owned(), host },
+            Some(("sigv4", scope)) => {
+                let (region, service) = scope.split_once('/').ok_or("not sigv4:REGION/SERVICE@HOST")?;
+                Purpose::Sigv4 { region: region.to_owned(), service: service.to_owned(), host }
+            }
+            _ => return Err("not sigv4:REGION/SERVICE@HOST, header:NAME@HOST or field@HOST"),
+        };
+        Ok(UseText(purpose))
+    }
+}
+
+impl VaultCommand {
+    pub(super) async fn run(self) -> Result<(), Error> {
+        match self {
+            VaultCommand::List(args) => args.run().await,
+            VaultCommand::Show(args) => args.run().await,
+            VaultCommand::Put(args) => args.run().await,
+            VaultCommand::Gen(args) => args.run().await,
+            VaultCommand::Refresh(args) => {
+                let names = args.names;
+                args.waiting.propose(async |about: &About| Ok(Proposed::Refresh { items: listed(about, names).await? })).await
+            }
+            VaultCommand::Verify(args) => {
+                let names = args.names;
+                args.waiting.propose(async |about: &About| Ok(Proposed::Verify { items: listed(about, names).await? })).await
+            }
+            VaultCommand::Remove(args) => args.waiting.propose(async |_| Ok(Proposed::Remove { items: args.names })).await,
+        }
+    }
+}
+
+impl ListArgs {
+    async fn run(self) -> Result<(), Error> {
+        let vault: VaultView = About::new(&self.common).await?.get("vault").await?;
+        if self.common.json { print_json(&vault) } else { print(list(&vault).as_bytes()) }
+    }
+}
+
+impl ShowArgs {
+    async fn run(self) -> Result<(), Error> {
+        let about = About::new(&self.common).await?;
+        let vault: VaultView = about.get("vault").await?;
+        let item = vault.items.iter().find(|item| item.name == self.name).ok_or(Error::NoItem { item: self.name })?;
+        if self.common.json { print_json(item) } else { print(shown(item).as_bytes()) }
+    }
+}
+
+impl PutArgs {
+    async fn run(self) -> Result<(), Error> {
+        let PutArgs { name, about: Description { kind, uses, note }, waiting } = self;
+        let uses = uses.into_iter().map(|UseText(purpose)| purpose).collect();
+        waiting.propose(async |_| Ok(Proposed::Put { value: secret(&name)?, name, alphabet: kind, uses, note })).await
+    }
+}
+
+impl GenArgs {
+    async fn run(self) -> Result<(), Error> {
+        let GenArgs { name, bytes, about: Description { kind, uses, note }, waiting } = self;
+        let uses = uses.into_iter().map(|UseText(purpose)| purpose).collect();
+        waiting.propose(async |_| Ok(Proposed::Gen { name, alphabet: kind, len: bytes, uses, note })).await
+    }
+}
+
+/// These items, or all there are.
+async fn listed(about: &About, names: Vec<String>) -> Result<Vec<String>, Error> {
+    if !names.is_empty() {
+        return Ok(names);
+    }
+    let vault: VaultView = about.get("vault").await?;
+    if vault.items.is_empty() {
+        return Err(Error::EmptyVault);
+    }
+    Ok(vault.items.into_iter().map(|item| item.name).collect())
+}
+
+/// The secret, from standard input: typed without being shown, or what is piped in.
+fn secret(name: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let failed = |source| Error::Input { source };
+    // As long as a secret can be, and room for a line break: it is not moved, so no copy of it stays behind.
+    let mut value = Zeroizing::new(Vec::with_capacity(cotenant_agent::vault::item::MAX_BYTES + 2));
+    let limit = value.capacity() as u64;
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        let _ = write!(io::stderr(), "{name}: ");
+        let shown = tcgetattr(&stdin).map_err(|error| failed(error.into()))?;
+        let mut hidden = shown.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        hidden.local_modes.insert(LocalModes::ECHONL);
+        tcsetattr(&stdin, OptionalActions::Flush, &hidden).map_err(|error| failed(error.into()))?;
+        let read = io::BufRead::read_until(&mut stdin.lock().take(limit), b'\n', &mut value);
+        let restored = tcsetattr(&stdin, OptionalActions::Flush, &shown);
+        read.and(restored.map_err(Into::into)).map_err(failed)?;
+    } else {
+        stdin.lock().take(limit).read_to_end(&mut value).map_err(failed)?;
+    }
+    if value.last() == Some(&b'\n') {
+        value.pop();
+        if value.last() == Some(&b'\r') {
+            value.pop();
+        }
+    }
+    Ok(value)
+}
+
+fn list(vault: &VaultView) -> String {
+    match vault.version {
+        0 => "the vault is empty\n".to_owned(),
+        version => format!("version {version} of the vault\n") + &vault.items.iter().map(line).collect::<String>(),
+    }
+}
+
+fn line(item: &ItemView) -> String {
+    format!("{:<24} version {:<4} {} bytes, {} of {}\n", item.name, item.version, item.len, item.threshold, item.members)
+}
+
+fn shown(item: &ItemView) -> String {
+    let kind = item.characters.map_or("any bytes".to_owned(), |count| format!("text of {count} different characters"));
+    let mut text = format!("name     {}\nversion  {}\nmade by  {}\n", item.name, item.version, item.run);
+    text += &format!("content  {} bytes, {kind}\nshares   {} of {} members\n", item.len, item.threshold, item.members);
+    text += &item.uses.iter().map(|purpose| format!("use      {purpose}\n")).collect::<String>();
+    if item.uses.is_empty() {
+        text += "use      none\n";
+    }
+    text + &format!("note     {}\n", item.note)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_use_is_read_as_it_is_typed() {
+        let read = |text: &str| text.parse::<UseText>().map(|UseText(purpose)| purpose);
+        let host = || "b.example.com".to_owned();
+        let sigv4 = Purpose::Sigv4 { region: "eu-central-1".into(), service: "s3".into(), host: host() };
+        assert_eq!(read("sigv4:eu-central-1/s3@b.example.com"), Ok(sigv4));
+        assert_eq!(read("header:authorization@b.example.com"), Ok(Purpose::Header { name: "authorization".into(), host: host() }));
+        assert_eq!(read("field@b.example.com"), Ok(Purpose::Field { host: host() }));
+        for wrong in ["field", "sigv4:s3@h", "cookie:x@h", "header@h", ""] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+}

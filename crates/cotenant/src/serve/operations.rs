@@ -1,0 +1,231 @@
+//! Operations of one room at one party: from a proposal over approvals and one run to a result that all keep.
+//!
+//! ```text
+//! command or note --> Operations (no clock, disk or socket) --> Actions, in order:
+//!     Stop a run, Persist one transaction, Send notes, Start a run
+//! ```
+//!
+//! [`Operations`] holds what the store and the room's log say, and is rebuilt from them alone. [`shell::Shell`] carries its actions out. What is decided and
+//! spent how is in [`cotenant_agent::approve`], what a run does in [`cotenant_agent::operate`], how a new version of the vault becomes the only one in
+//! [`cotenant_agent::vault::commit`].
+//!
+//! Of those who take part, the one with the lowest seat begins: it says when (the date of the run), and begins one run at a time. The others begin when they
+//! hear of it, and can.
+
+pub mod api;
+mod changes;
+mod decisions;
+mod heard;
+mod note;
+mod proposals;
+mod propose;
+mod replay;
+mod running;
+pub mod shell;
+mod steps;
+mod vault;
+
+pub use changes::Changes;
+pub use decisions::{APPROVERS, BadRules, POLICY, Rules};
+pub use proposals::{End, OperationView, Shown};
+pub use propose::{Aim, NotDone};
+pub use replay::OpenError;
+pub use running::{Begin, RunEnd};
+
+use cotenant_agent::{
+    approve::{
+        log::{Event as Logged, Log},
+        person::Counters,
+        policy::Past,
+        receipt::Receipt,
+        spend::Ledger,
+        statement::Signed,
+    },
+    room::Parameters,
+    vault::commit::statement::Parties,
+};
+use cotenant_core::PartyId;
+use cotenant_net::Identity;
+use note::Note;
+use proposals::Proposal;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+use vault::Vault;
+
+/// What one party is in a room, and how it decides.
+pub struct Setup {
+    /// Its key.
+    pub identity: Arc<Identity>,
+    /// The room's parameters that are in force.
+    pub parameters: Parameters,
+    /// How it decides.
+    pub rules: Rules,
+}
+
+/// Operations of one room.
+pub struct Operations {
+    setup: Setup,
+    me: PartyId,
+    counters: Counters,
+    ledger: Ledger,
+    log: Log,
+    past: Vec<Past>,
+    /// The highest number so far.
+    newest: u64,
+    proposals: BTreeMap<u64, Proposal>,
+    /// Statements about proposals that have not come yet.
+    early: VecDeque<Signed>,
+    /// Receipts that lack signatures.
+    receipts: BTreeMap<u64, Receipt>,
+    vault: Vault,
+    /// The operation whose run computes.
+    active: Option<u64>,
+    linked: Parties,
+    step: Step,
+}
+
+/// What a step has led to so far.
+#[derive(Default)]
+struct Step {
+    stops: Vec<Action>,
+    changes: Changes,
+    then: Vec<Action>,
+}
+
+/// What has to be done, in the order in which it is given: each before the next.
+pub enum Action {
+    /// End the run of the operation of this number; its result is not wanted.
+    Stop(u64),
+    /// Make these changes durable in one transaction. If that fails, nothing that follows may be done.
+    Persist(Changes),
+    /// Send this note, if there is a link to the party; it is told again when there is a new one.
+    Send(PartyId, Vec<u8>),
+    /// Begin this run, and say how it ended ([`Operations::run_ended`]).
+    Start(Box<Begin>),
+}
+
+impl Operations {
+    /// What has to be done since this was last called.
+    pub fn take(&mut self) -> Vec<Action> {
+        let Step { mut stops, changes, then } = std::mem::take(&mut self.step);
+        if !changes.is_empty() {
+            stops.push(Action::Persist(changes));
+        }
+        stops.extend(then);
+        stops
+    }
+
+    /// A link to this member came up. All that it may lack is told.
+    pub fn link_up(&mut self, party: PartyId, now: i64) {
+        self.linked = self.linked.with(party);
+        self.tell(party, true, now);
+        self.advance(now);
+    }
+
+    /// The link to this member broke.
+    pub fn link_down(&mut self, party: PartyId) {
+        self.linked = self.linked.without(Parties::NONE.with(party));
+    }
+
+    /// Some seconds have passed: what is late ends, and what may have been lost is told again.
+    pub fn tick(&mut self, now: i64) {
+        self.advance(now);
+        if self.vault.waits_for().is_some() {
+            self.send_all(&Note::Told { votes: self.vault.tell(), asks: false });
+        }
+        let matter = self.proposals.values().filter(|proposal| proposal.matters(now));
+        let decisions: Vec<Note> = matter.filter_map(|proposal| proposal.own.clone()).map(Note::Decision).collect();
+        decisions.iter().for_each(|note| self.send_all(note));
+        let receipts: Vec<Note> = self.receipts.keys().filter_map(|number| self.asking(*number)).collect();
+        receipts.iter().for_each(|note| self.send_all(note));
+    }
+
+    /// All operations of this epoch, by rising numbers.
+    pub fn views(&self) -> Vec<OperationView> {
+        self.proposals.iter().map(|(number, proposal)| self.view_of(*number, proposal)).collect()
+    }
+
+    /// The operation of this number.
+    pub fn view(&self, number: u64) -> Option<OperationView> {
+        self.proposals.get(&number).map(|proposal| self.view_of(number, proposal))
+    }
+
+    /// What is in the vault, in the newest version that all have.
+    pub fn vault(&self) -> &cotenant_agent::operate::Manifest {
+        self.vault.settled()
+    }
+
+    /// The seat of this party.
+    pub fn me(&self) -> PartyId {
+        self.me
+    }
+
+    /// The room in its epoch.
+    pub fn parameters(&self) -> &Parameters {
+        &self.setup.parameters
+    }
+
+    /// What people call a member.
+    fn name(&self, party: PartyId) -> String {
+        let member = self.setup.parameters.members().get(party.index());
+        member.map_or_else(|| party.to_string(), |member| member.name.clone())
+    }
+
+    fn names(&self, parties: impl IntoIterator<Item = PartyId>) -> Vec<String> {
+        parties.into_iter().map(|party| self.name(party)).collect()
+    }
+
+    fn n(&self) -> usize {
+        self.setup.parameters.members().len()
+    }
+
+    fn others(&self) -> impl Iterator<Item = PartyId> + use<> {
+        let me = self.me;
+        PartyId::all(self.n()).filter(move |party| *party != me)
+    }
+
+    fn open_proposals(&self) -> impl Iterator<Item = &Proposal> {
+        self.proposals.values().filter(|proposal| !proposal.has_ended())
+    }
+
+    /// All that `party` may lack. If this party asks, it is told as well: what the other said before this party could hear it is lost.
+    fn tell(&mut self, party: PartyId, asks: bool, now: i64) {
+        let mut notes = vec![Note::Told { votes: self.vault.tell(), asks }];
+        for proposal in self.proposals.values().filter(|proposal| proposal.matters(now)) {
+            if proposal.operation().proposer == self.me {
+                notes.push(Note::Proposal(proposal.operation().encode()));
+            }
+            notes.extend(proposal.own.clone().map(Note::Decision));
+            let begun = proposal.running().is_some() && proposal.starter() == Some(self.me);
+            notes.extend(proposal.start.filter(|_| begun).map(Note::Start));
+        }
+        notes.extend(self.receipts.keys().filter_map(|number| self.asking(*number)));
+        notes.iter().for_each(|note| self.send(party, note));
+    }
+
+    /// This party's signature under a receipt that lacks others.
+    fn asking(&self, number: u64) -> Option<Note> {
+        let signature = self.proposals.get(&number)?.signature?;
+        Some(Note::Receipt { number, signature, asks: true })
+    }
+
+    fn send(&mut self, party: PartyId, note: &Note) {
+        if self.linked.contains(party) {
+            self.step.then.push(Action::Send(party, note.encode()));
+        }
+    }
+
+    fn send_all(&mut self, note: &Note) {
+        self.others().for_each(|party| self.send(party, note));
+    }
+
+    fn write_log(&mut self, now: i64, event: Logged) {
+        let record = self.log.append(&self.setup.identity, now, event);
+        self.step.changes.log.push(record);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,397 @@
+//! Operations over the daemon's socket.
+//!
+//! | route | does |
+//! | --- | --- |
+//! | `GET /v1/rooms/{room}/vault` | [`VaultView`] |
+//! | `GET /v1/rooms/{room}/operations` | all of this epoch: [`OperationView`]s |
+//! | `POST /v1/rooms/{room}/operations` | proposes a [`Proposed`], and gives its [`OperationView`] |
+//! | `GET /v1/rooms/{room}/operations/{number}` | one of them |
+//! | `GET /v1/rooms/{room}/operations/{number}/events` | the same again at each change, one JSON object a line, up to its end |
+//! | `POST /v1/rooms/{room}/operations/{number}/decision` | a person's [`Decision`]; gives the view |
+//! | `GET /v1/rooms/{room}/operations/{number}/receipt` | a [`ReceiptView`] |
+//! | `GET /v1/rooms/{room}/log` | the log, which was verified |
+
+use super::{Aim, NotDone, OperationView, Shown, shell::Shell};
+use crate::serve::{daemon::Daemon, problem::Problem};
+use axum::{
+    Json, Router,
+    body::{Body, Bytes},
+    extract::{Path, State},
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use cotenant_agent::{
+    approve::{
+        escape::escape,
+        item::{ItemName, in_words},
+        person::PersonSignature,
+        statement::Choice,
+    },
+    vault::{
+        alphabet::Alphabet,
+        item::{Kind, Use},
+    },
+};
+use cotenant_core::Digest;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::{convert::Infallible, sync::Arc};
+use zeroize::Zeroizing;
+
+/// What is in a room's vault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VaultView {
+    /// Its version; 0 before the first item.
+    pub version: u64,
+    /// Its items, by rising names.
+    pub items: Vec<ItemView>,
+}
+
+/// An item, as all know it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemView {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: u64,
+    /// Bytes of the secret.
+    pub len: usize,
+    /// How many different characters it can have; none if it is any bytes.
+    pub characters: Option<usize>,
+    /// How many members can use it.
+    pub threshold: usize,
+    /// Of how many.
+    pub members: usize,
+    /// What it may be used for, in words.
+    pub uses: Vec<String>,
+    /// What people wrote about it, as printable ASCII.
+    pub note: String,
+    /// The run that made its shares, in hexadecimal.
+    pub run: String,
+}
+
+/// What somebody wants done.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Proposed {
+    /// [`Aim::Put`].
+    Put {
+        /// Its name.
+        name: String,
+        /// Any bytes if there is none.
+        alphabet: Option<Letters>,
+        /// What for.
+        uses: Vec<Purpose>,
+        /// About it.
+        note: String,
+        /// The bytes.
+        value: Zeroizing<Vec<u8>>,
+    },
+    /// [`Aim::Gen`].
+    Gen {
+        /// Its name.
+        name: String,
+        /// Any bytes if there is none.
+        alphabet: Option<Letters>,
+        /// How many bytes.
+        len: usize,
+        /// What for.
+        uses: Vec<Purpose>,
+        /// About it.
+        note: String,
+    },
+    /// [`Aim::Refresh`].
+    Refresh {
+        /// Their names.
+        items: Vec<String>,
+    },
+    /// [`Aim::Verify`].
+    Verify {
+        /// Their names.
+        items: Vec<String>,
+    },
+    /// [`Aim::Remove`].
+    Remove {
+        /// Their names.
+        items: Vec<String>,
+    },
+}
+
+/// The characters of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Letters {
+    /// 0-9.
+    Digits,
+    /// 0-9 a-f.
+    Hex,
+    /// 0-9 A-Z a-z.
+    Alphanumeric,
+    /// The characters of base64 but the padding.
+    Base64,
+    /// All of ASCII that can be seen.
+    Visible,
+}
+
+/// A use of an item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "as", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Purpose {
+    /// [`Use::Sigv4`].
+    Sigv4 {
+        /// The service.
+        service: String,
+        /// The region.
+        region: String,
+        /// The host.
+        host: String,
+    },
+    /// [`Use::Header`].
+    Header {
+        /// The header.
+        name: String,
+        /// The host.
+        host: String,
+    },
+    /// [`Use::Field`].
+    Field {
+        /// The host.
+        host: String,
+    },
+}
+
+/// What a person decides.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decision {
+    /// The digest of what was shown.
+    pub digest: String,
+    /// Why not, if it is refused; approved if none.
+    pub refuse: Option<String>,
+    /// What `ssh-keygen -Y sign` wrote, where people decide with keys.
+    pub signature: Option<String>,
+}
+
+/// A receipt as text.
+#[derive(Serialize, Deserialize)]
+pub struct ReceiptView {
+    /// In the form of RFC 7468.
+    pub receipt: String,
+}
+
+/// The routes above.
+pub fn routes() -> Router<Arc<Daemon>> {
+    Router::new()
+        .route("/v1/rooms/{room}/vault", get(vault))
+        .route("/v1/rooms/{room}/operations", get(all).post(propose))
+        .route("/v1/rooms/{room}/operations/{number}", get(one))
+        .route("/v1/rooms/{room}/operations/{number}/events", get(events))
+        .route("/v1/rooms/{room}/operations/{number}/decision", post(decide))
+        .route("/v1/rooms/{room}/operations/{number}/receipt", get(receipt))
+        .route("/v1/rooms/{room}/log", get(log))
+}
+
+async fn vault(State(daemon): State<Arc<Daemon>>, Path(room): Path<String>) -> Result<Json<VaultView>, Problem> {
+    let manifest = shell(&daemon, &room)?.vault();
+    let items = manifest.items().map(|entry| ItemView::of(&entry.item, entry.run)).collect();
+    Ok(Json(VaultView { version: manifest.number(), items }))
+}
+
+async fn all(State(daemon): State<Arc<Daemon>>, Path(room): Path<String>) -> Result<Json<Vec<OperationView>>, Problem> {
+    Ok(Json(shell(&daemon, &room)?.look(super::Operations::views)))
+}
+
+async fn one(State(daemon): State<Arc<Daemon>>, Path((room, number)): Path<(String, u64)>) -> Result<Json<OperationView>, Problem> {
+    view(&*shell(&daemon, &room)?, number).map(Json)
+}
+
+async fn propose(
+    State(daemon): State<Arc<Daemon>>,
+    Path(room): Path<String>,
+    Json(proposed): Json<Proposed>,
+) -> Result<Json<OperationView>, Problem> {
+    let shell = shell(&daemon, &room)?;
+    let aim = proposed.aim(&shell)?;
+    let number = waiting({
+        let shell = shell.clone();
+        move || shell.propose(aim)
+    })
+    .await?
+    .map_err(|refused| not_done(&shell, &refused))?;
+    view(&shell, number).map(Json)
+}
+
+async fn decide(
+    State(daemon): State<Arc<Daemon>>,
+    Path((room, number)): Path<(String, u64)>,
+    Json(decision): Json<Decision>,
+) -> Result<Json<OperationView>, Problem> {
+    let shell = shell(&daemon, &room)?;
+    let bad = |title: &dyn std::fmt::Display| {
+        let place = format!("room {}, operation {number}", shell.room());
+        Problem::new(StatusCode::BAD_REQUEST, "bad-decision", place, title, "see cotenant pending for what can be decided")
+    };
+    let digest = digest(&decision.digest).ok_or_else(|| bad(&"that is no digest"))?;
+    let signature = decision.signature.as_deref().map(PersonSignature::from_armoured).transpose().map_err(|error| bad(&error))?;
+    let choice = decision.refuse.map_or(Choice::Approve, Choice::Refuse);
+    let acting = shell.clone();
+    let done = waiting(move || acting.decide(number, digest, choice, signature.as_ref())).await?;
+    done.map_err(|refused| not_done(&shell, &refused))?;
+    view(&shell, number).map(Json)
+}
+
+async fn events(State(daemon): State<Arc<Daemon>>, Path((room, number)): Path<(String, u64)>) -> Result<Response, Problem> {
+    let shell = shell(&daemon, &room)?;
+    view(&shell, number)?;
+    let mut changes = shell.changes();
+    changes.mark_changed();
+    let lines = futures_util::stream::unfold(Some((shell, changes, None)), move |following| async move {
+        let (shell, mut changes, mut last) = following?;
+        loop {
+            changes.changed().await.ok()?;
+            let view = shell.look(|operations| operations.view(number))?;
+            if last.as_ref() == Some(&view) {
+                continue;
+            }
+            let mut line = serde_json::to_vec(&view).expect("views have a JSON form");
+            line.push(b'\n');
+            let more = !matches!(view.standing, Shown::Ended(_));
+            last = Some(view);
+            return Some((Ok::<_, Infallible>(Bytes::from(line)), more.then_some((shell, changes, last))));
+        }
+    });
+    Ok(([(CONTENT_TYPE, "application/jsonl")], Body::from_stream(lines)).into_response())
+}
+
+async fn receipt(State(daemon): State<Arc<Daemon>>, Path((room, number)): Path<(String, u64)>) -> Result<Json<ReceiptView>, Problem> {
+    let shell = shell(&daemon, &room)?;
+    let reading = shell.clone();
+    let found = waiting(move || reading.receipt(number)).await?;
+    let found = found.map_err(|error| unreadable(&shell, &error))?;
+    let place = format!("room {}, operation {number}", shell.room());
+    let none = || {
+        let title = "there is no receipt that all who took part have signed";
+        Problem::new(StatusCode::NOT_FOUND, "no-receipt", place, title, "ask again when all members have been connected")
+    };
+    found.map(|receipt| Json(ReceiptView { receipt: receipt.to_text() })).ok_or_else(none)
+}
+
+async fn log(State(daemon): State<Arc<Daemon>>, Path(room): Path<String>) -> Result<Json<Value>, Problem> {
+    let shell = shell(&daemon, &room)?;
+    let reading = shell.clone();
+    let history = waiting(move || reading.log()).await?;
+    history.map(|history| Json(history.to_json())).map_err(|error| unreadable(&shell, &error))
+}
+
+/// The operations of a room.
+fn shell(daemon: &Daemon, name: &str) -> Result<Arc<Shell>, Problem> {
+    let room = crate::serve::api::room(daemon, name)?;
+    room.operations().ok_or_else(|| {
+        let title = "the room is not founded yet";
+        Problem::new(StatusCode::CONFLICT, "no-operations", format!("room {}", room.id()), title, "wait until all members have signed")
+    })
+}
+
+fn view(shell: &Shell, number: u64) -> Result<OperationView, Problem> {
+    shell.look(|operations| operations.view(number)).ok_or_else(|| not_done(shell, &NotDone::NoSuch(number)))
+}
+
+/// Does what waits for the disk on a thread that may.
+async fn waiting<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| {
+        let (title, remedy) = ("this program has a fault", "see the daemon's log, and report what it says");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "fault", "the daemon", title, remedy)
+    })
+}
+
+fn not_done(shell: &Shell, refused: &NotDone) -> Problem {
+    let (status, kind, remedy) = match refused {
+        NotDone::NoSuch(_) => (StatusCode::NOT_FOUND, "no-such-operation", "see cotenant pending"),
+        NotDone::NoItem(_) => (StatusCode::NOT_FOUND, "no-such-item", "see cotenant vault list"),
+        NotDone::NeedsSignature => (StatusCode::FORBIDDEN, "needs-signature", "use cotenant approve --key FILE"),
+        NotDone::NotCounted(_) => (StatusCode::FORBIDDEN, "not-counted", "sign with a key that approvers.toml lists"),
+        NotDone::Other(_) | NotDone::NotOpen(_) | NotDone::NotNow(_) => (StatusCode::CONFLICT, "not-now", "see cotenant pending"),
+        NotDone::Item(_) | NotDone::Value | NotDone::Operation(_) => (StatusCode::BAD_REQUEST, "bad-proposal", "change it"),
+    };
+    Problem::new(status, kind, format!("room {}", shell.room()), refused, remedy)
+}
+
+fn unreadable(shell: &Shell, error: &dyn std::fmt::Display) -> Problem {
+    let title = escape(&error.to_string()).to_string();
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "store", format!("room {}", shell.room()), title, "restore a backup")
+}
+
+/// A digest in hexadecimal.
+fn digest(text: &str) -> Option<Digest> {
+    let bytes: Option<Vec<u8>> =
+        (0..text.len()).step_by(2).map(|at| text.get(at..at + 2).and_then(|two| u8::from_str_radix(two, 16).ok())).collect();
+    Some(Digest(bytes?.try_into().ok()?))
+}
+
+impl ItemView {
+    fn of(item: &cotenant_agent::vault::item::Item, run: Digest) -> Self {
+        ItemView {
+            name: item.name.clone(),
+            version: item.version,
+            len: item.len,
+            characters: match item.kind {
+                Kind::Bytes => None,
+                Kind::Text(alphabet) => Some(alphabet.size()),
+            },
+            threshold: item.sharing.threshold(),
+            members: item.sharing.members(),
+            uses: item.uses.iter().map(in_words).collect(),
+            note: escape(&item.note).to_string(),
+            run: run.to_string(),
+        }
+    }
+}
+
+impl Letters {
+    /// The characters.
+    pub fn alphabet(self) -> Alphabet {
+        match self {
+            Letters::Digits => Alphabet::DIGITS,
+            Letters::Hex => Alphabet::HEX,
+            Letters::Alphanumeric => Alphabet::ALPHANUMERIC,
+            Letters::Base64 => Alphabet::BASE64,
+            Letters::Visible => Alphabet::VISIBLE,
+        }
+    }
+}
+
+impl From<Purpose> for Use {
+    fn from(purpose: Purpose) -> Use {
+        match purpose {
+            Purpose::Sigv4 { service, region, host } => Use::Sigv4 { service, region, host },
+            Purpose::Header { name, host } => Use::Header { name, host },
+            Purpose::Field { host } => Use::Field { host },
+        }
+    }
+}
+
+impl Proposed {
+    fn aim(self, shell: &Shell) -> Result<Aim, Problem> {
+        let name = |text: String| {
+            text.parse::<ItemName>().map_err(|error| {
+                let place = format!("room {}, item {}", shell.room(), escape(&text));
+                Problem::new(StatusCode::BAD_REQUEST, "bad-name", place, error, "choose another name")
+            })
+        };
+        let names = |all: Vec<String>| all.into_iter().map(name).collect::<Result<Vec<_>, _>>();
+        let uses = |all: Vec<Purpose>| all.into_iter().map(Use::from).collect();
+        let alphabet = |letters: Option<Letters>| letters.map(Letters::alphabet);
+        Ok(match self {
+            Proposed::Put { name: text, alphabet: of, uses: all, note, value } => {
+                Aim::Put { name: name(text)?, alphabet: alphabet(of), uses: uses(all), note, value }
+            }
+            Proposed::Gen { name: text, alphabet: of, len, uses: all, note } => {
+                Aim::Gen { name: name(text)?, alphabet: alphabet(of), len, uses: uses(all), note }
+            }
+            Proposed::Refresh { items } => Aim::Refresh(names(items)?),
+            Proposed::Verify { items } => Aim::Verify(names(items)?),
+            Proposed::Remove { items } => Aim::Remove(names(items)?),
+        })
+    }
+}

@@ -1,0 +1,102 @@
+//! What one step of a room's operations changes in the store: all of it in one transaction, before anything that others can see.
+
+use super::vault::{RECORD, manifest_name};
+use crate::store::{Room, SignedRecord, Source, StoreError, Table, Transaction};
+use cotenant_agent::{
+    operate::{Manifest, ShareName},
+    vault::{commit::statement::Version, share::Share},
+};
+use cotenant_core::Digest;
+use std::{collections::BTreeSet, ops::Deref};
+
+/// Changes to be made together.
+#[derive(Default)]
+pub struct Changes {
+    pub(super) record: Option<SignedRecord>,
+    /// The versions of the vault whose shares are kept; all others are destroyed.
+    pub(super) keep: Option<Vec<Version<Digest>>>,
+    /// Epoch and bytes.
+    pub(super) ledger: Option<(u32, Vec<u8>)>,
+    pub(super) newest: Option<u64>,
+    pub(super) log: Vec<Vec<u8>>,
+    /// Number and bytes.
+    pub(super) receipts: Vec<(u64, Vec<u8>)>,
+}
+
+impl Changes {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        let Changes { record, keep, ledger, newest, log, receipts } = self;
+        record.is_none() && keep.is_none() && ledger.is_none() && newest.is_none() && log.is_empty() && receipts.is_empty()
+    }
+
+    /// Writes all of it.
+    ///
+    /// # Errors
+    /// Those of the store; the transaction should return them.
+    pub fn write(&self, room: &mut Room<&mut Transaction<'_>>) -> Result<(), StoreError> {
+        if let Some(number) = self.newest {
+            room.put_operation(number)?;
+        }
+        if let Some((epoch, ledger)) = &self.ledger {
+            room.put_ledger(*epoch, ledger)?;
+        }
+        if let Some(record) = &self.record {
+            room.put_record(RECORD, record)?;
+        }
+        for entry in &self.log {
+            room.append_log(entry)?;
+        }
+        for (number, receipt) in &self.receipts {
+            room.put_receipt(*number, receipt)?;
+        }
+        match &self.keep {
+            Some(kept) => erase_all_but(room, kept),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Stores what `run` has made, its shares and the manifest that names them, while the commit machine still wants it; says whether it does.
+///
+/// # Errors
+/// Those of the store.
+pub(super) fn put_made(room: &mut Room<&mut Transaction<'_>>, run: Digest, after: &Manifest, shares: &[Share]) -> Result<bool, StoreError> {
+    let wanted = room.record(RECORD)?.is_some_and(|known| known.record().started == Some(run));
+    let Some(version) = after.version().filter(|_| wanted) else { return Ok(false) };
+    room.put_item(&manifest_name(&version), &after.encode())?;
+    for share in shares {
+        let item = &share.origin().item;
+        room.put_share(&item.name, &Version { number: item.version, run: share.origin().run }, &share.encode())?;
+    }
+    Ok(true)
+}
+
+/// All manifests that are stored, with their names.
+///
+/// # Errors
+/// Those of the store.
+pub(super) fn manifests<S: Deref<Target: Source>>(room: &Room<S>) -> Result<Vec<(String, Manifest)>, StoreError> {
+    let read = |(name, bytes): (String, Vec<u8>)| {
+        let manifest = Manifest::decode(&bytes).map_err(|_| StoreError::Tampered { table: Table::Items, key: name.clone() })?;
+        Ok((name, manifest))
+    };
+    room.items()?.into_iter().map(read).collect()
+}
+
+/// Destroys all shares but those that the manifests of `kept` name, and all other manifests. Whatever shares are stored, a stored manifest names their items.
+fn erase_all_but(room: &mut Room<&mut Transaction<'_>>, kept: &[Version<Digest>]) -> Result<(), StoreError> {
+    let stored = manifests(room)?;
+    let is_kept = |manifest: &Manifest| manifest.version().is_some_and(|version| kept.contains(&version));
+    let items: BTreeSet<&str> = stored.iter().flat_map(|(_, manifest)| manifest.items()).map(|entry| entry.item.name.as_str()).collect();
+    for item in items {
+        for version in room.shares(item)? {
+            let share = ShareName { item: item.to_owned(), version: version.number, run: version.run.0 };
+            if !stored.iter().any(|(_, manifest)| is_kept(manifest) && manifest.names(&share)) {
+                room.erase_share(item, &version)?;
+            }
+        }
+    }
+    let gone = stored.iter().filter(|(_, manifest)| !is_kept(manifest));
+    gone.map(|(name, _)| name).try_for_each(|name| room.remove_item(name))
+}

@@ -1,0 +1,195 @@
+//! What other members tell.
+
+use super::{
+    Operations,
+    note::{Note, Start, Vote},
+    proposals::{End, Stage, may_number},
+    propose::{engine_digest, program},
+};
+use cotenant_agent::{
+    approve::{
+        log::{Event as Logged, Grounds},
+        operation::{BadOperation, Body, Operation},
+        statement::{Choice, Signed},
+    },
+    vault::commit::Event,
+};
+use cotenant_core::{Digest, PartyId, codec::BadFormat};
+
+/// Statements about proposals that have not come yet, at most.
+const MAX_EARLY: usize = 256;
+/// Proposals of one member that are not over, at most.
+const MAX_OPEN: usize = 64;
+/// How far a number may be above the highest that this party knows: proposals that it has missed. Numbers cannot be used up.
+const MAX_AHEAD: u64 = 1 << 16;
+
+/// Why a proposal is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Objection {
+    /// It breaks a rule of all operations.
+    #[error(transparent)]
+    Operation(#[from] BadOperation),
+    /// It is of another room or epoch, or names other members or another threshold.
+    #[error("it is of another room, epoch, members or threshold")]
+    Room,
+    /// Somebody else than its proposer sent it.
+    #[error("somebody else than its proposer sent it")]
+    Proposer,
+    /// The number is another member's, or far above the last.
+    #[error("its number is another member's, or far above the last one")]
+    Number,
+    /// Its proposer has proposed something else under that number.
+    #[error("its proposer has proposed something else under that number")]
+    Twice,
+    /// It has expired, or lives longer than proposals do in this room.
+    #[error("it has expired, or would wait for longer than the room allows")]
+    Expiry,
+    /// It is for another program or engine.
+    #[error("it is for another version of the program, or another engine")]
+    Program,
+    /// This program does not do that.
+    #[error("this program does nothing of that kind")]
+    Kind,
+    /// The proposer has too many that are not over.
+    #[error("its proposer has {MAX_OPEN} proposals that are not over")]
+    Many,
+}
+
+impl Operations {
+    /// A note came from a member, over a link that is authenticated as its own.
+    ///
+    /// # Errors
+    /// If these bytes are no note; the member is at fault.
+    pub fn heard(&mut self, from: PartyId, bytes: &[u8], now: i64) -> Result<(), BadFormat> {
+        match Note::decode(bytes)? {
+            Note::Proposal(operation) => self.heard_proposal(from, &operation, now),
+            Note::Decision(signed) => self.heard_decision(signed, now),
+            Note::Start(start) => self.heard_start(from, start),
+            Note::Ended { number, operation, reason } => self.heard_ended(from, number, operation, reason),
+            Note::Vote(vote) => self.heard_votes(&[vote], now),
+            Note::Told { votes, asks } => {
+                self.heard_votes(&votes, now);
+                self.vault_step(Event::Synced(from), now);
+                if asks {
+                    self.tell(from, false, now);
+                }
+            }
+            Note::Receipt { number, signature, asks } => {
+                self.heard_receipt(from, number, signature);
+                self.answer_receipt(from, number, asks);
+            }
+        }
+        self.advance(now);
+        Ok(())
+    }
+
+    fn heard_proposal(&mut self, from: PartyId, bytes: &[u8], now: i64) {
+        let judged = Operation::decode(bytes).map_err(Objection::Operation).and_then(|operation| {
+            let known = self.proposals.get(&operation.number).map(|known| known.digest);
+            match known {
+                Some(digest) if digest == operation.digest() => Ok(None),
+                Some(_) => Err(Objection::Twice),
+                None => self.acceptable(from, &operation, now).map(|()| Some(operation)),
+            }
+        });
+        match judged {
+            Ok(Some(operation)) => self.accept(operation, None, now),
+            Ok(None) => {}
+            Err(objection) => tracing::warn!(%from, %objection, "a proposal was not taken"),
+        }
+    }
+
+    /// Whether this is a proposal that people should be asked about.
+    fn acceptable(&self, from: PartyId, operation: &Operation, now: i64) -> Result<(), Objection> {
+        let parameters = &self.setup.parameters;
+        let charter = parameters.charter();
+        let demand = |holds: bool, objection: Objection| if holds { Ok(()) } else { Err(objection) };
+        let place = (operation.room, operation.epoch, operation.threshold) == (charter.room, charter.epoch, charter.threshold);
+        demand(place && parameters.keys().eq(operation.members.iter().copied()), Objection::Room)?;
+        demand(operation.proposer == from, Objection::Proposer)?;
+        let ahead = operation.number <= self.newest.saturating_add(MAX_AHEAD);
+        demand(ahead && may_number(operation.number, from, self.n()), Objection::Number)?;
+        let latest = now.saturating_add(charter.limits.proposal.into()).saturating_add(charter.limits.clock.into());
+        demand((now + 1..=latest).contains(&operation.expiry), Objection::Expiry)?;
+        let same = operation.program == program() && operation.engine == engine_digest(charter);
+        demand(same, Objection::Program)?;
+        let offered = matches!(operation.body, Body::Put { .. } | Body::Gen(_) | Body::Refresh(_) | Body::Remove(_) | Body::Verify(_));
+        demand(offered, Objection::Kind)?;
+        let open = self.open_proposals().filter(|proposal| proposal.operation().proposer == from).count();
+        demand(open < MAX_OPEN, Objection::Many)
+    }
+
+    pub(super) fn heard_decision(&mut self, signed: Signed, now: i64) {
+        let number = signed.statement.number;
+        let me = self.me;
+        let Some(proposal) = self.proposals.get_mut(&number) else {
+            if self.early.len() == MAX_EARLY {
+                self.early.pop_front();
+            }
+            self.early.push_back(signed);
+            return;
+        };
+        if signed.statement.party == me || proposal.has_ended() {
+            return;
+        }
+        match proposal.hear(signed.clone(), me) {
+            Ok(true) => self.write_log(now, Logged::Decision { signed: signed.clone(), grounds: Grounds::Theirs }),
+            Ok(false) => return,
+            Err(error) => return tracing::warn!(operation = number, %error, "a decision does not count"),
+        }
+        let takes_part = self.proposals[&number].operation().quorum.contains(signed.statement.party);
+        if let Choice::Refuse(reason) = signed.statement.choice
+            && takes_part
+        {
+            let by = self.name(signed.statement.party);
+            self.end_unbegun(number, End::Refused { by, reason });
+        }
+    }
+
+    fn heard_start(&mut self, from: PartyId, start: Start) {
+        let Some(proposal) = self.proposals.get_mut(&start.number) else { return };
+        if proposal.digest == start.operation && proposal.starter() == Some(from) && proposal.is_open() {
+            proposal.start = Some(start);
+        }
+    }
+
+    fn heard_ended(&mut self, from: PartyId, number: u64, operation: Digest, reason: String) {
+        let Some(proposal) = self.proposals.get(&number) else { return };
+        // Who began it has spent its own approval; it cannot begin again.
+        if proposal.digest == operation && proposal.starter() == Some(from) {
+            let reason = format!("{} says: {reason}", self.name(from));
+            self.end_unbegun(number, End::Failed { reason });
+        }
+    }
+
+    fn heard_votes(&mut self, votes: &[Vote], now: i64) {
+        for vote in votes {
+            let outcomes = self.vault.heard(*vote, &self.setup.identity, &mut self.step.changes);
+            self.carry_on(outcomes, now);
+        }
+    }
+
+    fn heard_receipt(&mut self, from: PartyId, number: u64, signature: [u8; 64]) {
+        let Some(receipt) = self.receipts.get_mut(&number) else { return };
+        if let Err(error) = receipt.add(from, signature) {
+            return tracing::warn!(operation = number, %error, "a signature under a receipt does not count");
+        }
+        self.keep_receipt(number);
+    }
+
+    /// Who lacks signatures may lack this party's.
+    fn answer_receipt(&mut self, to: PartyId, number: u64, asks: bool) {
+        let signature = self.proposals.get(&number).and_then(|proposal| proposal.signature);
+        if let (true, Some(signature)) = (asks, signature) {
+            self.send(to, &Note::Receipt { number, signature, asks: false });
+        }
+    }
+
+    /// Ends what has not been begun here.
+    pub(super) fn end_unbegun(&mut self, number: u64, end: End) {
+        if let Some(proposal) = self.proposals.get_mut(&number).filter(|proposal| proposal.is_open()) {
+            proposal.stage = Stage::Ended(end);
+            proposal.value = None;
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! What parties tell each other about operations, over their control links.
+//!
+//! | note | kind (1), then |
+//! | --- | --- |
+//! | proposal | 1: the operation (string) |
+//! | decision | 2: signature and statement of a party (string) |
+//! | start | 3: number (8), operation (32), date of the run (8) |
+//! | ended | 4: number (8), operation (32), why it did not take place (string, up to [`MAX_REASON`] bytes) |
+//! | vote | 5: signature (64), statement of the commit |
+//! | told | 6: number (2), then as many votes: all that the sender has; 1 if it wants to be told as well, else 0 |
+//! | receipt | 7: number (8), signature (64) of the sender, 1 if it lacks signatures of others, else 0 |
+//!
+//! Numbers are little-endian; a string stands after its length (4). Nothing here has been verified.
+
+use super::vault::RECORD;
+use crate::store::{
+    field::{Put, Take},
+    record::{put_statement, statement},
+};
+use cotenant_agent::{
+    approve::{operation::MAX_OPERATION, statement::Signed},
+    room::RoomId,
+    vault::commit::statement::Statement,
+};
+use cotenant_core::{
+    Digest,
+    codec::{BadFormat, Reader, Writer},
+};
+use cotenant_net::{Identity, PublicIdentity};
+
+/// The longest reason, in bytes.
+pub(super) const MAX_REASON: usize = 1 << 10;
+/// What the signature of a vote is for.
+const VOTE_PURPOSE: &str = "vault vote";
+/// The form of the bytes of a vote.
+const VOTE_FORM: u8 = 1;
+/// The most votes in one note: a proof of 64, and of 64 parties two votes and an entry.
+const MAX_VOTES: u16 = 4 * 64;
+
+/// One message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Note {
+    /// The canonical bytes of an operation that the sender proposes.
+    Proposal(Vec<u8>),
+    /// What a party has decided.
+    Decision(Signed),
+    /// The first of those who take part begins the run.
+    Start(Start),
+    /// The sender does not go on with it.
+    Ended {
+        /// The number.
+        number: u64,
+        /// The operation.
+        operation: Digest,
+        /// Why.
+        reason: String,
+    },
+    /// A vote of a commit.
+    Vote(Vote),
+    /// All that the sender has.
+    Told {
+        /// Votes.
+        votes: Vec<Vote>,
+        /// Whether it wants to be told as well.
+        asks: bool,
+    },
+    /// The sender's signature under a receipt.
+    Receipt {
+        /// The operation's number.
+        number: u64,
+        /// The signature.
+        signature: [u8; 64],
+        /// Whether the sender lacks signatures of others.
+        asks: bool,
+    },
+}
+
+/// Which run begins, and its date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Start {
+    pub(super) number: u64,
+    pub(super) operation: Digest,
+    pub(super) date: i64,
+}
+
+/// A statement of the commit, and its signer's signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Vote {
+    pub(super) statement: Statement<Digest>,
+    pub(super) signature: [u8; 64],
+}
+
+impl Vote {
+    /// Signed by the party that `statement` is of.
+    pub(super) fn sign(room: RoomId, statement: Statement<Digest>, identity: &Identity) -> Vote {
+        Vote { statement, signature: identity.sign(VOTE_PURPOSE, &signed(room, &statement)) }
+    }
+
+    /// Whether `signer` made it, in this room.
+    pub(super) fn is_by(&self, room: RoomId, signer: &PublicIdentity) -> bool {
+        signer.verify(VOTE_PURPOSE, &signed(room, &self.statement), &self.signature).is_ok()
+    }
+
+    fn write(&self, to: Writer) -> Writer {
+        put_statement(to.bytes(&self.signature), &self.statement)
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Vote, BadFormat> {
+        Ok(Vote { signature: from.array()?, statement: statement(from)? })
+    }
+}
+
+/// Form (1), room (16), what is committed (string), statement.
+fn signed(room: RoomId, statement: &Statement<Digest>) -> Vec<u8> {
+    put_statement(Writer::new().u8(VOTE_FORM).bytes(&room.0).string(RECORD.as_bytes()), statement).done()
+}
+
+impl Note {
+    /// As bytes.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let to = Writer::new();
+        match self {
+            Note::Proposal(operation) => to.u8(1).string(operation),
+            Note::Decision(signed) => to.u8(2).string(&signed.encode()),
+            Note::Start(Start { number, operation, date }) => to.u8(3).u64(*number).bytes(&operation.0).bytes(&date.to_le_bytes()),
+            Note::Ended { number, operation, reason } => {
+                let end = reason.floor_char_boundary(MAX_REASON);
+                to.u8(4).u64(*number).bytes(&operation.0).string(&reason.as_bytes()[..end])
+            }
+            Note::Vote(vote) => vote.write(to.u8(5)),
+            Note::Told { votes, asks } => votes.iter().fold(to.u8(6).u16(votes.len() as u16), |to, vote| vote.write(to)).u8((*asks).into()),
+            Note::Receipt { number, signature, asks } => to.u8(7).u64(*number).bytes(signature).u8((*asks).into()),
+        }
+        .done()
+    }
+
+    /// From all of `bytes`.
+    ///
+    /// # Errors
+    /// If they are no note.
+    pub(super) fn decode(bytes: &[u8]) -> Result<Note, BadFormat> {
+        let mut from = Reader::new(bytes);
+        let note = Self::read(&mut from)?;
+        from.end()?;
+        Ok(note)
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Note, BadFormat> {
+        Ok(match from.u8()? {
+            1 => Note::Proposal(limited(from, MAX_OPERATION)?.to_vec()),
+            2 => Note::Decision(Signed::decode(from.string()?)?),
+            3 => Note::Start(Start { number: from.u64()?, operation: Digest(from.array()?), date: i64::from_le_bytes(from.array()?) }),
+            4 => {
+                let (number, operation) = (from.u64()?, Digest(from.array()?));
+                let reason = String::from_utf8(limited(from, MAX_REASON)?.to_vec()).map_err(|_| BadFormat)?;
+                Note::Ended { number, operation, reason }
+            }
+            5 => Note::Vote(Vote::read(from)?),
+            6 => {
+                let count = from.u16()?;
+                if count > MAX_VOTES {
+                    return Err(BadFormat);
+                }
+                let votes = (0..count).map(|_| Vote::read(from)).collect::<Result<_, _>>()?;
+                Note::Told { votes, asks: from.flag()? }
+            }
+            7 => Note::Receipt { number: from.u64()?, signature: from.array()?, asks: from.flag()? },
+            _ => return Err(BadFormat),
+        })
+    }
+}
+
+fn limited<'a>(from: &mut Reader<'a>, most: usize) -> Result<&'a [u8], BadFormat> {
+    let bytes = from.string()?;
+    if bytes.len() <= most { Ok(bytes) } else { Err(BadFormat) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cotenant_agent::{
+        approve::statement::{Choice, Statement as Said},
+        vault::commit::statement::{Round, Vote as Kind},
+    };
+    use cotenant_core::PartyId;
+
+    fn votes() -> Vec<Vote> {
+        let round = Round { epoch: 1, version: 2, attempt: 3 };
+        let kinds = [Kind::Prepared(round, Digest([4; 32])), Kind::Committed(round, Digest([4; 32])), Kind::Abandoned(round)];
+        let vote = |(k, vote)| Vote { statement: Statement { signer: PartyId::new(k), vote }, signature: [k as u8; 64] };
+        kinds.into_iter().enumerate().map(vote).collect()
+    }
+
+    fn notes() -> Vec<Note> {
+        let (number, operation) = (7, Digest([1; 32]));
+        let choice = Choice::Refuse("no".into());
+        let statement = Said { room: RoomId([5; 16]), epoch: 1, number, operation, party: PartyId::new(1), choice };
+        let fixed = [
+            Note::Proposal(b"bytes".to_vec()),
+            Note::Decision(Signed { statement, signature: [3; 64] }),
+            Note::Start(Start { number, operation, date: -5 }),
+            Note::Ended { number, operation, reason: "link \u{e9}".into() },
+            Note::Told { votes: votes(), asks: false },
+            Note::Told { votes: Vec::new(), asks: true },
+            Note::Receipt { number, signature: [9; 64], asks: true },
+        ];
+        fixed.into_iter().chain(votes().into_iter().map(Note::Vote)).collect()
+    }
+
+    #[test]
+    fn one_note_has_one_encoding() {
+        for note in notes() {
+            let bytes = note.encode();
+            assert_eq!(Note::decode(&bytes), Ok(note.clone()));
+            for at in 0..bytes.len() {
+                assert!(Note::decode(&bytes[..at]).is_err(), "cut at {at}");
+                for flip in [1, 2, 0x80, 0xff] {
+                    let mut changed = bytes.clone();
+                    changed[at] ^= flip;
+                    let read = Note::decode(&changed);
+                    assert!(read.is_err() || read.is_ok_and(|other| other != note && other.encode() == changed), "byte {at} of {note:?}");
+                }
+            }
+            assert!(Note::decode(&[&bytes[..], &[0]].concat()).is_err());
+        }
+    }
+
+    #[test]
+    fn a_reason_is_cut_to_what_is_read() {
+        let note = Note::Ended { number: 1, operation: Digest([1; 32]), reason: "\u{e9}".repeat(MAX_REASON) };
+        let Ok(Note::Ended { reason, .. }) = Note::decode(&note.encode()) else { panic!("is read") };
+        assert_eq!(reason.len(), MAX_REASON);
+    }
+
+    /// A vote counts in its room, for its signer and for what it says.
+    #[test]
+    fn a_vote_of_another_room_or_signer_or_content_is_none() {
+        let (one, other) = (Identity::generate().unwrap(), Identity::generate().unwrap());
+        let (here, there) = (RoomId([1; 16]), RoomId([2; 16]));
+        for Vote { statement, .. } in votes() {
+            let vote = Vote::sign(here, statement, &one);
+            assert!(vote.is_by(here, &one.public()));
+            assert!(!vote.is_by(there, &one.public()) && !vote.is_by(here, &other.public()));
+            let changed = Statement { signer: PartyId::new(9), ..statement };
+            assert!(!Vote { statement: changed, ..vote }.is_by(here, &one.public()));
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Operations that were proposed, as this party knows them.
+//!
+//! Numbers: with n members, the member at seat s proposes under the numbers s + 1, s + 1 + n, s + 1 + 2n, ... So two proposals at one number are two by one
+//! member, who is named.
+
+use super::note::Start;
+use cotenant_agent::approve::{
+    deciding::Deciding,
+    operation::{Body, Operation, Stored},
+    run::Run,
+    statement::{BadStatement, Choice, Gathering, Signed},
+};
+use cotenant_agent::vault::commit::statement::Parties;
+use cotenant_core::{Digest, PartyId};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+/// The next number above `newest` of the member at `seat` of `n`.
+pub(super) fn next_number(newest: u64, seat: PartyId, n: usize) -> u64 {
+    let (n, seat) = (n as u64, seat.index() as u64);
+    let behind = newest % n;
+    newest + 1 + (seat + n - behind) % n
+}
+
+/// Whether the member at `seat` of `n` proposes under `number`.
+pub(super) fn may_number(number: u64, seat: PartyId, n: usize) -> bool {
+    number > 0 && (number - 1) % n as u64 == seat.index() as u64
+}
+
+/// One operation.
+pub(super) struct Proposal {
+    pub(super) digest: Digest,
+    pub(super) gathering: Gathering,
+    /// Who has said something.
+    said: Parties,
+    /// The people of this party on their way to a decision.
+    pub(super) deciding: Deciding,
+    /// Signatures of people that were counted.
+    pub(super) evidence: Vec<Vec<u8>>,
+    /// What this party has said.
+    pub(super) own: Option<Signed>,
+    /// The value of a put, at the party that gives it, until the run has it.
+    pub(super) value: Option<Zeroizing<Vec<u8>>>,
+    /// The first of those who take part has begun.
+    pub(super) start: Option<Start>,
+    pub(super) stage: Stage,
+    /// This party's signature under the receipt, once it is done.
+    pub(super) signature: Option<[u8; 64]>,
+    operation: Operation,
+}
+
+/// How far an operation has come here.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Stage {
+    /// It has not been begun; why it waits, if it is approved.
+    Open(Option<String>),
+    /// A run of it computes.
+    Running(Running),
+    /// The run is over; all have to vote. Why it failed here, if it did.
+    Voting(Running, Option<String>),
+    /// It is over.
+    Ended(End),
+}
+
+/// A run.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Running {
+    /// The digest that the session and votes name.
+    pub(super) task: Digest,
+    /// The values that the approval was spent for.
+    pub(super) run: Run,
+}
+
+/// What became of an operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "end", rename_all = "kebab-case")]
+pub enum End {
+    /// It was done.
+    Done,
+    /// It was not, and nothing has changed.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+    /// A party refused.
+    Refused {
+        /// Which.
+        by: String,
+        /// Why, as it says.
+        reason: String,
+    },
+    /// It was not begun in time.
+    Expired,
+}
+
+/// An operation as it is shown. Texts that other parties wrote are not escaped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperationView {
+    /// Its number.
+    pub number: u64,
+    /// The digest that is approved, in hexadecimal.
+    pub digest: String,
+    /// What it does, in a few words.
+    pub what: String,
+    /// All of it, as lines of printable ASCII.
+    pub lines: Vec<String>,
+    /// Who proposed it.
+    pub proposer: String,
+    /// Until when it may begin, in seconds since 1970.
+    pub expiry: i64,
+    /// Whether this party has yet to decide.
+    pub undecided: bool,
+    /// What a person of this party signs to approve, in hexadecimal.
+    pub to_sign: String,
+    /// How it stands.
+    pub standing: Shown,
+}
+
+/// How an operation stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum Shown {
+    /// These have yet to approve.
+    Proposed {
+        /// Their names.
+        missing: Vec<String>,
+    },
+    /// All have approved, and it waits.
+    Approved {
+        /// For what.
+        waits: String,
+    },
+    /// It computes.
+    Running,
+    /// The members vote on what was made.
+    Voting {
+        /// Who has not voted.
+        missing: Vec<String>,
+    },
+    /// It is over.
+    Ended(End),
+}
+
+impl Proposal {
+    pub(super) fn new(operation: Operation, deciding: Deciding) -> Proposal {
+        let (digest, gathering) = (operation.digest(), Gathering::new(operation.clone()));
+        let said = Parties::NONE;
+        Proposal {
+            digest,
+            gathering,
+            said,
+            deciding,
+            evidence: Vec::new(),
+            own: None,
+            value: None,
+            start: None,
+            stage: Stage::Open(None),
+            signature: None,
+            operation,
+        }
+    }
+
+    pub(super) fn operation(&self) -> &Operation {
+        &self.operation
+    }
+
+    /// The first of those who take part, who begins the run.
+    pub(super) fn starter(&self) -> Option<PartyId> {
+        self.operation.quorum.iter().next()
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Open(_))
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.stage, Stage::Ended(_))
+    }
+
+    /// Whether others may yet have to know what this party says about it.
+    pub(super) fn matters(&self, now: i64) -> bool {
+        match self.stage {
+            Stage::Ended(End::Refused { .. }) => now < self.operation.expiry,
+            Stage::Ended(_) => false,
+            Stage::Open(_) | Stage::Running(_) | Stage::Voting(..) => true,
+        }
+    }
+
+    /// The run that has begun and is not over.
+    pub(super) fn running(&self) -> Option<&Running> {
+        match &self.stage {
+            Stage::Running(running) | Stage::Voting(running, _) => Some(running),
+            Stage::Open(_) | Stage::Ended(_) => None,
+        }
+    }
+
+    /// Takes what a party has said; whether it is news.
+    ///
+    /// # Errors
+    /// If it does not count.
+    pub(super) fn hear(&mut self, signed: Signed, me: PartyId) -> Result<bool, BadStatement> {
+        let party = signed.statement.party;
+        self.gathering.add(signed.clone())?;
+        let news = !self.said.contains(party);
+        self.said = self.said.with(party);
+        if party == me {
+            self.own = Some(signed);
+        }
+        Ok(news)
+    }
+
+    /// Whether this party has approved.
+    pub(super) fn approved_here(&self) -> bool {
+        self.own.as_ref().is_some_and(|signed| signed.statement.choice == Choice::Approve)
+    }
+
+    /// What it does, in a few words.
+    pub(super) fn what(&self) -> String {
+        let list = |items: &[Stored]| items.iter().map(|stored| stored.item.to_string()).collect::<Vec<_>>().join(", ");
+        match &self.operation.body {
+            Body::Put { item, .. } => format!("put {}", item.name),
+            Body::Gen(item) => format!("gen {}", item.name),
+            Body::Refresh(items) => format!("refresh {}", list(items)),
+            Body::Reshare(items) => format!("reshare {}", list(items)),
+            Body::Repair { items, .. } => format!("repair {}", list(items)),
+            Body::Remove(items) => format!("remove {}", list(items)),
+            Body::Verify(items) => format!("verify {}", list(items)),
+            Body::Call(call) => format!("call {}", call.host),
+            Body::ChangeRoom(_) => "change the room".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_member_has_numbers_of_its_own() {
+        for n in 2..6 {
+            for newest in 0..20 {
+                let next: Vec<u64> = PartyId::all(n).map(|seat| next_number(newest, seat, n)).collect();
+                for (seat, number) in PartyId::all(n).zip(&next) {
+                    assert!(may_number(*number, seat, n) && (newest + 1..=newest + n as u64).contains(number), "{n} {newest} {seat}");
+                    assert!(PartyId::all(n).filter(|other| *other != seat).all(|other| !may_number(*number, other, n)));
+                }
+            }
+        }
+        assert!(!may_number(0, PartyId::new(0), 2));
+    }
+}

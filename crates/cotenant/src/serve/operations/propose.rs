@@ -1,0 +1,287 @@
+//! What people of this party want: to propose, to approve, to refuse.
+
+use super::{
+    Operations,
+    note::Note,
+    proposals::{End, Proposal, next_number},
+};
+use cotenant_agent::{
+    approve::{
+        deciding::{Deciding, Decision, How, NotCounted},
+        item::{ItemName, Pick},
+        log::{Event as Logged, Grounds},
+        operation::{BadOperation, Body, Operation, Program, Stored},
+        person::PersonSignature,
+        policy::{Named, Past, Verdict},
+        spend::{Effect, Event, NotNow},
+        statement::Choice,
+    },
+    room::Charter,
+    vault::{
+        alphabet::Alphabet,
+        commit::statement::Parties,
+        item::{Fields, Item, ItemError, Kind, Use},
+        sharing::Sharing,
+    },
+};
+use cotenant_core::{Digest, Domain};
+use zeroize::Zeroizing;
+
+/// What is to be done.
+pub enum Aim {
+    /// A new item, or a new value of one, which this party gives.
+    Put {
+        /// Its name.
+        name: ItemName,
+        /// What its characters are; any bytes if none.
+        alphabet: Option<Alphabet>,
+        /// What it may be used for.
+        uses: Vec<Use>,
+        /// What people should know about it.
+        note: String,
+        /// The value.
+        value: Zeroizing<Vec<u8>>,
+    },
+    /// A new item, or a new value of one, which nobody knows.
+    Gen {
+        /// Its name.
+        name: ItemName,
+        /// What its characters are; any bytes if none.
+        alphabet: Option<Alphabet>,
+        /// How many bytes.
+        len: usize,
+        /// What it may be used for.
+        uses: Vec<Use>,
+        /// What people should know about it.
+        note: String,
+    },
+    /// New shares of the same values.
+    Refresh(Vec<ItemName>),
+    /// A check that shares are right.
+    Verify(Vec<ItemName>),
+    /// The items are no more.
+    Remove(Vec<ItemName>),
+}
+
+/// Why what a person wants is not done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotDone {
+    /// There is no such operation in this epoch.
+    #[error("there is no operation {0} in this epoch of the room")]
+    NoSuch(u64),
+    /// The digest is of another operation.
+    #[error("operation {0} is another one than was shown")]
+    Other(u64),
+    /// It is begun or over.
+    #[error("operation {0} is not waiting for a decision")]
+    NotOpen(u64),
+    /// People decide, with signatures.
+    #[error("people of this party approve with their keys: sign what is shown, and give the signature")]
+    NeedsSignature,
+    /// A signature does not count.
+    #[error(transparent)]
+    NotCounted(#[from] NotCounted),
+    /// The ledger forbids it.
+    #[error(transparent)]
+    NotNow(#[from] NotNow),
+    /// There is nothing of that name.
+    #[error("there is no item {0} in the vault")]
+    NoItem(ItemName),
+    /// The description.
+    #[error(transparent)]
+    Item(#[from] ItemError),
+    /// A character of the value is not of the alphabet.
+    #[error("the value has a character that is not of its alphabet")]
+    Value,
+    /// The operation breaks a rule.
+    #[error(transparent)]
+    Operation(#[from] BadOperation),
+}
+
+/// Name and version of this program.
+pub(super) fn program() -> Program {
+    Program { version: format!("cotenant {}", env!("CARGO_PKG_VERSION")), digest: None }
+}
+
+/// What stands for the engine's parameters: protocol (2), computational and statistical security (2 each).
+pub(super) fn engine_digest(charter: &Charter) -> Digest {
+    let engine = &charter.engine;
+    let mut hasher = Domain::EngineParameters.hasher();
+    hasher.number(engine.protocol.into()).number(engine.computational.into()).number(engine.statistical.into()).digest()
+}
+
+impl Operations {
+    /// Proposes this to all members, and gives its number. Where no people with keys decide for this party, who proposes approves for it.
+    ///
+    /// # Errors
+    /// If it cannot be proposed.
+    pub fn propose(&mut self, aim: Aim, now: i64) -> Result<u64, NotDone> {
+        let (body, value) = self.body(aim)?;
+        let operation = self.operation(body, now);
+        operation.check()?;
+        let number = operation.number;
+        self.accept(operation.clone(), value, now);
+        self.send_all(&Note::Proposal(operation.encode()));
+        if self.setup.rules.people.is_none() {
+            self.decided(number, Choice::Approve, Grounds::People(Vec::new()), now)?;
+        }
+        self.advance(now);
+        Ok(number)
+    }
+
+    /// A person of this party has decided about the operation of this number and digest. Where people with keys decide, `signature` is one of theirs.
+    ///
+    /// # Errors
+    /// If that does not count.
+    pub fn decide(
+        &mut self,
+        number: u64,
+        digest: Digest,
+        choice: Choice,
+        signature: Option<&PersonSignature>,
+        now: i64,
+    ) -> Result<(), NotDone> {
+        let people = self.setup.rules.people.is_some();
+        let proposal = self.proposals.get_mut(&number).ok_or(NotDone::NoSuch(number))?;
+        if proposal.digest != digest {
+            return Err(NotDone::Other(number));
+        }
+        if !proposal.is_open() || proposal.own.is_some() {
+            return Err(NotDone::NotOpen(number));
+        }
+        if !people {
+            self.decided(number, choice, Grounds::People(Vec::new()), now)?;
+        } else {
+            let signature = signature.ok_or(NotDone::NeedsSignature)?;
+            let decision = proposal.deciding.hear(choice, signature, &mut self.counters, now)?.clone();
+            proposal.evidence.push(signature.evidence().to_vec());
+            let grounds = Grounds::People(proposal.evidence.clone());
+            match decision {
+                Decision::Approved(How::People(_)) => self.decided(number, Choice::Approve, grounds, now)?,
+                Decision::Refused(reason) => self.decided(number, Choice::Refuse(reason), grounds, now)?,
+                Decision::Pending { .. } | Decision::Approved(How::Policy(_)) | Decision::Expired => {}
+            }
+        }
+        self.advance(now);
+        Ok(())
+    }
+
+    /// Notes a proposal that was accepted, and asks the policy about it.
+    pub(super) fn accept(&mut self, operation: Operation, value: Option<Zeroizing<Vec<u8>>>, now: i64) {
+        let number = operation.number;
+        if number > self.newest {
+            self.newest = number;
+            self.step.changes.newest = Some(number);
+        }
+        self.write_log(now, Logged::Proposal(Box::new(operation.clone())));
+        let mut proposal = self.proposal(operation);
+        proposal.value = value;
+        self.proposals.insert(number, proposal);
+        let early: Vec<_> = self.early.iter().filter(|signed| signed.statement.number == number).cloned().collect();
+        self.early.retain(|signed| signed.statement.number != number);
+        early.into_iter().for_each(|signed| self.heard_decision(signed, now));
+        self.ask_policy(number, now);
+    }
+
+    pub(super) fn proposal(&self, operation: Operation) -> Proposal {
+        let deciding = Deciding::new(operation.clone(), self.me, self.setup.rules.people.clone());
+        Proposal::new(operation, deciding)
+    }
+
+    /// What the standing policy does not approve is left to people.
+    fn ask_policy(&mut self, number: u64, now: i64) {
+        let (Some(policy), Some(proposal)) = (&self.setup.rules.policy, self.proposals.get_mut(&number)) else { return };
+        let verdict = policy.decide(proposal.operation(), now, &self.past);
+        if let Verdict::Approve { rule } = verdict {
+            let what = Named::of(proposal.operation());
+            let room = proposal.operation().room;
+            proposal.deciding.policy(&Verdict::Approve { rule: rule.clone() }, now);
+            if let Err(error) = self.decided(number, Choice::Approve, Grounds::Policy(rule), now) {
+                tracing::warn!(operation = number, %error, "the policy's approval was not given");
+                return;
+            }
+            self.past.extend(what.map(|what| Past { room, at: now, what }));
+        }
+    }
+
+    /// This party has decided: durably, then signed for the others.
+    fn decided(&mut self, number: u64, choice: Choice, grounds: Grounds, now: i64) -> Result<(), NotDone> {
+        let proposal = self.proposals.get_mut(&number).ok_or(NotDone::NoSuch(number))?;
+        let (ledger, effects) = self.ledger.step(Event::Decide(proposal.operation(), choice))?;
+        self.ledger = ledger;
+        for effect in effects {
+            match effect {
+                Effect::Persist(ledger) => self.step.changes.ledger = Some((self.setup.parameters.charter().epoch, ledger.encode())),
+                Effect::Sign(statement) => {
+                    let signed = statement.sign(&self.setup.identity);
+                    let proposal = self.proposals.get_mut(&number).ok_or(NotDone::NoSuch(number))?;
+                    proposal.hear(signed.clone(), self.me).map_err(|_| NotDone::NotOpen(number))?;
+                    self.write_log(now, Logged::Decision { signed: signed.clone(), grounds: grounds.clone() });
+                    if let Choice::Refuse(reason) = &signed.statement.choice {
+                        let (by, reason) = (self.name(self.me), reason.clone());
+                        self.end_unbegun(number, End::Refused { by, reason });
+                    }
+                    self.send_all(&Note::Decision(signed));
+                }
+                Effect::Run(_) | Effect::Resume(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn operation(&self, body: Body, now: i64) -> Operation {
+        let parameters = &self.setup.parameters;
+        let charter = parameters.charter();
+        Operation {
+            room: charter.room,
+            epoch: charter.epoch,
+            number: next_number(self.newest, self.me, self.n()),
+            expiry: now.saturating_add(charter.limits.proposal.into()),
+            members: parameters.keys().collect(),
+            threshold: charter.threshold,
+            quorum: Parties::first(self.n()),
+            proposer: self.me,
+            program: program(),
+            engine: engine_digest(charter),
+            body,
+        }
+    }
+
+    /// The body of an operation, and the value that this party gives.
+    fn body(&self, aim: Aim) -> Result<(Body, Option<Zeroizing<Vec<u8>>>), NotDone> {
+        let stored = |names: Vec<ItemName>| self.stored(names);
+        Ok(match aim {
+            Aim::Put { name, alphabet, uses, note, value } => {
+                if !alphabet.is_none_or(|alphabet| value.iter().all(|byte| alphabet.contains(*byte))) {
+                    return Err(NotDone::Value);
+                }
+                let item = self.item(&name, alphabet, value.len(), uses, note)?;
+                (Body::Put { giver: self.me, item }, Some(value))
+            }
+            Aim::Gen { name, alphabet, len, uses, note } => (Body::Gen(self.item(&name, alphabet, len, uses, note)?), None),
+            Aim::Refresh(names) => (Body::Refresh(stored(names)?), None),
+            Aim::Verify(names) => (Body::Verify(stored(names)?), None),
+            Aim::Remove(names) => (Body::Remove(stored(names)?), None),
+        })
+    }
+
+    fn item(&self, name: &ItemName, alphabet: Option<Alphabet>, len: usize, mut uses: Vec<Use>, note: String) -> Result<Item, NotDone> {
+        uses.sort();
+        let charter = self.setup.parameters.charter();
+        let sharing = Sharing::new(charter.threshold.into(), self.n()).ok_or(NotDone::Operation(BadOperation::Threshold))?;
+        let kind = alphabet.map_or(Kind::Bytes, Kind::Text);
+        let version = self.vault.settled().next_version(name.as_str());
+        Ok(Item::new(Fields { name: name.to_string(), version, kind, len, sharing, uses, note })?)
+    }
+
+    /// Items that are in the vault, in the order of their names, each once.
+    fn stored(&self, mut names: Vec<ItemName>) -> Result<Vec<Stored>, NotDone> {
+        names.sort();
+        names.dedup();
+        let known = |item: ItemName| match self.vault.settled().get(item.as_str()) {
+            Some(_) => Ok(Stored { item, pick: Pick::Newest }),
+            None => Err(NotDone::NoItem(item)),
+        };
+        names.into_iter().map(known).collect()
+    }
+}

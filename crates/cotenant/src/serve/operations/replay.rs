@@ -1,0 +1,181 @@
+//! How operations stand when the daemon starts: from the store alone.
+
+use super::{
+    Action, Operations, Setup, Step,
+    proposals::{End, Running, Stage},
+    vault::Vault,
+};
+use crate::store::{Room, Source, StoreError};
+use cotenant_agent::{
+    approve::{
+        log::{self, BadLog, Event, Grounds, History, Log, Outcome},
+        person::{Counters, PersonSignature},
+        policy::Past,
+        run::Run,
+        spend::Ledger,
+        statement::{Signed, Standing},
+    },
+    operate::Task,
+    vault::commit::statement::Parties,
+};
+use cotenant_core::{Digest, codec::BadFormat};
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    ops::Deref,
+};
+
+/// Why a room's operations cannot go on; what is stored is at fault, or the setup.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The log is not as this party wrote it.
+    #[error("the log of the room was changed: {0}; restore a backup")]
+    Log(#[from] BadLog),
+    /// The ledger of approvals is none.
+    #[error("the ledger of approvals was changed; restore a backup")]
+    Ledger(BadFormat),
+    /// This party is no member.
+    #[error("this party is not a member of the room")]
+    NotAMember,
+}
+
+impl Operations {
+    /// Operations of a room as they are stored, and what has to be done first.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open<S: Deref<Target: Source>>(setup: Setup, stored: &Room<S>, now: i64) -> Result<(Operations, Vec<Action>), OpenError> {
+        let own = setup.identity.public();
+        let charter = setup.parameters.charter();
+        let (room, epoch) = (charter.room, charter.epoch);
+        let me = setup.parameters.seat(&own).ok_or(OpenError::NotAMember)?;
+        let history = read_log(stored, &setup)?;
+        let ledger = match stored.ledger(epoch)? {
+            Some(bytes) => Ledger::decode(&bytes).map_err(OpenError::Ledger)?,
+            None => Ledger::new(&setup.parameters, me),
+        };
+        let mut step = Step::default();
+        let vault = Vault::open(stored, room, me, setup.parameters.keys().collect(), &mut step.changes)?;
+        let mut operations = Operations {
+            setup,
+            me,
+            counters: Counters::default(),
+            ledger,
+            log: Log::resume(&history),
+            past: Past::all_in(&history),
+            newest: stored.operation()?,
+            proposals: BTreeMap::new(),
+            early: VecDeque::new(),
+            receipts: BTreeMap::new(),
+            vault,
+            active: None,
+            linked: Parties::NONE,
+            step,
+        };
+        operations.replay(&history, stored, now)?;
+        let actions = operations.take();
+        Ok((operations, actions))
+    }
+
+    fn replay<S: Deref<Target: Source>>(&mut self, history: &History, stored: &Room<S>, now: i64) -> Result<(), OpenError> {
+        let epoch = self.setup.parameters.charter().epoch;
+        let mut numbers: HashMap<Digest, u64> = HashMap::new();
+        let mut runs: BTreeMap<u64, Run> = BTreeMap::new();
+        for entry in history.entries() {
+            match &entry.event {
+                Event::Proposal(operation) if operation.epoch == epoch => {
+                    numbers.insert(operation.digest(), operation.number);
+                    let proposal = self.proposal((**operation).clone());
+                    self.proposals.insert(operation.number, proposal);
+                }
+                Event::Decision { signed, grounds } => self.replay_decision(signed, grounds, entry.time),
+                Event::Spent(run) => drop(numbers.get(&run.operation).map(|number| runs.insert(*number, run.clone()))),
+                Event::Result { operation, outcome, .. } => {
+                    if let Some(number) = numbers.get(operation) {
+                        self.replay_result(*number, outcome, runs.get(number), stored)?;
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.go_on(&runs, now);
+        Ok(())
+    }
+
+    fn replay_decision(&mut self, signed: &Signed, grounds: &Grounds, time: i64) {
+        let me = self.me;
+        let Some(proposal) = self.proposals.get_mut(&signed.statement.number) else { return };
+        if signed.statement.party == me
+            && let Grounds::People(signatures) = grounds
+        {
+            // It was counted when it was written; counters of security keys rise again.
+            let read = signatures.iter().filter_map(|one| PersonSignature::from_armoured(std::str::from_utf8(one).ok()?).ok());
+            for one in read {
+                let _ = proposal.deciding.hear(signed.statement.choice.clone(), &one, &mut self.counters, time);
+            }
+        }
+        let _ = proposal.hear(signed.clone(), me);
+        if let Standing::Refused { by, reason } = proposal.gathering.standing() {
+            let by = self.name(by);
+            self.end_unbegun(signed.statement.number, End::Refused { by, reason });
+        }
+    }
+
+    fn replay_result<S: Deref<Target: Source>>(
+        &mut self,
+        number: u64,
+        outcome: &Outcome,
+        run: Option<&Run>,
+        stored: &Room<S>,
+    ) -> Result<(), OpenError> {
+        let Some(proposal) = self.proposals.get_mut(&number) else { return Ok(()) };
+        proposal.stage = Stage::Ended(match outcome {
+            Outcome::Done(_) => End::Done,
+            Outcome::Failed(reason) => End::Failed { reason: reason.clone() },
+        });
+        let operation = proposal.operation().clone();
+        if let (Outcome::Done(_), Some(run)) = (outcome, run)
+            && let Ok(receipt) = self.new_receipt(operation, run.clone())
+        {
+            match stored.receipt(number)? {
+                Some(_) => self.sign_receipt(number, &receipt),
+                None => self.await_signatures(number, receipt),
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs that had begun and had not ended. One that makes a version of the vault ends by the votes of all; of any other nothing is left.
+    fn go_on(&mut self, runs: &BTreeMap<u64, Run>, now: i64) {
+        let unfinished: Vec<u64> = self.ledger.unfinished().map(|(number, _)| number).collect();
+        for number in unfinished {
+            let (Some(run), Some(proposal)) = (runs.get(&number), self.proposals.get(&number)) else { continue };
+            let reason = "the daemon ended while it ran".to_owned();
+            let operation = proposal.operation().clone();
+            let round = operation.body.needs_everyone().then(|| self.vault.round());
+            let task = Task::new(operation, self.vault.settled().clone(), run.date, round).map(|task| task.digest());
+            match task {
+                Ok(task) if round.is_some() && self.vault.started() == Some(task) => {
+                    let running = Running { task, run: run.clone() };
+                    self.proposals.entry(number).and_modify(|p| p.stage = Stage::Voting(running, Some(reason)));
+                }
+                _ => {
+                    let running = Running { task: Digest([0; 32]), run: run.clone() };
+                    self.finish(number, running, Err(reason), now);
+                }
+            }
+        }
+    }
+}
+
+/// The log of a room as this party wrote it.
+///
+/// # Errors
+/// The first entry that is not.
+pub(super) fn read_log<S: Deref<Target: Source>>(stored: &Room<S>, setup: &Setup) -> Result<History, OpenError> {
+    let records = stored.log(0, usize::MAX)?;
+    let records = records.iter().map(|(_, record)| &record[..]);
+    Ok(log::verify(records, setup.identity.public(), setup.parameters.charter().room, None)?)
+}

@@ -1,0 +1,222 @@
+//! One run: the mesh of those who take part, the comparison, the joint computation on a thread of its own, and the new shares on disk.
+
+use super::changes::put_made;
+use crate::{
+    party::{fresh_rng, on_own_thread},
+    serve::{daemon::Daemon, queue::Turn},
+    stages::Watcher,
+    store::StoreError,
+};
+use cotenant_agent::{
+    agree::AgreeError,
+    operate::{self, Manifest, Mine, OperateError, Refused, Save, Task, Verified, Work},
+    room::RoomId,
+    vault::{
+        VaultError,
+        commit::statement::{Parties, Version},
+        share::{Origin, Share, ShareError},
+    },
+};
+use cotenant_core::{Digest, PartyId};
+use cotenant_mpc::{Error as Mpc, Options, Session};
+use cotenant_net::{Hub, Lane, Limits, Member, Mesh, MeshConfig, NetError};
+use std::sync::{Arc, Weak};
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+/// Lanes of a run's mesh.
+const COMPARE: u8 = 0;
+const ENGINE: u8 = 1;
+
+/// A run that is to begin.
+pub struct Begin {
+    /// The operation's number.
+    pub number: u64,
+    /// What it does, in a few words.
+    pub what: String,
+    pub(super) task: Task,
+    /// The value of a put, at the party that gives it.
+    pub(super) value: Option<Zeroizing<Vec<u8>>>,
+}
+
+/// How a run ended.
+pub enum RunEnd {
+    /// It made a version of the vault, which this party can vote for.
+    Made(Verified),
+    /// The shares are right.
+    Checked,
+    /// It failed, and nothing of it is used.
+    Failed {
+        /// Why.
+        reason: String,
+        /// The check that failed, if one did.
+        check: Option<FailedCheck>,
+    },
+}
+
+/// A check of the protocol that others did not pass.
+pub struct FailedCheck {
+    /// Its own name.
+    pub name: String,
+    /// Who may be at fault.
+    pub parties: Parties,
+}
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    #[error("the members did not all connect: {0}")]
+    Net(#[from] NetError),
+    #[error("{0}")]
+    Agree(String),
+    #[error(transparent)]
+    Operate(#[from] OperateError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("a stored share cannot be read: {0}")]
+    Share(#[from] ShareError),
+    #[error("no randomness from the operating system")]
+    Randomness,
+    #[error("it was told to stop")]
+    Stopped,
+    #[error("what it made is not wanted any more, as other members have given it up")]
+    Unwanted,
+}
+
+/// What runs in one room need.
+pub(super) struct Place {
+    pub(super) room: RoomId,
+    /// The store, the identity, limits, metrics, as long as somebody keeps them: the daemon keeps its rooms.
+    pub(super) daemon: Weak<Daemon>,
+    pub(super) hub: Weak<Hub>,
+    pub(super) members: Vec<Member>,
+    pub(super) limits: Limits,
+}
+
+impl From<RunError> for RunEnd {
+    fn from(error: RunError) -> Self {
+        RunEnd::Failed { reason: error.to_string(), check: error.failed_check() }
+    }
+}
+
+impl RunError {
+    fn failed_check(&self) -> Option<FailedCheck> {
+        match self {
+            RunError::Operate(OperateError::Vault(VaultError::Mpc(Mpc::Check { check, suspects, .. }))) => {
+                Some(FailedCheck { name: check.name().to_owned(), parties: suspects.iter().copied().collect() })
+            }
+            RunError::Operate(OperateError::Vault(VaultError::VaultTag { .. })) => {
+                Some(FailedCheck { name: "vault tag".to_owned(), parties: Parties::NONE })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Place {
+    /// The daemon, unless it is ending.
+    pub(super) fn daemon(&self) -> Result<Arc<Daemon>, StoreError> {
+        self.daemon.upgrade().ok_or(StoreError::Failed)
+    }
+
+    /// Runs it to its end, or until `stop` is cancelled.
+    pub(super) async fn run(self: Arc<Self>, begin: Begin, turn: Turn, stop: CancellationToken) -> RunEnd {
+        let work = async move {
+            let daemon = self.daemon()?;
+            let me = daemon.identity().public();
+            let seat = begin.task.operation().members.iter().position(|member| *member == me).map(PartyId::new);
+            let party = seat.and_then(|seat| begin.task.party(seat)).ok_or(RunError::Unwanted)?;
+            let hub = self.hub.upgrade().ok_or(RunError::Stopped)?;
+            let mesh = tokio::select! {
+                mesh = hub.mesh(self.mesh_config(&daemon, &begin.task, party)) => mesh?,
+                () = stop.cancelled() => return Err(RunError::Stopped),
+            };
+            let done = tokio::select! {
+                done = self.on_mesh(begin, party, &mesh, turn) => done,
+                () = stop.cancelled() => Err(RunError::Stopped),
+            };
+            mesh.close().await;
+            done
+        };
+        on_own_thread(work).await.unwrap_or_else(RunEnd::from)
+    }
+
+    /// The members that take part, in the order of their seats. The session is named by the run.
+    fn mesh_config(&self, daemon: &Daemon, task: &Task, me: PartyId) -> MeshConfig {
+        let members = task.operation().quorum.iter().filter_map(|seat| self.members.get(seat.index()).cloned()).collect();
+        let identity = daemon.identity().clone();
+        MeshConfig { identity, me, members, session: task.digest().0, limits: self.limits.clone() }
+    }
+
+    async fn on_mesh(&self, begin: Begin, me: PartyId, mesh: &Mesh, turn: Turn) -> Result<RunEnd, RunError> {
+        let Begin { task, value, .. } = begin;
+        let mut lane = mesh.lane(COMPARE);
+        let compared = operate::compare(&mut lane, &task).await;
+        let compared = compared.map_err(|source| self.disagreed(&task, &source))?;
+        let shares = self.shares(&task.needs(me))?;
+        let (digest, mine) = (task.digest(), Mine { shares, value });
+        match task.into_work() {
+            Work::Save(save) => self.save(save, self.session(mesh, digest, turn).await?, digest, mine).await.map(RunEnd::Made),
+            Work::Verify(verify) => {
+                verify.run(self.session(mesh, digest, turn).await?, mine).await?;
+                Ok(RunEnd::Checked)
+            }
+            Work::Remove(remove) => {
+                self.put(digest, remove.after(), &[])?;
+                Ok(RunEnd::Made(remove.run(&compared).map_err(OperateError::from)?))
+            }
+            Work::Call(_) => Err(RunError::Operate(Refused::ChangeRoom.into())),
+        }
+    }
+
+    async fn session(&self, mesh: &Mesh, agreed: Digest, turn: Turn) -> Result<Session<Lane>, RunError> {
+        let observer: cotenant_mpc::Observer = Box::new(move |progress| Watcher::progress(&turn, progress));
+        let options = Options { observer: Some(observer), threads: self.daemon()?.config().limits.threads };
+        let rng = fresh_rng().map_err(|_| RunError::Randomness)?;
+        Ok(Session::start(mesh.lane(ENGINE), agreed, rng, options).await.map_err(OperateError::from)?)
+    }
+
+    /// Makes new shares, puts them on disk, reads them back, and has all members' checked together.
+    async fn save(&self, save: Save, session: Session<Lane>, run: Digest, mine: Mine) -> Result<Verified, RunError> {
+        let saved = save.run(session, mine).await?;
+        match self.put(run, saved.after(), saved.shares()).and_then(|()| self.read_back(saved.shares())) {
+            Ok(read_back) => Ok(saved.verify(read_back).await.map_err(OperateError::from)?),
+            Err(error) => {
+                saved.give_up().await;
+                Err(error)
+            }
+        }
+    }
+
+    fn put(&self, run: Digest, after: &Manifest, shares: &[Share]) -> Result<(), RunError> {
+        let wanted = self.daemon()?.store().transaction(|changes| put_made(&mut changes.room(self.room.0), run, after, shares))?;
+        if wanted { Ok(()) } else { Err(RunError::Unwanted) }
+    }
+
+    fn read_back(&self, written: &[Share]) -> Result<Vec<Share>, RunError> {
+        self.shares(&written.iter().map(Share::origin).collect::<Vec<_>>())
+    }
+
+    /// This party's shares of these. One that is not there is found by the load, which names it.
+    fn shares(&self, wanted: &[&Origin]) -> Result<Vec<Share>, RunError> {
+        let daemon = self.daemon()?;
+        let store = daemon.store();
+        let mut shares = Vec::new();
+        for origin in wanted {
+            let version = Version { number: origin.item.version, run: origin.run };
+            if let Some(bytes) = store.room(self.room.0).share(&origin.item.name, &version)? {
+                shares.push(Share::decode(&bytes)?);
+            }
+        }
+        Ok(shares)
+    }
+
+    fn disagreed(&self, task: &Task, source: &AgreeError) -> RunError {
+        let quorum: Vec<PartyId> = task.operation().quorum.iter().collect();
+        let name = |party: PartyId| {
+            let seat = quorum.get(party.index()).map_or(party, |seat| *seat);
+            self.members.get(seat.index()).map_or_else(|| seat.to_string(), |member| member.name.clone())
+        };
+        RunError::Agree(source.explain(name))
+    }
+}

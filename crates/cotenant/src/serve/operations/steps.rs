@@ -1,0 +1,351 @@
+//! From approvals to a run, and from its end to what all keep.
+
+use super::{
+    Action, Operations,
+    note::{Note, Start},
+    proposals::{End, OperationView, Proposal, Running, Shown, Stage},
+    running::{Begin, RunEnd},
+    vault::Outcome,
+};
+use cotenant_agent::{
+    approve::{
+        log::{Event as Logged, Outcome as Result_},
+        operation::{Body, Operation},
+        receipt::{self, Receipt},
+        run::Run,
+        spend::{Effect, Event as Spend},
+        statement::{Approved, Choice, Standing},
+        words,
+    },
+    operate::Task,
+    vault::commit::{Event, Refusal, Report, statement::Round},
+};
+use cotenant_core::{Digest, PartyId};
+
+/// The longest text of an error in the log, in bytes.
+const MAX_ERROR: usize = 1 << 10;
+
+/// Why an operation that all have approved is not begun now.
+enum NotBegun {
+    /// It will be, later.
+    Waits(String),
+    /// It never will.
+    Never(String),
+}
+
+impl Operations {
+    /// Ends what is late, and begins what can be.
+    pub(super) fn advance(&mut self, now: i64) {
+        self.expire(now);
+        let open: Vec<u64> = self.proposals.iter().filter(|(_, proposal)| proposal.is_open()).map(|(number, _)| *number).collect();
+        for number in open {
+            let proposal = &self.proposals[&number];
+            let approved = match proposal.gathering.standing() {
+                Standing::Approved(approved) if proposal.approved_here() => approved,
+                _ => continue,
+            };
+            match self.begin(number, &approved, now) {
+                Ok(()) => {}
+                Err(NotBegun::Waits(why)) => self.set_stage(number, Stage::Open(Some(why))),
+                Err(NotBegun::Never(why)) => {
+                    self.tell_ended(number, &why);
+                    self.end_unbegun(number, End::Failed { reason: why });
+                }
+            }
+        }
+    }
+
+    fn expire(&mut self, now: i64) {
+        let late: Vec<u64> =
+            self.proposals.iter().filter(|(_, p)| p.is_open() && now >= p.operation().expiry).map(|(number, _)| *number).collect();
+        late.into_iter().for_each(|number| self.end_unbegun(number, End::Expired));
+    }
+
+    fn set_stage(&mut self, number: u64, stage: Stage) {
+        if let Some(proposal) = self.proposals.get_mut(&number) {
+            proposal.stage = stage;
+        }
+    }
+
+    fn begin(&mut self, number: u64, approved: &Approved, now: i64) -> Result<(), NotBegun> {
+        let operation = approved.operation();
+        let starts = self.proposals[&number].starter() == Some(self.me);
+        let date = self.date(number, starts, now)?;
+        if self.active.is_some() {
+            return Err(NotBegun::Waits("another operation runs".to_owned()));
+        }
+        let round = match operation.body.needs_everyone() {
+            true => Some(self.vault.may_begin().map_err(|refusal| NotBegun::Waits(self.in_words(refusal)))?),
+            false => None,
+        };
+        let before = self.vault.loadable().ok_or_else(|| NotBegun::Waits("the vault is between two versions".to_owned()))?;
+        let proposal = &self.proposals[&number];
+        if matches!(operation.body, Body::Put { giver, .. } if giver == self.me) && proposal.value.is_none() {
+            return Err(NotBegun::Never("the value was only in the memory of a daemon that has ended: put it again".to_owned()));
+        }
+        let never = |error: &dyn std::fmt::Display| NotBegun::Never(error.to_string());
+        let task = Task::new(operation.clone(), before.clone(), date, round).map_err(|refused| never(&refused))?;
+        task.accepts_date(now).map_err(|refused| never(&refused))?;
+        let (ledger, effects) = self.ledger.step(Spend::Start { approved, run: task.run(), now }).map_err(|not_now| never(&not_now))?;
+        self.ledger = ledger;
+        self.persist_ledger(effects);
+        self.write_log(now, Logged::Spent(task.run().clone()));
+        if round.is_some() {
+            let outcomes = self.vault.step(Event::Begin(task.digest()), &self.setup.identity, &mut self.step.changes);
+            self.carry_on(outcomes, now);
+        }
+        self.start(number, task, starts.then_some(date));
+        Ok(())
+    }
+
+    /// The date of the run: now, if this party begins; else what the one says that does.
+    fn date(&self, number: u64, starts: bool, now: i64) -> Result<i64, NotBegun> {
+        let proposal = &self.proposals[&number];
+        let missing: Vec<PartyId> = proposal.operation().quorum.iter().filter(|p| *p != self.me && !self.linked.contains(*p)).collect();
+        match (starts, proposal.start) {
+            (true, _) if !missing.is_empty() => Err(NotBegun::Waits(format!("not connected: {}", self.names(missing).join(", ")))),
+            (true, _) => Ok(now),
+            (false, Some(start)) => Ok(start.date),
+            (false, None) => {
+                let who = proposal.starter().map(|party| self.name(party)).unwrap_or_default();
+                Err(NotBegun::Waits(format!("{who} is to begin")))
+            }
+        }
+    }
+
+    fn start(&mut self, number: u64, task: Task, date: Option<i64>) {
+        let Some(proposal) = self.proposals.get_mut(&number) else { return };
+        let running = Running { task: task.digest(), run: task.run().clone() };
+        proposal.stage = Stage::Running(running);
+        let (value, what) = (proposal.value.take(), proposal.what());
+        if let Some(date) = date {
+            let start = Start { number, operation: proposal.digest, date };
+            proposal.start = Some(start);
+            let quorum = proposal.operation().quorum;
+            let others = self.others().filter(|party| quorum.contains(*party));
+            others.for_each(|party| self.send(party, &Note::Start(start)));
+        }
+        self.active = Some(number);
+        self.step.then.push(Action::Start(Box::new(Begin { number, what, task, value })));
+    }
+
+    /// The run of the operation of this number has ended, and nothing of it goes on.
+    pub fn run_ended(&mut self, number: u64, end: RunEnd, now: i64) {
+        if self.active == Some(number) {
+            self.active = None;
+        }
+        let Some(proposal) = self.proposals.get_mut(&number) else { return };
+        let Stage::Running(running) = proposal.stage.clone() else { return self.advance(now) };
+        let commits = proposal.operation().body.needs_everyone();
+        match end {
+            RunEnd::Made(verified) => {
+                proposal.stage = Stage::Voting(running, None);
+                self.vault.made(verified.after().clone());
+                self.vault_step(verified.event(), now);
+            }
+            RunEnd::Checked => self.finish(number, running, Ok(()), now),
+            RunEnd::Failed { reason, check } => {
+                if let Some(check) = check {
+                    self.write_log(now, Logged::FailedCheck { check: check.name, parties: check.parties });
+                }
+                match commits {
+                    true => {
+                        let run = running.task;
+                        self.set_stage(number, Stage::Voting(running, Some(reason)));
+                        self.vault_step(Event::Failed(run), now);
+                    }
+                    false => self.finish(number, running, Err(reason), now),
+                }
+            }
+        }
+        self.advance(now);
+    }
+
+    /// What follows for the vault from an event.
+    pub(super) fn vault_step(&mut self, event: Event<Digest>, now: i64) {
+        let outcomes = self.vault.step(event, &self.setup.identity, &mut self.step.changes);
+        self.carry_on(outcomes, now);
+    }
+
+    pub(super) fn carry_on(&mut self, outcomes: Vec<Outcome>, now: i64) {
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Stop(run) => {
+                    let stopped = self.number_of(|running| running.task == run);
+                    self.step.stops.extend(stopped.map(|(number, _)| Action::Stop(number)));
+                }
+                Outcome::Send(vote) => self.send_all(&Note::Vote(vote)),
+                Outcome::Settled(run) => {
+                    if let Some((number, running)) = self.number_of(|running| running.task == run) {
+                        self.finish(number, running, Ok(()), now);
+                    }
+                }
+                Outcome::GivenUp(round) => self.given_up(round, now),
+                Outcome::Report(report) => self.report(report),
+            }
+        }
+    }
+
+    /// All members have given the round up: of what runs or waits for votes, what makes something new is over.
+    fn given_up(&mut self, round: Round, now: i64) {
+        let commits = |number: &u64| self.proposals[number].operation().body.needs_everyone();
+        let number = self.proposals.iter().filter(|(_, p)| p.running().is_some()).map(|(number, _)| *number).find(commits);
+        let Some(number) = number else { return };
+        let reason = match &self.proposals[&number].stage {
+            Stage::Voting(_, Some(reason)) => reason.clone(),
+            _ => format!("another member has given attempt {} at version {} up", round.attempt, round.version),
+        };
+        if let Some(running) = self.proposals[&number].running().cloned() {
+            self.finish(number, running, Err(reason), now);
+        }
+    }
+
+    fn number_of(&self, is: impl Fn(&Running) -> bool) -> Option<(u64, Running)> {
+        let mut all = self.proposals.iter();
+        all.find_map(|(number, proposal)| Some((*number, proposal.running().filter(|running| is(running))?.clone())))
+    }
+
+    fn report(&self, report: Report<Digest>) {
+        let room = self.setup.parameters.charter().room;
+        match report {
+            Report::Old(vote) => tracing::error!(
+                %room, ?vote,
+                "this party's store is an old copy, as others have a vote of it that it does not know: it takes no part until the room enters a new epoch"
+            ),
+            Report::Equivocation(party, one, other) => {
+                tracing::error!(%room, %party, ?one, ?other, "a member has signed two votes that exclude each other");
+            }
+            Report::Refused(refusal) => tracing::warn!(%room, %refusal, "the vault stays as it is"),
+        }
+    }
+
+    /// The run is over: its approval is used up, and the log says how it ended.
+    pub(super) fn finish(&mut self, number: u64, running: Running, outcome: Result<(), String>, now: i64) {
+        match self.ledger.step(Spend::Ended(running.run.digest())) {
+            Ok((ledger, effects)) => {
+                self.ledger = ledger;
+                self.persist_ledger(effects);
+            }
+            Err(error) => tracing::error!(operation = number, %error, "a run ended that was not begun"),
+        }
+        let operation = self.proposals[&number].operation().clone();
+        let digest = operation.digest();
+        let told = match &outcome {
+            Ok(()) => self.done(number, operation, running.run.clone()),
+            Err(reason) => Result_::Failed(reason[..reason.floor_char_boundary(MAX_ERROR)].to_owned()),
+        };
+        self.write_log(now, Logged::Result { operation: digest, run: running.run.digest(), outcome: told });
+        let end = match outcome {
+            Ok(()) => End::Done,
+            Err(reason) => {
+                self.tell_ended(number, &reason);
+                End::Failed { reason }
+            }
+        };
+        self.set_stage(number, Stage::Ended(end));
+    }
+
+    /// Signs the receipt of what was done.
+    fn done(&mut self, number: u64, operation: Operation, run: Run) -> Result_ {
+        match self.new_receipt(operation, run) {
+            Ok(receipt) => {
+                let digest = receipt.digest();
+                self.await_signatures(number, receipt);
+                if let Some(note) = self.asking(number) {
+                    self.send_all(&note);
+                }
+                self.keep_receipt(number);
+                Result_::Done(digest)
+            }
+            Err(error) => Result_::Failed(error.to_string()),
+        }
+    }
+
+    /// A receipt that this party has signed. What is done to the vault opens nothing.
+    pub(super) fn new_receipt(&self, operation: Operation, run: Run) -> Result<Receipt, receipt::BadReceipt> {
+        let mut receipt = Receipt::new(operation, run, receipt::Outcome { server_chain: None, values: Vec::new() })?;
+        let signature = receipt.sign(&self.setup.identity);
+        receipt.add(self.me, signature)?;
+        Ok(receipt)
+    }
+
+    /// Keeps a receipt until all have signed it.
+    pub(super) fn await_signatures(&mut self, number: u64, receipt: Receipt) {
+        self.sign_receipt(number, &receipt);
+        self.receipts.insert(number, receipt);
+    }
+
+    /// Keeps this party's signature for others who ask for it.
+    pub(super) fn sign_receipt(&mut self, number: u64, receipt: &Receipt) {
+        let signature = receipt.sign(&self.setup.identity);
+        self.proposals.entry(number).and_modify(|proposal| proposal.signature = Some(signature));
+    }
+
+    /// Stores a receipt once all who took part have signed it.
+    pub(super) fn keep_receipt(&mut self, number: u64) {
+        let members: Vec<_> = self.setup.parameters.keys().collect();
+        let threshold = self.setup.parameters.charter().threshold;
+        if self.receipts.get(&number).is_some_and(|receipt| receipt.verify(&members, threshold).is_ok())
+            && let Some(receipt) = self.receipts.remove(&number)
+        {
+            self.step.changes.receipts.push((number, receipt.encode()));
+        }
+    }
+
+    /// The one that begins tells the others, who may not have begun, that it does not go on.
+    fn tell_ended(&mut self, number: u64, reason: &str) {
+        let proposal = &self.proposals[&number];
+        if proposal.starter() == Some(self.me) {
+            let note = Note::Ended { number, operation: proposal.digest, reason: reason.to_owned() };
+            self.send_all(&note);
+        }
+    }
+
+    fn persist_ledger(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            if let Effect::Persist(ledger) = effect {
+                self.step.changes.ledger = Some((self.setup.parameters.charter().epoch, ledger.encode()));
+            }
+        }
+    }
+
+    fn in_words(&self, refusal: Refusal) -> String {
+        match refusal {
+            Refusal::NotSynced(missing) => format!("not yet heard from since the start: {}", self.names(missing.iter()).join(", ")),
+            other => other.to_string(),
+        }
+    }
+
+    pub(super) fn view_of(&self, number: u64, proposal: &Proposal) -> OperationView {
+        let operation = proposal.operation();
+        let standing = match &proposal.stage {
+            Stage::Open(waits) => match proposal.gathering.standing() {
+                Standing::Waiting(missing) => Shown::Proposed { missing: self.names(missing.iter()) },
+                Standing::Refused { by, reason } => Shown::Ended(End::Refused { by: self.name(by), reason }),
+                Standing::Approved(_) => Shown::Approved { waits: waits.clone().unwrap_or_default() },
+            },
+            Stage::Running(_) => Shown::Running,
+            Stage::Voting(..) => {
+                Shown::Voting { missing: self.vault.waits_for().map(|missing| self.names(missing.iter())).unwrap_or_default() }
+            }
+            Stage::Ended(end) => Shown::Ended(end.clone()),
+        };
+        let approve = proposal.deciding.statement(Choice::Approve);
+        OperationView {
+            number,
+            digest: proposal.digest.to_string(),
+            what: proposal.what(),
+            lines: words::summary(operation, |party| self.name(party)),
+            proposer: self.name(operation.proposer),
+            expiry: operation.expiry,
+            undecided: proposal.is_open() && proposal.own.is_none(),
+            to_sign: hex(&approve.encode()),
+            standing,
+        }
+    }
+}
+
+/// In hexadecimal.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,322 @@
+//! Three daemons' operations in one process: their stores and their runs are real, the notes between them go through the test.
+
+use super::{
+    Aim, End, OperationView, Operations, Rules, Setup, Shown,
+    note::Note,
+    shell::{Ground, Shell},
+};
+use crate::{
+    home,
+    serve::{
+        config::{self, Config},
+        daemon::Daemon,
+        queue::Queue,
+    },
+};
+use cotenant_agent::{
+    approve::{operation::Operation, statement::Choice},
+    room::{Charter, Limits as Times, Member, Parameters, RoomId, Trust, parameters::Engine},
+};
+use cotenant_core::{Digest, PartyId};
+use cotenant_net::{Hub, Limits};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, Weak},
+    time::Duration,
+};
+use tokio::sync::mpsc;
+
+const ROOM: RoomId = RoomId([5; 16]);
+/// Long enough for a run on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// What the test does to a note on its way: from, to, the note.
+type Meddle = Box<dyn Fn(usize, usize, Vec<u8>) -> Vec<u8> + Send + Sync>;
+
+/// The members of a room.
+struct World {
+    homes: Vec<tempfile::TempDir>,
+    hubs: Vec<Arc<Hub>>,
+    parameters: Parameters,
+    shells: Arc<Mutex<Vec<Weak<Shell>>>>,
+    running: Vec<Option<(Arc<Shell>, Arc<Queue>, Arc<Daemon>)>>,
+    post: mpsc::UnboundedSender<(usize, PartyId, Vec<u8>)>,
+}
+
+impl World {
+    async fn new(threshold: u8, n: usize, meddle: Meddle) -> World {
+        let homes: Vec<_> = (0..n).map(|_| tempfile::tempdir().unwrap()).collect();
+        let (mut hubs, mut members) = (Vec::new(), Vec::new());
+        for (k, home) in homes.iter().enumerate() {
+            let name = ["alice", "bob", "carol"][k];
+            let key = home::init(home.path(), name).unwrap();
+            config::write_template(home.path()).unwrap();
+            let identity = Arc::new(home::load_identity(home.path()).unwrap());
+            let hub = Hub::listen(identity, "127.0.0.1:0", limits()).await.unwrap();
+            members.push(Member { name: name.to_owned(), key, addresses: vec![hub.address().to_string().parse().unwrap()] });
+            hubs.push(Arc::new(hub));
+        }
+        let charter = Charter {
+            room: ROOM,
+            name: "ops".to_owned(),
+            epoch: 1,
+            seats: n as u8,
+            threshold,
+            engine: Engine::CURRENT,
+            trust: Trust::Embedded(Digest([7; 32])),
+            limits: Times::default(),
+            previous: None,
+        };
+        let parameters = Parameters::new(charter, members).unwrap();
+        let (post, letters) = mpsc::unbounded_channel();
+        let shells = Arc::new(Mutex::new(vec![Weak::new(); n]));
+        tokio::spawn(deliver(letters, shells.clone(), meddle));
+        let mut world = World { homes, hubs, parameters, shells, running: (0..n).map(|_| None).collect(), post };
+        for k in 0..n {
+            world.start(k).await;
+        }
+        world.connect().await;
+        world
+    }
+
+    /// Starts a member from its store alone.
+    async fn start(&mut self, k: usize) {
+        let (home, parameters) = (self.homes[k].path().to_owned(), self.parameters.clone());
+        let opened = tokio::task::spawn_blocking(move || open(&home, parameters));
+        let (daemon, operations, first) = opened.await.unwrap();
+        let queue = Arc::new(Queue::new(ROOM, daemon.config().limits, daemon.metrics().clone()));
+        let post = self.post.clone();
+        let send = Box::new(move |to, note| drop(post.send((k, to, note))));
+        let kept = daemon.clone();
+        let shell = Shell::new(
+            operations,
+            first,
+            Ground { daemon, hub: Arc::downgrade(&self.hubs[k]), limits: limits(), queue: queue.clone(), send },
+        );
+        self.shells.lock().unwrap()[k] = Arc::downgrade(&shell);
+        self.running[k] = Some((shell, queue, kept));
+    }
+
+    /// Ends a member where it stands, and waits until its store is closed.
+    async fn kill(&mut self, k: usize) {
+        let (shell, queue, daemon) = self.running[k].take().unwrap();
+        for other in 0..self.running.len() {
+            if let Some((shell, ..)) = self.running[other].clone() {
+                blocking(move || shell.link_down(PartyId::new(k))).await;
+            }
+        }
+        let weak = Arc::downgrade(&daemon);
+        queue.close().await;
+        drop((shell, queue, daemon));
+        until(|| (weak.strong_count() == 0).then_some(())).await;
+    }
+
+    /// Links between all that run.
+    async fn connect(&self) {
+        for k in 0..self.running.len() {
+            for other in (0..self.running.len()).filter(|other| *other != k && self.running[*other].is_some()) {
+                if let Some((shell, ..)) = self.running[k].clone() {
+                    blocking(move || shell.link_up(PartyId::new(other))).await;
+                }
+            }
+        }
+    }
+
+    fn shell(&self, k: usize) -> Arc<Shell> {
+        self.running[k].as_ref().unwrap().0.clone()
+    }
+
+    async fn propose(&self, k: usize, aim: Aim) -> u64 {
+        let shell = self.shell(k);
+        blocking(move || shell.propose(aim)).await.unwrap()
+    }
+
+    async fn decide(&self, k: usize, number: u64, choice: Choice) {
+        let shell = self.shell(k);
+        let digest = until(|| shell.look(|all| all.proposals.get(&number).map(|proposal| proposal.digest))).await;
+        blocking(move || shell.decide(number, digest, choice, None)).await.unwrap();
+    }
+
+    async fn ended(&self, k: usize, number: u64) -> End {
+        let shell = self.shell(k);
+        until(|| match shell.look(|all| all.view(number))?.standing {
+            Shown::Ended(end) => Some(end),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Proposes at one, approves at all others, and sees that it is done at all.
+    async fn through(&self, proposer: usize, aim: Aim) -> u64 {
+        let number = self.propose(proposer, aim).await;
+        for k in (0..self.running.len()).filter(|k| *k != proposer) {
+            self.decide(k, number, Choice::Approve).await;
+        }
+        for k in 0..self.running.len() {
+            assert_eq!(self.ended(k, number).await, End::Done, "at {k}");
+        }
+        number
+    }
+
+    /// Names and versions in the vault, which are the same at all.
+    fn items(&self) -> Vec<(String, u64)> {
+        let all: Vec<_> = (0..self.running.len()).map(|k| self.shell(k).vault()).collect();
+        assert!(all.iter().all(|manifest| *manifest == all[0]));
+        all[0].items().map(|entry| (entry.item.name.clone(), entry.item.version)).collect()
+    }
+
+    fn view(&self, k: usize, number: u64) -> OperationView {
+        self.shell(k).look(|all| all.view(number)).unwrap()
+    }
+
+    fn runs(&self) -> usize {
+        self.running.iter().flatten().map(|(_, queue, _)| queue.tasks().len()).sum()
+    }
+}
+
+fn limits() -> Limits {
+    Limits { connect: Duration::from_secs(20), ..Limits::default() }
+}
+
+fn open(home: &Path, parameters: Parameters) -> (Arc<Daemon>, Operations, Vec<super::Action>) {
+    let daemon = Arc::new(Daemon::open(Config::open(home).unwrap()).unwrap());
+    let setup = Setup { identity: daemon.identity().clone(), parameters, rules: Rules::open(home).unwrap() };
+    let (operations, first) = Operations::open(setup, &daemon.store().room(ROOM.0), crate::party::unix_seconds()).unwrap();
+    (daemon, operations, first)
+}
+
+/// Takes notes to whom they are for, in their order.
+async fn deliver(mut letters: mpsc::UnboundedReceiver<(usize, PartyId, Vec<u8>)>, shells: Arc<Mutex<Vec<Weak<Shell>>>>, meddle: Meddle) {
+    while let Some((from, to, note)) = letters.recv().await {
+        let Some(shell) = shells.lock().unwrap()[to.index()].upgrade() else { continue };
+        let note = meddle(from, to.index(), note);
+        blocking(move || shell.heard(PartyId::new(from), &note)).await.unwrap();
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap()
+}
+
+async fn until<T>(mut is: impl FnMut() -> Option<T>) -> T {
+    let wait = async {
+        loop {
+            match is() {
+                Some(found) => return found,
+                None => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait).await.expect("it happens")
+}
+
+fn honest() -> Meddle {
+    Box::new(|_, _, note| note)
+}
+
+fn put(name: &str, value: &[u8]) -> Aim {
+    Aim::Put { name: name.parse().unwrap(), alphabet: None, uses: Vec::new(), note: String::new(), value: value.to_vec().into() }
+}
+
+fn names(all: &[&str]) -> Vec<cotenant_agent::approve::item::ItemName> {
+    all.iter().map(|name| name.parse().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_item_from_put_to_remove_with_a_restart_of_all() {
+    let mut world = World::new(2, 3, honest()).await;
+    let first = world.through(1, put("s3/key", b"bytes")).await;
+    assert_eq!(world.items(), [("s3/key".to_owned(), 1)]);
+    for k in 0..3 {
+        world.kill(k).await;
+    }
+    for k in 0..3 {
+        world.start(k).await;
+    }
+    assert_eq!(world.items(), [("s3/key".to_owned(), 1)]);
+    assert!((0..3).all(|k| world.view(k, first).standing == Shown::Ended(End::Done)), "what was done is known from the store");
+    world.connect().await;
+    world.through(0, Aim::Verify(names(&["s3/key"]))).await;
+    let made = |world: &World| (0..3).map(|k| world.shell(k).vault().get("s3/key").unwrap().run).collect::<Vec<_>>();
+    let before = made(&world);
+    world.through(2, Aim::Refresh(names(&["s3/key"]))).await;
+    assert_eq!(world.items(), [("s3/key".to_owned(), 2)]);
+    assert_ne!(before, made(&world));
+    for k in 0..3 {
+        let shell = world.shell(k);
+        let stored = shell.stored_shares("s3/key");
+        assert_eq!(stored.iter().map(|version| version.number).collect::<Vec<_>>(), [2], "the old share is destroyed");
+    }
+    let last = world.through(0, Aim::Remove(names(&["s3/key"]))).await;
+    assert!(world.items().is_empty() && (0..3).all(|k| world.shell(k).stored_shares("s3/key").is_empty()));
+    for k in 0..3 {
+        let shell = world.shell(k);
+        let members: Vec<_> = world.parameters.keys().collect();
+        for number in [first, last] {
+            let receipt = until(|| shell.receipt(number).unwrap()).await;
+            assert_eq!(receipt.verify(&members, 2), Ok(()), "all have signed");
+        }
+        assert!(shell.log().unwrap().entries().len() > 8);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_refuses_and_nothing_runs() {
+    let world = World::new(2, 3, honest()).await;
+    let number = world.propose(0, put("k", b"x")).await;
+    world.decide(1, number, Choice::Approve).await;
+    world.decide(2, number, Choice::Refuse("not now".to_owned())).await;
+    for k in 0..3 {
+        let end = world.ended(k, number).await;
+        assert_eq!(end, End::Refused { by: "carol".to_owned(), reason: "not now".to_owned() }, "at {k}");
+    }
+    assert_eq!((world.runs(), world.items().len()), (0, 0));
+}
+
+/// One member is shown another operation than was proposed, by one byte of its expiry: its approval counts for that one alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_byte_that_differs_at_one_member_and_nothing_runs() {
+    let meddle: Meddle = Box::new(|from, to, note| match Note::decode(&note) {
+        Ok(Note::Proposal(bytes)) if (from, to) == (0, 2) => {
+            let mut operation = Operation::decode(&bytes).unwrap();
+            operation.expiry -= 1;
+            Note::Proposal(operation.encode()).encode()
+        }
+        _ => note,
+    });
+    let world = World::new(2, 3, meddle).await;
+    let number =
+        world.propose(0, Aim::Gen { name: "k".parse().unwrap(), alphabet: None, len: 4, uses: Vec::new(), note: String::new() }).await;
+    for k in [1, 2] {
+        world.decide(k, number, Choice::Approve).await;
+    }
+    // Long enough for all to be told again.
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    let standing = |k| world.view(k, number).standing;
+    let missing = |names: &[&str]| Shown::Proposed { missing: names.iter().map(|name| (*name).to_owned()).collect() };
+    assert_eq!([standing(0), standing(1)], [missing(&["carol"]), missing(&["carol"])]);
+    assert_eq!(standing(2), missing(&["alice", "bob"]));
+    assert_eq!((world.runs(), world.items().len()), (0, 0));
+}
+
+/// A member dies in the middle of a run: nobody has a new version, and the next attempt succeeds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_dies_in_a_run_leaves_nothing_and_comes_back() {
+    let mut world = World::new(2, 3, honest()).await;
+    let number = world.propose(0, put("k", b"secret")).await;
+    for k in [1, 2] {
+        world.decide(k, number, Choice::Approve).await;
+    }
+    let dying = world.shell(2);
+    until(|| (dying.look(|all| all.view(number))?.standing == Shown::Running).then_some(())).await;
+    drop(dying);
+    world.kill(2).await;
+    world.start(2).await;
+    world.connect().await;
+    for k in 0..3 {
+        assert!(matches!(world.ended(k, number).await, End::Failed { .. }), "at {k}");
+    }
+    assert!(world.items().is_empty());
+    world.through(0, put("k", b"secret")).await;
+    assert_eq!(world.items(), [("k".to_owned(), 1)]);
+}

@@ -1,0 +1,89 @@
+//! What the members of a room do together, once all have signed it: [`crate::serve::operations`], given the room's links.
+
+use super::{actor::Actor, wire::Note};
+use crate::serve::operations::{
+    Operations, Rules, Setup,
+    shell::{Ground, Shell},
+};
+use cotenant_agent::room::{Parameters, Record, Signed};
+use cotenant_core::PartyId;
+use cotenant_net::{Limits, PublicIdentity};
+use std::sync::{Arc, OnceLock};
+
+/// The operations of a room, once there are any. Its task sets them, others look.
+pub(super) type Work = Arc<OnceLock<Arc<Shell>>>;
+
+impl Actor {
+    /// Goes on with what was stored, if the room is founded and this party is a member. A room that enters another epoch goes on with it at the next start.
+    pub(super) async fn begin_work(&mut self) {
+        let Some(parameters) = self.in_force().filter(|_| self.work.get().is_none()).cloned() else { return };
+        let shell = match self.open_work(parameters).await {
+            Ok(shell) => shell,
+            Err(error) => return self.note(format!("nothing can be done together in this room: {error}")),
+        };
+        drop(self.work.set(shell));
+        let up: Vec<PublicIdentity> = self.lines().iter().filter(|(_, line)| line.condition().up).map(|(key, _)| *key).collect();
+        for peer in up {
+            self.work_link(peer, true).await;
+        }
+    }
+
+    async fn open_work(&self, parameters: Parameters) -> Result<Arc<Shell>, String> {
+        let (daemon, hub, queue, id) = (self.context.daemon.clone(), Arc::downgrade(&self.context.hub), self.queue.clone(), self.id);
+        let lines = Arc::downgrade(&self.handles().1);
+        let keys: Vec<PublicIdentity> = parameters.keys().collect();
+        let send = move |party: PartyId, note: Vec<u8>| {
+            let (Some(lines), Some(key)) = (lines.upgrade(), keys.get(party.index())) else { return };
+            let mut lines = lines.lock().expect("no holder panics");
+            if lines.get(key).is_some_and(|line| !line.send(Note::Operations(note))) {
+                lines.remove(key);
+            }
+        };
+        let peers = &daemon.config().peers;
+        let limits = Limits { connect: peers.connect, dead_after: peers.dead_after, ..Limits::default() };
+        let now = self.context.seconds().cast_signed();
+        let opening = tokio::task::spawn_blocking(move || {
+            let rules = Rules::open(&daemon.config().home).map_err(|error| error.to_string())?;
+            let setup = Setup { identity: daemon.identity().clone(), parameters, rules };
+            let opened = Operations::open(setup, &daemon.store().room(id.0), now);
+            let (operations, first) = opened.map_err(|error| error.to_string())?;
+            Ok(Shell::new(operations, first, Ground { daemon, hub, limits, queue, send: Box::new(send) }))
+        });
+        opening.await.unwrap_or_else(|_| Err("this program has a fault; see the daemon's log".to_owned()))
+    }
+
+    /// A link came up or broke.
+    pub(super) async fn work_link(&self, peer: PublicIdentity, up: bool) {
+        self.with_work(peer, move |shell, party| match up {
+            true => shell.link_up(party),
+            false => shell.link_down(party),
+        })
+        .await;
+    }
+
+    /// A member told something about operations.
+    pub(super) async fn work_note(&mut self, peer: PublicIdentity, note: Vec<u8>) {
+        let heard = self.with_work(peer, move |shell, party| shell.heard(party, &note)).await;
+        if let Some(Err(_)) = heard {
+            self.context.daemon.metrics().failed_check("note");
+            self.note(format!("{} sent a message about operations that is none", self.name_of(&peer)));
+        }
+    }
+
+    /// Does this where a thread may wait for the disk, if there is anything done with this member.
+    async fn with_work<T: Send + 'static>(
+        &self,
+        peer: PublicIdentity,
+        act: impl FnOnce(&Arc<Shell>, PartyId) -> T + Send + 'static,
+    ) -> Option<T> {
+        let shell = self.work.get()?.clone();
+        let party = shell.look(|operations| operations.parameters().seat(&peer))?;
+        tokio::task::spawn_blocking(move || act(&shell, party)).await.ok()
+    }
+
+    fn in_force(&self) -> Option<&Parameters> {
+        let record: &Record = &self.state.as_ref()?.record;
+        let parameters = record.in_force().map(Signed::parameters)?;
+        parameters.seat(&record.me()).map(|_| parameters)
+    }
+}
