@@ -1,0 +1,181 @@
+//! A vault between daemons that are processes of their own, asked by commands: what is put there, who approves, what stays when daemons are killed.
+
+mod common;
+
+use common::{
+    command,
+    daemon::{Daemon, home_at},
+    error, run, text,
+};
+use cotenant_agent::{approve::receipt::Receipt, vault::sharing::MAX_MEMBERS};
+use serde_json::Value;
+use std::{
+    fs,
+    io::Write,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+const SECRET: &[u8] = b"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+
+/// Alice and Bob in a room.
+fn room() -> (TempDir, Vec<Daemon>) {
+    let dir = tempfile::tempdir().unwrap();
+    let parties: Vec<Daemon> = ["alice", "bob"].iter().map(|name| Daemon::start(&home_at(dir.path(), name))).collect();
+    found(&parties);
+    (dir, parties)
+}
+
+fn found(parties: &[Daemon]) {
+    let [alice, bob] = parties else { unreachable!() };
+    alice.json(&["room", "new", "board", "--as", "alice"]);
+    let invitation = alice.json(&["room", "invite"]);
+    let joined = bob.json(&["room", "join", invitation["text"].as_str().unwrap(), "--as", "bob"]);
+    let phrase = joined["join"]["phrase"].as_str().unwrap();
+    alice.json(&["room", "confirm", "--phrase", phrase]);
+    bob.json(&["room", "confirm", "--phrase", phrase]);
+    let asked = wait("asked", || Some(bob.json(&["room", "show"])).filter(|room| room["proposal"]["own"] == false));
+    bob.json(&["room", "sign", "--digest", asked["proposal"]["digest"].as_str().unwrap()]);
+    for party in parties {
+        wait("founded", || (party.json(&["room", "show"])["stage"] == "member").then_some(()));
+    }
+}
+
+fn wait<T>(what: &str, mut is: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = is() {
+            return found;
+        }
+        assert!(start.elapsed() < Duration::from_secs(180), "not {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A command of a party that waits for what becomes of its proposal.
+fn begin(party: &Daemon, arguments: &[&str], input: &[u8]) -> Child {
+    let all = [arguments, &["--json", "--home", party.home.to_str().unwrap()]].concat();
+    let mut child = command(&all).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    child
+}
+
+/// The operation that waits for this party, as it is shown.
+fn asked(party: &Daemon) -> Value {
+    wait("asked", || party.json(&["pending"]).as_array().unwrap().iter().find(|one| one["undecided"] == true).cloned())
+}
+
+fn approve(party: &Daemon) -> Value {
+    let shown = asked(party);
+    party.json(&["approve", &shown["number"].to_string(), "--digest", shown["digest"].as_str().unwrap()])
+}
+
+/// Proposed by one, approved by the other, and done; the operation as the first is shown it.
+fn through(one: &Daemon, other: &Daemon, arguments: &[&str], input: &[u8]) -> Value {
+    let child = begin(one, arguments, input);
+    approve(other);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+    let view: Value = serde_json::from_slice(&output.stdout).unwrap();
+    wait("done at the other", || {
+        let all = other.json(&["pending", "--all"]);
+        all.as_array().unwrap().iter().any(|one| one["number"] == view["number"] && one["standing"]["end"] == "done").then_some(())
+    });
+    view
+}
+
+fn items(party: &Daemon) -> Vec<(String, u64)> {
+    let vault = party.json(&["vault", "list"]);
+    let item = |item: &Value| (item["name"].as_str().unwrap().to_owned(), item["version"].as_u64().unwrap());
+    vault["items"].as_array().unwrap().iter().map(item).collect()
+}
+
+#[test]
+fn a_secret_from_standard_input_to_its_removal_with_daemons_that_are_killed() {
+    let (_dir, parties) = room();
+    let [alice, bob] = <[Daemon; 2]>::try_from(parties).ok().unwrap();
+    let put = ["vault", "put", "s3/key", "--kind", "base64", "--use", "sigv4:eu-central-1/s3@bucket.example.com"];
+    let first = through(&alice, &bob, &put, &[SECRET, b"\n"].concat());
+    assert_eq!(items(&bob), [("s3/key".to_owned(), 1)]);
+    let shown = text(&bob.run(&["vault", "show", "s3/key"]).stdout);
+    assert!(shown.contains("40 bytes") && shown.contains("signs requests to bucket.example.com"), "{shown}");
+
+    let (alice, bob) = (alice.restart("-KILL"), bob.restart("-KILL"));
+    assert_eq!((items(&alice), items(&bob)), (items(&bob), vec![("s3/key".to_owned(), 1)]));
+    through(&bob, &alice, &["vault", "verify"], b"");
+    through(&bob, &alice, &["vault", "refresh"], b"");
+    through(&alice, &bob, &["vault", "gen", "token", "--bytes", "16"], b"");
+    assert_eq!(items(&alice), [("s3/key".to_owned(), 2), ("token".to_owned(), 1)]);
+    through(&alice, &bob, &["vault", "remove", "s3/key"], b"");
+    assert_eq!((items(&alice), items(&bob)), (items(&bob), vec![("token".to_owned(), 1)]));
+
+    for party in [&alice, &bob] {
+        assert_eq!(text(&party.run(&["log", "--verify"]).stdout), "the log is as this party wrote it\n");
+        let number = first["number"].to_string();
+        let receipt = wait("signed by both", || Some(party.run(&["receipt", &number])).filter(|output| output.status.success()));
+        let receipt = Receipt::from_text(&text(&receipt.stdout)).unwrap();
+        let members = receipt.operation().members.clone();
+        assert!((2..=MAX_MEMBERS).contains(&members.len()) && receipt.verify(&members, 2).is_ok());
+        // Nothing that a daemon wrote has the secret, or half of it.
+        for file in ["store/data", "store/keys"] {
+            let bytes = fs::read(party.home.join(file)).unwrap();
+            assert!(!bytes.windows(20).any(|window| window == &SECRET[..20] || window == &SECRET[20..]), "{file}");
+        }
+    }
+    for (arguments, words) in [
+        (&["vault", "refresh", "s3/key"][..], "there is no item s3/key in the vault"),
+        (&["vault", "show", "nothing"], "there is no item nothing in the vault"),
+        (&["vault", "gen", "Bad", "--bytes", "4"], "not the name of an item"),
+        (&["approve", "99", "--digest", "00"], "there is no operation 99"),
+    ] {
+        let told = error(&alice.run(arguments));
+        assert!(told.contains(words), "{told}");
+    }
+}
+
+#[test]
+fn what_the_other_refuses_is_not_done() {
+    let (_dir, parties) = room();
+    let [alice, bob] = &parties[..] else { unreachable!() };
+    let child = begin(alice, &["vault", "put", "k"], b"x");
+    let number = asked(bob)["number"].to_string();
+    bob.json(&["refuse", &number, "not before \u{1b}[2J the audit"]);
+    let output = child.wait_with_output().unwrap();
+    let told = text(&output.stderr);
+    assert!(!output.status.success() && told.contains("refused by bob: not before \\u{1b}[2J the audit"), "{told}");
+    assert!(items(alice).is_empty() && items(bob).is_empty());
+    let again = error(&bob.run(&["approve", &number, "--digest", &"0".repeat(64)]));
+    assert!(again.contains("is another one than was shown"), "{again}");
+}
+
+/// Bob's people decide with keys: the owner of the socket alone approves nothing.
+#[test]
+fn people_approve_with_openssh_keys() {
+    let (dir, parties) = room();
+    let [alice, bob] = <[Daemon; 2]>::try_from(parties).ok().unwrap();
+    let keys = ["ann", "ben", "eve"].map(|name| dir.path().join(name));
+    for key in &keys {
+        let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(key).status();
+        assert!(made.unwrap().success());
+    }
+    let lines: Vec<String> =
+        keys[..2].iter().map(|key| format!("{:?}", fs::read_to_string(key.with_extension("pub")).unwrap().trim())).collect();
+    fs::write(bob.home.join("approvers.toml"), format!("needed = 2\nkeys = [{}]\n", lines.join(", "))).unwrap();
+    let bob = bob.restart("-TERM");
+    let child = begin(&alice, &["vault", "gen", "k", "--bytes", "8"], b"");
+    let shown = asked(&bob);
+    let (number, digest) = (shown["number"].to_string(), shown["digest"].as_str().unwrap().to_owned());
+    let signed = |key: Option<&std::path::PathBuf>| {
+        let key: Vec<&str> = key.into_iter().flat_map(|key| ["--key", key.to_str().unwrap()]).collect();
+        run(&[&["approve", &number, "--digest", &digest, "--home", bob.home.to_str().unwrap()][..], &key].concat())
+    };
+    assert!(error(&signed(None)).contains("people of this party approve with their keys"));
+    assert!(!signed(Some(&keys[2])).status.success(), "eve is nobody");
+    let first = signed(Some(&keys[0]));
+    assert!(text(&first.stdout).contains("waits for the approval of bob"), "{}", text(&first.stderr));
+    assert!(signed(Some(&keys[1])).status.success());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(items(&bob), [("k".to_owned(), 1)]);
+}
