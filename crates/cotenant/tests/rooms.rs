@@ -32,8 +32,7 @@ fn agreed(mut room: Value) -> Value {
         room.as_object_mut().unwrap().remove(own);
     }
     for member in room["members"].as_array_mut().unwrap() {
-        let member = member.as_object_mut().unwrap();
-        (member.remove("own"), member.remove("connected"));
+        member.as_object_mut().unwrap().retain(|what, _| !["own", "connected"].contains(&what.as_str()));
     }
     room
 }

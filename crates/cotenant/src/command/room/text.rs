@@ -143,7 +143,8 @@ mod tests {
             let text = [room(&shown), super::proposal(&proposal), findings(&[finding]), comparison(&bad(), &bad())].concat();
             assert!(text.chars().all(|c| c == '\n' || c == ' ' || c.is_ascii_graphic()), "{text}");
             assert!(text.contains("until 2027-01-15 08:00 UTC") && text.contains("connected") && text.contains("BAD"), "{text}");
-            assert!(text.contains("then: cotenant room confirm\n  P4"), "{text}");
+            assert!(text.contains("then: cotenant room confirm\n  P1  \""), "whose words these are: {text}");
+            assert_eq!(text.contains("compare them with the inviter's"), !confirmed, "{text}");
         }
     }
 }

@@ -48,6 +48,9 @@ const NOTES: usize = 20;
 /// Where the answer to a command goes.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, Problem>>;
 
+/// What has been offered to one who came, and the message for it.
+pub(super) type Offered = (Box<Inviting>, Vec<u8>);
+
 /// What a room is asked.
 pub(super) enum Command {
     /// How it is.
@@ -63,7 +66,7 @@ pub(super) enum Command {
     /// People approve the parameters of this digest.
     Sign(String, Reply<RoomView>),
     /// Somebody came with an invitation.
-    Hello(Vec<u8>, oneshot::Sender<Result<(Box<Inviting>, Vec<u8>), JoinFault>>),
+    Hello(Vec<u8>, oneshot::Sender<Result<Offered, JoinFault>>),
     /// And says who it is.
     Opening(Box<Inviting>, Vec<u8>, oneshot::Sender<Result<Welcome, JoinFault>>),
 }

@@ -2,11 +2,15 @@
 //!
 //! The messages are those of `cotenant_agent::room::join`, over lane 0 of a link that only who has the invitation can ask for.
 
-use super::{actor::Command, context::Context, problems};
+use super::{
+    actor::{Command, Offered},
+    context::Context,
+    problems,
+};
 use crate::serve::problem::Problem;
 use cotenant_agent::room::{
     Invitation, Member,
-    join::{Admission, Inviting, JoinFault, Joining, Welcome},
+    join::{Admission, JoinFault, Joining, Welcome},
 };
 use cotenant_core::{Domain, PartyId, channel::Channel};
 use cotenant_net::{Guest, Guests, Lane, Mesh};
@@ -48,7 +52,7 @@ async fn receive(guest: Guest, room: &mpsc::Sender<Command>) -> Option<()> {
     let peer = PartyId::new(1);
     let mut lane = guest.mesh.lane(0);
     let hello = lane.recv(peer).await.ok()?;
-    let offered: Result<(Box<Inviting>, Vec<u8>), JoinFault> = ask(room, |reply| Command::Hello(hello, reply)).await?;
+    let offered: Result<Offered, JoinFault> = ask(room, |reply| Command::Hello(hello, reply)).await?;
     match offered {
         Err(fault) => refuse(&guest, &mut lane, &fault).await?,
         Ok((inviting, offer)) => {

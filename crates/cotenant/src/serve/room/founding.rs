@@ -1,7 +1,7 @@
 //! How a room gets its members: invitations, who comes with them, phrases that people compare, and what all sign.
 
 use super::{
-    actor::Actor,
+    actor::{Actor, Offered},
     kept::{Join, Kept, Origin},
     problems,
     view::{InvitationView, RoomView},
@@ -152,7 +152,7 @@ impl Actor {
     }
 
     /// Somebody came with an invitation.
-    pub(super) fn hello(&self, message: &[u8]) -> Result<(Box<Inviting>, Vec<u8>), JoinFault> {
+    pub(super) fn hello(&self, message: &[u8]) -> Result<Offered, JoinFault> {
         let draft = self.draft().map_err(|_| JoinFault::Unknown)?;
         let base = self.state.as_ref().and_then(|state| state.record.in_force());
         let mut rng = self.context.rng().map_err(|_| JoinFault::Own)?;
