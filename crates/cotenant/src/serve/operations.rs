@@ -99,7 +99,7 @@ pub enum Action {
     /// End the run of the operation of this number; its result is not wanted.
     Stop(u64),
     /// Make these changes durable in one transaction. If that fails, nothing that follows may be done.
-    Persist(Changes),
+    Persist(Box<Changes>),
     /// Send this note, if there is a link to the party; it is told again when there is a new one.
     Send(PartyId, Vec<u8>),
     /// Begin this run, and say how it ended ([`Operations::run_ended`]).
@@ -111,7 +111,7 @@ impl Operations {
     pub fn take(&mut self) -> Vec<Action> {
         let Step { mut stops, changes, then } = std::mem::take(&mut self.step);
         if !changes.is_empty() {
-            stops.push(Action::Persist(changes));
+            stops.push(Action::Persist(Box::new(changes)));
         }
         stops.extend(then);
         stops

@@ -27,6 +27,9 @@ use cotenant_agent::{
 use cotenant_core::{Digest, Domain};
 use zeroize::Zeroizing;
 
+/// The value of a put.
+type Value = Zeroizing<Vec<u8>>;
+
 /// What is to be done.
 pub enum Aim {
     /// A new item, or a new value of one, which this party gives.
@@ -40,7 +43,7 @@ pub enum Aim {
         /// What people should know about it.
         note: String,
         /// The value.
-        value: Zeroizing<Vec<u8>>,
+        value: Value,
     },
     /// A new item, or a new value of one, which nobody knows.
     Gen {
@@ -167,7 +170,7 @@ impl Operations {
     }
 
     /// Notes a proposal that was accepted, and asks the policy about it.
-    pub(super) fn accept(&mut self, operation: Operation, value: Option<Zeroizing<Vec<u8>>>, now: i64) {
+    pub(super) fn accept(&mut self, operation: Operation, value: Option<Value>, now: i64) {
         let number = operation.number;
         if number > self.newest {
             self.newest = number;
@@ -248,7 +251,7 @@ impl Operations {
     }
 
     /// The body of an operation, and the value that this party gives.
-    fn body(&self, aim: Aim) -> Result<(Body, Option<Zeroizing<Vec<u8>>>), NotDone> {
+    fn body(&self, aim: Aim) -> Result<(Body, Option<Value>), NotDone> {
         let stored = |names: Vec<ItemName>| self.stored(names);
         Ok(match aim {
             Aim::Put { name, alphabet, uses, note, value } => {

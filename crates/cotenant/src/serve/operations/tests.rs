@@ -33,13 +33,16 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// What the test does to a note on its way: from, to, the note.
 type Meddle = Box<dyn Fn(usize, usize, Vec<u8>) -> Vec<u8> + Send + Sync>;
 
+/// A member that runs.
+type Running = (Arc<Shell>, Arc<Queue>, Arc<Daemon>);
+
 /// The members of a room.
 struct World {
     homes: Vec<tempfile::TempDir>,
     hubs: Vec<Arc<Hub>>,
     parameters: Parameters,
     shells: Arc<Mutex<Vec<Weak<Shell>>>>,
-    running: Vec<Option<(Arc<Shell>, Arc<Queue>, Arc<Daemon>)>>,
+    running: Vec<Option<Running>>,
     post: mpsc::UnboundedSender<(usize, PartyId, Vec<u8>)>,
 }
 
@@ -69,7 +72,7 @@ impl World {
         };
         let parameters = Parameters::new(charter, members).unwrap();
         let (post, letters) = mpsc::unbounded_channel();
-        let shells = Arc::new(Mutex::new(vec![Weak::new(); n]));
+        let shells = Arc::new(Mutex::new((0..n).map(|_| Weak::new()).collect::<Vec<_>>()));
         tokio::spawn(deliver(letters, shells.clone(), meddle));
         let mut world = World { homes, hubs, parameters, shells, running: (0..n).map(|_| None).collect(), post };
         for k in 0..n {
