@@ -149,6 +149,33 @@ fn what_the_other_refuses_is_not_done() {
     assert!(again.contains("is another one than was shown"), "{again}");
 }
 
+/// Wherever a daemon is killed, in the end both say the same of the operation, have the same vault, and can go on.
+#[test]
+fn a_daemon_that_is_killed_at_any_moment_of_a_run() {
+    let (_dir, parties) = room();
+    let [alice, mut bob] = <[Daemon; 2]>::try_from(parties).ok().unwrap();
+    for (k, wait_for) in [0, 30, 60, 90, 120, 160, 200, 300].into_iter().enumerate() {
+        let name = format!("k{k}");
+        let child = begin(&alice, &["vault", "gen", &name, "--bytes", "40"], b"");
+        let number = approve(&bob)["number"].clone();
+        std::thread::sleep(Duration::from_millis(wait_for));
+        bob = bob.restart("-KILL");
+        let done = child.wait_with_output().unwrap().status.success();
+        let end = |party: &Daemon| {
+            let all = party.json(&["pending", "--all"]);
+            let standing = all.as_array().unwrap().iter().find(|one| one["number"] == number).unwrap()["standing"].clone();
+            (standing["state"] == "ended").then(|| standing["end"] == "done")
+        };
+        for party in [&alice, &bob] {
+            assert_eq!(wait("over", || end(party)), done, "after {wait_for} ms");
+        }
+        assert_eq!(items(&alice), items(&bob));
+        assert_eq!(items(&alice).iter().any(|(item, _)| *item == name), done);
+    }
+    through(&bob, &alice, &["vault", "gen", "last", "--bytes", "4"], b"");
+    through(&alice, &bob, &["vault", "verify"], b"");
+}
+
 /// Bob's people decide with keys: the owner of the socket alone approves nothing.
 #[test]
 fn people_approve_with_openssh_keys() {

@@ -201,6 +201,7 @@ impl Operations {
             let begun = proposal.running().is_some() && proposal.starter() == Some(self.me);
             notes.extend(proposal.start.filter(|_| begun).map(Note::Start));
         }
+        notes.extend(self.proposals.iter().filter_map(|(number, proposal)| self.not_gone_on(*number, proposal, now)));
         notes.extend(self.receipts.keys().filter_map(|number| self.asking(*number)));
         notes.iter().for_each(|note| self.send(party, note));
     }

@@ -301,6 +301,16 @@ impl Operations {
         }
     }
 
+    /// The same again, as long as another could still wait for it.
+    pub(super) fn not_gone_on(&self, number: u64, proposal: &Proposal, now: i64) -> Option<Note> {
+        match &proposal.stage {
+            Stage::Ended(End::Failed { reason }) if proposal.starter() == Some(self.me) && now < proposal.operation().expiry => {
+                Some(Note::Ended { number, operation: proposal.digest, reason: reason.clone() })
+            }
+            _ => None,
+        }
+    }
+
     fn persist_ledger(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             if let Effect::Persist(ledger) = effect {
