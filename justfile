@@ -60,6 +60,10 @@ many-cases CASES="1000":
 model *ARGS="large":
     cargo test -p cotenant-model --release --locked --test holds -- --ignored --nocapture --test-threads 1 {{ ARGS }}
 
+# the vault's commit on a million random schedules with three to five parties; minutes; e.g. `WALKS=100000 just soak`, or `SEED=7 just soak` for walk 7 alone
+soak:
+    cargo run -p cotenant-model --release --locked --example soak
+
 # everything that a change must pass
 ci:
     bash .ci/run

@@ -51,13 +51,13 @@ impl Model {
     }
 
     /// Whether this changes anything at `me`; most statements are of other rounds or known.
-    fn matters(&self, world: &World, me: PartyId, event: Event<Run>) -> bool {
+    pub(crate) fn matters(&self, world: &World, me: PartyId, event: Event<Run>) -> bool {
         let state = &world.node(me).state;
         let (after, effects) = (self.machine.step)(state.clone(), event);
         after != *state || effects.iter().any(|effect| !matches!(effect, Effect::Report(_)))
     }
 
-    fn all_took_part(&self, world: &World, me: PartyId) -> bool {
+    pub(crate) fn all_took_part(&self, world: &World, me: PartyId) -> bool {
         let state = &world.node(me).state;
         let Some(run) = state.record.started else { return false };
         let result = Version { number: state.record.round().version, run };
@@ -85,29 +85,31 @@ impl Model {
         self.lying().flat_map(|signer| votes.iter().map(move |&vote| Statement { signer, vote })).collect()
     }
 
-    /// New epochs that people can agree on: from any version that an honest party has, or as another has entered it. Members that cannot have a share of
-    /// it enter without one.
+    /// New epochs that people can agree on: from any version that an honest party has, or as another has entered it.
     fn entries(&self, world: &World, actions: &mut Vec<Action>) {
-        if self.epochs == 1 {
-            return;
-        }
-        let records = world.nodes.iter().map(|node| &node.state.record);
-        let mut bases: Vec<_> = records.flat_map(|record| [record.settled, record.pending()]).flatten().collect();
-        bases.sort();
-        bases.dedup();
-        for base in bases {
-            let lacking = world
-                .nodes
-                .iter()
-                .filter(|node| node.gap > 0 && !node.shares.contains(&base))
-                .map(|node| node.disk.me)
-                .collect::<Parties>();
+        for base in self.bases(world) {
             for epoch in 2..=self.epochs {
-                let entry = Entry { epoch, members: self.members(), threshold: self.threshold, base: Some(base), lacking };
+                let entry = self.entry(world, epoch, base);
                 let enters = PartyId::all(self.honest).filter(|&me| self.matters(world, me, Event::Enter(entry)));
                 actions.extend(enters.map(|me| Action::Enter(me, entry, None)));
             }
         }
+    }
+
+    /// The versions that a new epoch can begin with, sorted.
+    pub(crate) fn bases(&self, world: &World) -> Vec<Version<Run>> {
+        let records = world.nodes.iter().map(|node| &node.state.record);
+        let mut bases: Vec<_> = records.flat_map(|record| [record.settled, record.pending()]).flatten().collect();
+        bases.sort();
+        bases.dedup();
+        bases
+    }
+
+    /// An epoch that begins with `base`. Members that cannot have a share of it enter without one.
+    pub(crate) fn entry(&self, world: &World, epoch: u32, base: Version<Run>) -> Entry<Run> {
+        let without = world.nodes.iter().filter(|node| node.gap > 0 && !node.shares.contains(&base));
+        let lacking = without.map(|node| node.disk.me).collect::<Parties>();
+        Entry { epoch, members: self.members(), threshold: self.threshold, base: Some(base), lacking }
     }
 
     fn choices(&self, world: &World, actions: &mut Vec<Action>) {
@@ -139,7 +141,7 @@ impl Model {
 
     /// The same action, with a crash after each of its effects but the last (after which it is a crash of its own). A new share that is on disk when the
     /// machine has not been told is one case more.
-    fn broken_off(&self, world: &World, action: &Action) -> Vec<Action> {
+    pub(crate) fn broken_off(&self, world: &World, action: &Action) -> Vec<Action> {
         let count = |me: PartyId, event| (self.machine.step)(world.node(me).state.clone(), event).1.len();
         match action {
             Action::Finish(me, _) => {
@@ -160,7 +162,7 @@ impl Model {
         }
     }
 
-    fn act(&self, world: &mut World, action: Action) {
+    pub(crate) fn act(&self, world: &mut World, action: Action) {
         match action {
             Action::Begin(me, variant) => {
                 let round = world.node(me).state.record.round();
@@ -222,15 +224,15 @@ impl Model {
         let node = &mut world.nodes[me.index()];
         let (record, shares) = *node.copy.take().expect("there is a copy");
         let epoch = node.disk.epoch.max(node.disk.entering().map_or(0, |entry| entry.epoch));
-        (node.disk, node.shares, node.gap, node.highest) = (record, shares, epoch, 0);
+        (node.disk, node.shares, node.gap, node.highest) = (record, shares, node.gap.max(epoch), 0);
         world.restart(self, me);
     }
 
-    fn lose(&self, world: &mut World, me: PartyId) {
+    pub(crate) fn lose(&self, world: &mut World, me: PartyId) {
         world.left.losses -= 1;
         let node = &mut world.nodes[me.index()];
         let epoch = node.disk.epoch.max(node.disk.entering().map_or(0, |entry| entry.epoch));
-        (node.disk, node.shares, node.gap, node.highest) = (Record::newcomer(me), Vec::new(), epoch, 0);
+        (node.disk, node.shares, node.gap, node.highest) = (Record::newcomer(me), Vec::new(), node.gap.max(epoch), 0);
         world.restart(self, me);
     }
 }

@@ -2,18 +2,23 @@
 //! world and checked in each.
 //!
 //! [`world`] is the environment: what the network, crashes, lying members, old backups and lost disks can do. [`properties`] is what must hold in every
-//! state. A [`Machine`] is the real one or, in the tests, one that is broken on purpose, to show that each property can fail.
+//! state. [`walk`] takes random schedules in worlds that are too large for that, and [`schedule`] makes one that fails as short as it can. A [`Machine`] is
+//! the real one or one of [`broken`], to show that each property can fail.
 #![forbid(unsafe_code)]
 
 mod actions;
+pub mod broken;
+mod calm;
 pub mod properties;
+pub mod schedule;
+pub mod walk;
 pub mod world;
 
 use cotenant_agent::vault::commit::statement::{Statement, Version};
 use cotenant_agent::vault::commit::{self, Effect, Event, Record, State};
 
 /// Digests of runs are small numbers here: see [`world::run`].
-pub type Run = u8;
+pub type Run = u16;
 
 /// A state, and what a party has to do as it comes to it.
 pub type Stepped = (State<Run>, Vec<Effect<Run>>);

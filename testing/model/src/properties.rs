@@ -166,7 +166,7 @@ fn quiet(model: &Model, world: &World) -> bool {
 }
 
 /// Whether all stand in one round with one content and can begin a save.
-fn agreed(world: &World) -> bool {
+pub(crate) fn agreed(world: &World) -> bool {
     let ready = |node: &Node| (node.state.may_begin().is_ok()).then(|| (node.disk.round(), node.disk.settled));
     let first = ready(&world.nodes[0]);
     first.is_some() && world.nodes.iter().all(|node| ready(node) == first)

@@ -61,7 +61,7 @@ impl Model {
 
 /// The digest of the run of a round: different for each epoch, attempt and variant.
 pub fn run(epoch: u32, attempt: u32, variant: u8) -> Run {
-    (epoch as u8) << 5 | (attempt as u8) << 2 | variant
+    (epoch as u16) << 11 | (attempt as u16) << 2 | u16::from(variant)
 }
 
 /// A state of the world.
@@ -220,7 +220,7 @@ impl World {
     }
 
     /// Whether `node` may destroy its share of `old`: all honest members committed to one and the same next version, which `node` has verified, or
-    /// entered an epoch that begins with a later one.
+    /// entered an epoch that begins with a later one, or in which `node` is agreed to be without.
     fn superseded(&self, model: &Model, node: &Node, old: Version<Run>) -> bool {
         let by_all = |vote: Vote<Run>| PartyId::all(model.honest).all(|signer| self.signed(&Statement { signer, vote }));
         let own = self.sent.iter().copied().chain(node.disk.tell()).filter(|statement| statement.signer == node.disk.me);
@@ -228,7 +228,9 @@ impl World {
             Vote::Committed(round, run) => {
                 round.version == old.number + 1 && node.verified.contains(&Version { number: round.version, run }) && by_all(vote)
             }
-            Vote::Entered(entry) => entry.base.is_some_and(|base| base.number > old.number) && by_all(vote),
+            Vote::Entered(entry) => {
+                (entry.base.is_some_and(|base| base.number > old.number) || entry.lacking.contains(node.disk.me)) && by_all(vote)
+            }
             _ => false,
         })
     }

@@ -140,8 +140,15 @@ impl<R: Copy + Eq> Record<R> {
         self.settled.filter(|_| self.holds && !self.old && self.entering().is_none() && !committed)
     }
 
-    /// The version that this party insists a new epoch begins with, or with a later one.
+    /// The version that this party insists a new epoch begins with, or with a later one. From the base of an epoch that it has entered others may already
+    /// have gone on; that of one that it enters without a share is for those who hold it to guard, and it may be that nobody does.
     pub fn insists(&self) -> Option<Version<R>> {
+        let entered = self.entering().filter(|own| !own.lacking.contains(self.me)).and_then(|own| own.base);
+        if number(entered) > number(self.stands_by()) { entered } else { self.stands_by() }
+    }
+
+    /// The newest version that others may have settled with this party's votes.
+    fn stands_by(&self) -> Option<Version<R>> {
         match self.votes_of(self.me).closing {
             Some(Closing::Committed(_)) => self.pending(),
             _ => self.settled,
@@ -165,6 +172,19 @@ impl<R: Copy + Eq> Record<R> {
             (_, Some(round)) if round == self.round() => self.votes_of(self.me).list(round).any(|own| own == *vote),
             (_, round) => round < Some(self.round()) && past,
         }
+    }
+
+    /// Whether all members have signed PREPARED for `run` in this round.
+    fn prepared_by_all(&self, run: R) -> bool {
+        self.members.iter().all(|party| self.votes_of(party).prepared == Some(run))
+    }
+
+    /// Whether others may have settled what `run` made, which this party has prepared: all have its share, and somebody has committed to it. COMMITTED of
+    /// one alone says nothing: it may lie, and nobody else may have the share.
+    fn may_be_settled(&self, run: R) -> bool {
+        let committed = |party| self.votes_of(party).closing == Some(Closing::Committed(run));
+        let mut others = self.members.iter().filter(|&party| party != self.me);
+        self.prepared_by_all(run) && self.members.iter().any(committed) || others.all(committed)
     }
 
     /// The statements of all members in this round, if their closing votes are equal.
@@ -236,12 +256,11 @@ impl<R: Copy + Eq> State<R> {
         if self.accepts_base(entry) { Ok(()) } else { Err(Refusal::Base) }
     }
 
-    /// The base is never behind what this party insists on or has entered before. It is this party's settled version; or its pending one, once someone
-    /// is known to have committed to it (of honest members all have then prepared it, and none gives it up); or, at one that lacks a share, a later one.
+    /// The base is never behind what this party insists on. It is this party's settled version; or its pending one, if that may be settled elsewhere; or, at
+    /// one that lacks a share, a later one.
     fn accepts_base(&self, entry: &Entry<R>) -> bool {
         let record = &self.record;
-        let entered = record.entering().and_then(|own| own.base);
-        if number(entry.base) < number(record.insists()).max(number(entered)) {
+        if number(entry.base) < number(record.insists()) {
             return false;
         }
         let lacking = entry.lacking.contains(record.me);
@@ -249,10 +268,9 @@ impl<R: Copy + Eq> State<R> {
             return record.holds || lacking || entry.base.is_none();
         }
         if entry.base == record.pending() {
-            let run = entry.base.map(|base| Closing::Committed(base.run));
-            return record.votes.values().any(|votes| votes.closing == run);
+            return entry.base.is_some_and(|base| record.may_be_settled(base.run));
         }
-        lacking && number(entry.base) > number(record.insists())
+        lacking && number(entry.base) > number(record.stands_by())
     }
 }
 
@@ -312,7 +330,10 @@ impl<R: Copy + Eq> Step<R> {
         }
         let known = match vote {
             Vote::Entered(entry) => record.note_entry(signer, entry),
-            _ if vote.round() == Some(record.round()) && record.members.contains(signer) => record.votes_mut(signer).add(&vote),
+            _ if vote.round() == Some(record.round()) && record.members.contains(signer) => {
+                let mine = record.started;
+                record.votes_mut(signer).hear(&vote, mine)
+            }
             _ => Ok(()),
         };
         if let Err(earlier) = known {
@@ -362,7 +383,7 @@ impl<R: Copy + Eq> Step<R> {
         if mine.closing.is_some() {
             return None;
         }
-        if let Some(run) = mine.prepared.filter(|&run| record.members.iter().all(|party| record.votes_of(party).backs(run))) {
+        if let Some(run) = mine.prepared.filter(|&run| record.prepared_by_all(run)) {
             return Some(Vote::Committed(round, run));
         }
         let given_up = record.votes.values().any(|votes| votes.closing == Some(Closing::Abandoned));

@@ -148,11 +148,6 @@ impl<R: Copy + Eq> Votes<R> {
     /// Nothing.
     pub const NONE: Votes<R> = Votes { prepared: None, closing: None };
 
-    /// Whether it has the share that `run` made: COMMITTED says so as well.
-    pub fn backs(&self, run: R) -> bool {
-        self.prepared == Some(run) || self.closing == Some(Closing::Committed(run))
-    }
-
     /// Adds what a party signed in the same round. An honest one signs one PREPARED and one of COMMITTED and ABANDONED, all for one run.
     ///
     /// # Errors
@@ -173,6 +168,21 @@ impl<R: Copy + Eq> Votes<R> {
             (Vote::Entered(_), ..) => {}
         }
         Ok(())
+    }
+
+    /// As [`Votes::add`], at a party that takes part in the run `mine`. Of two PREPARED the one for that run is kept: a member that signs a second one must
+    /// not hide that all have prepared.
+    ///
+    /// # Errors
+    /// The earlier vote that an honest party would not have signed as well.
+    pub fn hear(&mut self, vote: &Vote<R>, mine: Option<R>) -> Result<(), Vote<R>> {
+        let known = self.add(vote);
+        if let (Err(_), Vote::Prepared(_, run)) = (&known, *vote)
+            && mine == Some(run)
+        {
+            self.prepared = mine;
+        }
+        known
     }
 
     /// As votes of `round`.

@@ -220,9 +220,52 @@ fn wrong_entries_are_refused() {
     }
     assert_eq!(committed.may_enter(&entry(2, v2, &[])), Ok(()));
     assert_eq!(prepared.may_enter(&entry(2, V1, &[])), Ok(()));
-    assert_eq!(after(prepared, &[by(1, Vote::Committed(round(1), 9))]).0.may_enter(&entry(2, v2, &[])), Ok(()));
     let entered = after(committed, &[Event::Enter(entry(2, v2, &[]))]).0;
     assert_eq!(entered.may_enter(&entry(3, V1, &[])), Err(Refusal::Base), "an entry binds the next");
+}
+
+/// P2 may lie when it says that it has committed: then nobody else may have the share, and who entered with it could not go back.
+#[test]
+fn an_epoch_begins_with_a_pending_version_only_if_all_have_it() {
+    let enter = entry(2, Version { number: 2, run: 9 }, &[]);
+    let (prepared, _) = after(member(), &[Event::Begin(9), Event::Verified(9), by(1, Vote::Committed(round(1), 9))]);
+    assert_eq!(prepared.may_enter(&enter), Err(Refusal::Base));
+    let (given_up, _) = after(member(), &[Event::Begin(9), Event::Verified(9), by(2, Vote::Abandoned(round(1)))]);
+    let (given_up, _) = after(given_up, &[by(1, Vote::Prepared(round(1), 9)), by(2, Vote::Prepared(round(1), 9))]);
+    assert_eq!(given_up.may_enter(&enter), Err(Refusal::Base), "nobody has committed, so all can go on from the version before");
+    let (state, _) = after(given_up, &[by(1, Vote::Committed(round(1), 9))]);
+    assert_eq!((state.may_enter(&enter), state.record.insists()), (Ok(()), Some(V1)));
+    let (state, _) = after(state, &[Event::Enter(enter)]);
+    assert_eq!(state.record.insists(), enter.base, "what was entered is insisted on");
+}
+
+/// It holds nothing that others could go on from; if nobody has the version, the next entry must be able to name an earlier one.
+#[test]
+fn who_enters_without_a_share_does_not_insist_on_the_version() {
+    let (state, _) = State::restart(Record::newcomer(party(1)));
+    let without = entry(2, Version { number: 2, run: 9 }, &[1]);
+    let (state, _) = after(state, &[Event::Synced(ME), Event::Synced(party(2)), Event::Enter(without)]);
+    assert_eq!((state.record.entering(), state.record.insists()), (Some(without), None));
+    assert_eq!(state.may_enter(&entry(3, V1, &[1])), Ok(()));
+}
+
+#[test]
+fn a_second_prepared_does_not_hide_the_first() {
+    let prepared = after(member(), &[Event::Begin(9), Event::Verified(9), by(1, Vote::Prepared(round(1), 8))]).0;
+    let (state, effects) = after(prepared, &[by(1, Vote::Prepared(round(1), 9))]);
+    assert_eq!(effects, [Effect::Report(Report::Equivocation(party(1), Vote::Prepared(round(1), 8), Vote::Prepared(round(1), 9)))]);
+    let (_, effects) = after(state, &[by(1, Vote::Prepared(round(1), 8)), by(2, Vote::Prepared(round(1), 9))]);
+    assert!(effects.contains(&Effect::Send(Vote::Committed(round(1), 9))), "all have prepared this party's run");
+}
+
+/// Whoever commits can show PREPARED of all to one that has given up.
+#[test]
+fn committed_does_not_stand_for_prepared() {
+    let events = [Event::Begin(9), Event::Verified(9), by(1, Vote::Committed(round(1), 9)), by(2, Vote::Prepared(round(1), 9))];
+    let (state, _) = after(member(), &events);
+    assert_eq!(state.record.votes_of(ME).closing, None);
+    let (state, _) = after(state, &[by(1, Vote::Prepared(round(1), 9))]);
+    assert_eq!(state.record.votes_of(ME).closing, Some(Closing::Committed(9)));
 }
 
 #[test]
