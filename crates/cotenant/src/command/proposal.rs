@@ -8,7 +8,7 @@ use crate::{
         daemon::Status,
         operations::{
             End, OperationView, Shown,
-            api::{Decision, Proposed, ReceiptView},
+            api::{Decision, Proposed, Proposing, ReceiptView},
         },
     },
 };
@@ -46,6 +46,9 @@ pub(super) struct Waiting {
     /// Propose it and do not wait for what becomes of it
     #[arg(long)]
     no_wait: bool,
+    /// By when it may begin; standing policies want an hour at most [default: as long as the room allows]
+    #[arg(long, value_name = "MINUTES")]
+    within: Option<u32>,
     #[command(flatten)]
     common: Common,
 }
@@ -154,8 +157,10 @@ impl Waiting {
     pub(super) async fn propose(self, what: impl AsyncFnOnce(&About) -> Result<Proposed, Error>) -> Result<(), Error> {
         let about = About::new(&self.common).await?;
         let proposed = what(&about).await?;
-        let first: OperationView = about.client.post(&about.path("operations"), &proposed).await?;
-        drop(proposed);
+        let within = self.within.map(|minutes| minutes.saturating_mul(60));
+        let proposing = Proposing { proposed, within };
+        let first: OperationView = about.client.post(&about.path("operations"), &proposing).await?;
+        drop(proposing);
         if self.no_wait {
             return self.show(&first);
         }

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `GET /v1/rooms/{room}/vault` | [`VaultView`] |
 //! | `GET /v1/rooms/{room}/operations` | all of this epoch: [`OperationView`]s |
-//! | `POST /v1/rooms/{room}/operations` | proposes a [`Proposed`], and gives its [`OperationView`] |
+//! | `POST /v1/rooms/{room}/operations` | proposes as [`Proposing`] says, and gives its [`OperationView`] |
 //! | `GET /v1/rooms/{room}/operations/{number}` | one of them |
 //! | `GET /v1/rooms/{room}/operations/{number}/events` | the same again at each change, one JSON object a line, up to its end |
 //! | `POST /v1/rooms/{room}/operations/{number}/decision` | a person's [`Decision`]; gives the view |
@@ -69,6 +69,16 @@ pub struct ItemView {
     pub note: String,
     /// The run that made its shares, in hexadecimal.
     pub run: String,
+}
+
+/// What somebody wants done, and by when.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proposing {
+    /// What.
+    pub proposed: Proposed,
+    /// Within how many seconds it has to begin; as long as the room allows if none.
+    pub within: Option<u32>,
 }
 
 /// What somebody wants done.
@@ -209,13 +219,13 @@ async fn one(State(daemon): State<Arc<Daemon>>, Path((room, number)): Path<(Stri
 async fn propose(
     State(daemon): State<Arc<Daemon>>,
     Path(room): Path<String>,
-    Json(proposed): Json<Proposed>,
+    Json(Proposing { proposed, within }): Json<Proposing>,
 ) -> Result<Json<OperationView>, Problem> {
     let shell = shell(&daemon, &room)?;
     let aim = proposed.aim(&shell)?;
     let number = waiting({
         let shell = shell.clone();
-        move || shell.propose(aim)
+        move || shell.propose(aim, within)
     })
     .await?
     .map_err(|refused| not_done(&shell, &refused))?;

@@ -114,13 +114,14 @@ pub(super) fn engine_digest(charter: &Charter) -> Digest {
 }
 
 impl Operations {
-    /// Proposes this to all members, and gives its number. Where no people with keys decide for this party, who proposes approves for it.
+    /// Proposes this to all members, and gives its number. It may begin within so many seconds, or as long as the room allows. Where no people with keys
+    /// decide for this party, who proposes approves for it.
     ///
     /// # Errors
     /// If it cannot be proposed.
-    pub fn propose(&mut self, aim: Aim, now: i64) -> Result<u64, NotDone> {
+    pub fn propose(&mut self, aim: Aim, within: Option<u32>, now: i64) -> Result<u64, NotDone> {
         let (body, value) = self.body(aim)?;
-        let operation = self.operation(body, now);
+        let operation = self.operation(body, within, now);
         operation.check()?;
         let number = operation.number;
         self.accept(operation.clone(), value, now);
@@ -232,14 +233,14 @@ impl Operations {
         Ok(())
     }
 
-    fn operation(&self, body: Body, now: i64) -> Operation {
+    fn operation(&self, body: Body, within: Option<u32>, now: i64) -> Operation {
         let parameters = &self.setup.parameters;
         let charter = parameters.charter();
         Operation {
             room: charter.room,
             epoch: charter.epoch,
             number: next_number(self.newest, self.me, self.n()),
-            expiry: now.saturating_add(charter.limits.proposal.into()),
+            expiry: now.saturating_add(within.map_or(charter.limits.proposal, |within| within.min(charter.limits.proposal)).into()),
             members: parameters.keys().collect(),
             threshold: charter.threshold,
             quorum: Parties::first(self.n()),

@@ -109,8 +109,8 @@ impl Shell {
     ///
     /// # Errors
     /// [`Operations::propose`].
-    pub fn propose(self: &Arc<Self>, aim: Aim) -> Result<u64, NotDone> {
-        self.act(|operations, now| operations.propose(aim, now))
+    pub fn propose(self: &Arc<Self>, aim: Aim, within: Option<u32>) -> Result<u64, NotDone> {
+        self.act(|operations, now| operations.propose(aim, within, now))
     }
 
     /// A person of this party has decided.

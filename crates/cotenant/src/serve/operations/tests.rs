@@ -131,7 +131,7 @@ impl World {
 
     async fn propose(&self, k: usize, aim: Aim) -> u64 {
         let shell = self.shell(k);
-        blocking(move || shell.propose(aim)).await.unwrap()
+        blocking(move || shell.propose(aim, Some(1800))).await.unwrap()
     }
 
     async fn decide(&self, k: usize, number: u64, choice: Choice) {
@@ -300,6 +300,30 @@ async fn one_byte_that_differs_at_one_member_and_nothing_runs() {
     assert_eq!([standing(0), standing(1)], [missing(&["carol"]), missing(&["carol"])]);
     assert_eq!(standing(2), missing(&["alice", "bob"]));
     assert_eq!((world.runs(), world.items().len()), (0, 0));
+}
+
+/// What a standing policy allows is approved without anybody; what it does not, people are asked about.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standing_policy_approves_refreshes_and_nothing_else() {
+    let mut world = World::new(2, 2, honest()).await;
+    world.kill(1).await;
+    let policy = "[[allow]]\nname = \"fresh\"\noperation = \"refresh\"\nitems = [\"k\"]\nexpires = \"20990101T000000Z\"\nper_day = 1\n";
+    std::fs::write(world.homes[1].path().join(super::POLICY), policy).unwrap();
+    world.start(1).await;
+    world.connect().await;
+    world.through(0, put("k", b"x")).await;
+    let refresh = || Aim::Refresh(names(&["k"]));
+    let first = world.propose(0, refresh()).await;
+    assert_eq!((world.ended(0, first).await, world.ended(1, first).await), (End::Done, End::Done));
+    assert_eq!(world.items(), [("k".to_owned(), 2)]);
+    // Its rate is used up, also after a restart.
+    world.kill(1).await;
+    world.start(1).await;
+    world.connect().await;
+    let shell = world.shell(1);
+    let second = world.propose(0, refresh()).await;
+    let view = until(|| shell.look(|all| all.view(second))).await;
+    assert!(view.undecided && matches!(view.standing, Shown::Proposed { .. }));
 }
 
 /// A member dies in the middle of a run: nobody has a new version, and the next attempt succeeds.

@@ -89,7 +89,8 @@ impl Rooms {
         for (id, row) in rows {
             let room = RoomId(id);
             let kept = Kept::decode(&row.unwrap_or_default(), room).map_err(|_| ServeError::Room { room })?;
-            rooms.serve(room, kept);
+            // Who asks a daemon that is ready finds all that was stored: the room answers once it has gone on with that.
+            let _ = rooms.serve(room, kept).ask(Command::Show).await;
         }
         Ok(rooms)
     }
