@@ -112,7 +112,10 @@ fn one_content(_: &Model, world: &World) -> bool {
 
 fn loadable(model: &Model, world: &World) -> bool {
     let has = |node: &Node, version: &Version<Run>| node.shares.contains(version) && node.disk.kept().contains(version);
-    let lacks = |node: &Node, version: &Version<Run>| !node.disk.holds && node.disk.settled == Some(*version);
+    let lacks = |node: &Node, version: &Version<Run>| {
+        let entered = node.disk.entering().is_some_and(|entry| entry.base == Some(*version) && entry.lacking.contains(node.disk.me));
+        entered || !node.disk.holds && node.disk.settled == Some(*version)
+    };
     let needed = usize::from(model.threshold).saturating_sub(model.liars + world.nodes.iter().filter(|node| !node.reliable()).count());
     let enough = |version: &Version<Run>| {
         reliable(world).filter(|node| has(node, version)).count() >= needed
