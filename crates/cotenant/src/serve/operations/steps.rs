@@ -9,7 +9,7 @@ use super::{
 };
 use cotenant_agent::{
     approve::{
-        log::{Event as Logged, Outcome as Result_},
+        log::{Event as Logged, Outcome as LoggedOutcome},
         operation::{Body, Operation},
         receipt::{self, Receipt},
         run::Run,
@@ -232,7 +232,7 @@ impl Operations {
         let digest = operation.digest();
         let told = match &outcome {
             Ok(()) => self.done(number, operation, running.run.clone()),
-            Err(reason) => Result_::Failed(reason[..reason.floor_char_boundary(MAX_ERROR)].to_owned()),
+            Err(reason) => LoggedOutcome::Failed(reason[..reason.floor_char_boundary(MAX_ERROR)].to_owned()),
         };
         self.write_log(now, Logged::Result { operation: digest, run: running.run.digest(), outcome: told });
         let end = match outcome {
@@ -246,7 +246,7 @@ impl Operations {
     }
 
     /// Signs the receipt of what was done.
-    fn done(&mut self, number: u64, operation: Operation, run: Run) -> Result_ {
+    fn done(&mut self, number: u64, operation: Operation, run: Run) -> LoggedOutcome {
         match self.new_receipt(operation, run) {
             Ok(receipt) => {
                 let digest = receipt.digest();
@@ -255,9 +255,9 @@ impl Operations {
                     self.send_all(&note);
                 }
                 self.keep_receipt(number);
-                Result_::Done(digest)
+                LoggedOutcome::Done(digest)
             }
-            Err(error) => Result_::Failed(error.to_string()),
+            Err(error) => LoggedOutcome::Failed(error.to_string()),
         }
     }
 
