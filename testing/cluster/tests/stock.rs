@@ -58,8 +58,8 @@ fn who_opens_a_false_difference_or_spoils_a_product_is_caught() {
     let opens = |m: &Message| Kind::of(&m.body) == Some(Kind::Opened) && m.body.len() == 1 + 2 * ANDS.div_ceil(8) + 16;
     let multiplies = |m: &Message| Kind::of(&m.body) == Some(Kind::LeakyAnd);
     let authenticates = |m: &Message| Kind::of(&m.body) == Some(Kind::CotCorrection);
-    let cases: [(fn(&Message) -> bool, Check); 3] =
-        [(opens, Check::OpenedMac), (multiplies, Check::Triple), (authenticates, Check::CorrelatedOt)];
+    type Spoils = fn(&Message) -> bool;
+    let cases: [(Spoils, Check); 3] = [(opens, Check::OpenedMac), (multiplies, Check::Triple), (authenticates, Check::CorrelatedOt)];
     for (spoils, check) in cases {
         for cheat in PartyId::all(2) {
             let (transcript, mut done) = (Transcript::default(), false);
