@@ -2,8 +2,8 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `data` | a redb database: all rows, each sealed ([`data`]) |
-//! | `keys` | the header that says what opens the store, and the keys of shares in slots that are overwritten in place ([`slots`]) |
+//! | `data` | a redb database: all rows, each sealed (`store/data.rs`) |
+//! | `keys` | the header that says what opens the store, and the keys of shares in slots that are overwritten in place (`store/slots.rs`) |
 //! | `lock` | empty; locked by the process that has the store open |
 //!
 //! redb and not SQLite: both are durable on return, but redb is Rust without unsafe code of ours or a C compiler, and its storage is a trait, so that a test

@@ -1,6 +1,6 @@
 //! The log: one line an event on standard error, text or JSON (crate `tracing`).
 //!
-//! Whatever an event holds, a line is printable ASCII: text is escaped as all that others wrote is ([`escape`]), JSON by its own `\u....` (RFC 8259
+//! Whatever an event holds, a line is printable ASCII: text is escaped as all that others wrote is (`approve::escape`), JSON by its own `\u....` (RFC 8259
 //! section 7). So no peer, server or file name forges a line, moves a cursor or hides a character. Secrets have no `Debug`, so none can be logged.
 
 use super::config::{Log, LogFormat};
