@@ -60,6 +60,7 @@ impl Dice {
         self.of(&list)
     }
 
+    /// The first if all weights are 0.
     fn weighted(&mut self, weights: &[usize]) -> usize {
         let mut at = self.below(weights.iter().sum());
         weights
@@ -70,7 +71,7 @@ impl Dice {
                     false
                 }
             })
-            .expect("below the sum")
+            .unwrap_or(0)
     }
 
     fn some_of(&mut self, parties: Parties, one_in: usize) -> Parties {
