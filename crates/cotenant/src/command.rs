@@ -1,5 +1,6 @@
 //! The command line: what there is, how a command runs until it is done or interrupted, how it fails.
 
+mod ask;
 mod circuits;
 mod demo;
 mod demo_service;

@@ -1,6 +1,6 @@
 //! Operations of a room, asked of this party's daemon: proposed and waited for, shown, approved, refused, and what is known of them afterwards.
 
-use super::{home_or_default, note, print, print_json};
+use super::{ask::ask, home_or_default, note, print, print_json};
 use crate::{
     error::Error,
     serve::{
@@ -21,7 +21,7 @@ use cotenant_agent::approve::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::{
-    io::{self, IsTerminal, Write},
+    io::Write,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -207,7 +207,7 @@ impl ApproveArgs {
         let digest = match self.digest {
             Some(digest) => digest,
             None => {
-                ask(&text(&view))?;
+                ask(&format!("{}Approve it?", text(&view)), "--digest")?;
                 view.digest.clone()
             }
         };
@@ -267,21 +267,6 @@ fn standing(view: &OperationView) -> String {
         Shown::Ended(End::Failed { reason }) => format!("failed, and nothing has changed: {}", escape(reason)),
         Shown::Ended(End::Refused { by, reason }) => format!("refused by {}: {}", escape(by), escape(reason)),
         Shown::Ended(End::Expired) => "not approved in time".to_owned(),
-    }
-}
-
-/// Asks the person at the terminal, who has to type `yes`.
-fn ask(question: &str) -> Result<(), Error> {
-    if !io::stdin().is_terminal() {
-        return Err(Error::NobodyThere { option: "--digest" });
-    }
-    let mut out = io::stderr().lock();
-    // A terminal that is gone gives no answer either.
-    let _ = write!(out, "{question}Type yes to approve: ").and_then(|()| out.flush());
-    let mut answer = String::new();
-    match io::stdin().read_line(&mut answer) {
-        Ok(_) if answer.trim().eq_ignore_ascii_case("yes") => Ok(()),
-        _ => Err(Error::NotConfirmed),
     }
 }
 

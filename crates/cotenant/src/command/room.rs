@@ -2,7 +2,7 @@
 
 mod text;
 
-use super::{home_or_default, print, print_json};
+use super::{ask::ask, home_or_default, print, print_json};
 use crate::{
     error::Error,
     serve::{
@@ -15,11 +15,7 @@ use crate::{
 };
 use clap::{Args, Subcommand};
 use serde::{Serialize, de::DeserializeOwned};
-use std::{
-    fs,
-    io::{self, IsTerminal, Write},
-    path::PathBuf,
-};
+use std::{fs, path::PathBuf};
 
 /// Founds rooms, joins them, and shows who is in them and what was agreed
 #[derive(Subcommand)]
@@ -325,19 +321,4 @@ fn waiting(room: &RoomView) -> Vec<(String, String)> {
     let came = room.members.iter().filter(|member| member.state == SeatState::Came);
     let came = came.filter_map(|member| Some((member.name.clone()?, member.phrase.clone()?)));
     inviter.chain(came).collect()
-}
-
-/// Asks the person at the terminal, who has to type `yes`.
-fn ask(question: &str, option: &'static str) -> Result<(), Error> {
-    if !io::stdin().is_terminal() {
-        return Err(Error::NobodyThere { option });
-    }
-    let mut out = io::stderr().lock();
-    // A terminal that is gone gives no answer either.
-    let _ = write!(out, "{question} Type yes: ").and_then(|()| out.flush());
-    let mut answer = String::new();
-    match io::stdin().read_line(&mut answer) {
-        Ok(_) if answer.trim().eq_ignore_ascii_case("yes") => Ok(()),
-        _ => Err(Error::NotConfirmed),
-    }
 }

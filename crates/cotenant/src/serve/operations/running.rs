@@ -9,7 +9,7 @@ use crate::{
 };
 use cotenant_agent::{
     agree::AgreeError,
-    operate::{self, Manifest, Mine, OperateError, Refused, Save, Task, Verified, Work},
+    operate::{self, Manifest, Mine, OperateError, Save, Task, Verified, Work},
     room::RoomId,
     vault::{
         VaultError,
@@ -75,6 +75,8 @@ enum RunError {
     Store(#[from] StoreError),
     #[error("a stored share cannot be read: {0}")]
     Share(#[from] ShareError),
+    #[error("this program makes no calls for a room")]
+    Call,
     #[error("no randomness from the operating system")]
     Randomness,
     #[error("it was told to stop")]
@@ -165,7 +167,7 @@ impl Place {
                 self.put(digest, remove.after(), &[])?;
                 Ok(RunEnd::Made(remove.run(&compared).map_err(OperateError::from)?))
             }
-            Work::Call(_) => Err(RunError::Operate(Refused::ChangeRoom.into())),
+            Work::Call(_) => Err(RunError::Call),
         }
     }
 
