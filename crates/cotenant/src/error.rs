@@ -294,8 +294,8 @@ fn late(limit: Duration, stage: Option<Stage>) -> String {
     )
 }
 
-/// The text of a call's failure, and who the parties in it are.
-fn named(source: &CallError, members: &[String]) -> String {
+/// The text of a failure in a session of these members, and who the parties in it are.
+pub(crate) fn named(source: &impl std::fmt::Display, members: &[String]) -> String {
     let text = source.to_string();
     let mentioned = PartyId::all(members.len()).zip(members).filter(|(party, _)| mentions(&text, &party.to_string()));
     let names: Vec<String> = mentioned.map(|(party, name)| format!("{party} is \"{name}\"")).collect();

@@ -46,6 +46,9 @@ pub(super) struct Waiting {
     /// Propose it and do not wait for what becomes of it
     #[arg(long)]
     no_wait: bool,
+    /// Who takes part beside this party, where not all members have to [default: all who are connected]
+    #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
+    with: Option<Vec<String>>,
     /// By when it may begin; standing policies want an hour at most [default: as long as the room allows]
     #[arg(long, value_name = "MINUTES")]
     within: Option<u32>,
@@ -158,9 +161,12 @@ impl Waiting {
         let about = About::new(&self.common).await?;
         let proposed = what(&about).await?;
         let within = self.within.map(|minutes| minutes.saturating_mul(60));
-        let proposing = Proposing { proposed, within };
+        let proposing = Proposing { proposed, with: self.with.clone(), within };
         let first: OperationView = about.client.post(&about.path("operations"), &proposing).await?;
         drop(proposing);
+        if !first.without.is_empty() {
+            note(&format!("operation {}: without {}", first.number, names(&first.without)));
+        }
         if self.no_wait {
             return self.show(&first);
         }
@@ -256,18 +262,24 @@ fn text(view: &OperationView) -> String {
 
 /// How an operation stands, in words of printable ASCII.
 fn standing(view: &OperationView) -> String {
-    let names = |all: &[String]| all.iter().map(|name| escape(name).to_string()).collect::<Vec<_>>().join(", ");
     match &view.standing {
         Shown::Proposed { missing } => format!("waits for the approval of {}", names(missing)),
-        Shown::Approved { waits } if waits.is_empty() => "all have approved".to_owned(),
-        Shown::Approved { waits } => format!("all have approved; it waits: {}", escape(waits)),
+        Shown::Approved { waits } if waits.is_empty() => "all who take part have approved".to_owned(),
+        Shown::Approved { waits } => format!("all who take part have approved; it waits: {}", escape(waits)),
         Shown::Running => "runs".to_owned(),
         Shown::Voting { missing } => format!("computed; waits for the votes of {}", names(missing)),
         Shown::Ended(End::Done) => "done".to_owned(),
         Shown::Ended(End::Failed { reason }) => format!("failed, and nothing has changed: {}", escape(reason)),
         Shown::Ended(End::Refused { by, reason }) => format!("refused by {}: {}", escape(by), escape(reason)),
-        Shown::Ended(End::Expired) => "not approved in time".to_owned(),
+        Shown::Ended(End::Expired) => "not begun in time".to_owned(),
+        Shown::Ended(End::Elsewhere { by }) => format!("done without this party, says {}", escape(by)),
+        Shown::Ended(End::Unknown) => "for others to do, who have not said what became of it".to_owned(),
     }
+}
+
+/// Names of members, as printable ASCII.
+fn names(all: &[String]) -> String {
+    all.iter().map(|name| escape(name).to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// Has ssh-keygen sign what this party would say.

@@ -10,7 +10,7 @@
 //! [`cotenant_agent::vault::commit`].
 //!
 //! Of those who take part, the one with the lowest seat begins: it says when (the date of the run), and begins one run at a time. The others begin when they
-//! hear of it, and can.
+//! hear of it, and can. Members who take no part write down what is proposed and decided, are not asked, and hear from the one that began it how it ended.
 
 pub mod api;
 mod changes;
@@ -28,7 +28,7 @@ mod vault;
 pub use changes::Changes;
 pub use decisions::{APPROVERS, BadRules, POLICY, Rules};
 pub use proposals::{End, OperationView, Shown};
-pub use propose::{Aim, NotDone};
+pub use propose::{Aim, Conditions, NotDone};
 pub use replay::OpenError;
 pub use running::{Begin, RunEnd};
 
@@ -193,7 +193,7 @@ impl Operations {
     /// All that `party` may lack. If this party asks, it is told as well: what the other said before this party could hear it is lost.
     fn tell(&mut self, party: PartyId, asks: bool, now: i64) {
         let mut notes = vec![Note::Told { votes: self.vault.tell(), asks }];
-        for proposal in self.proposals.values().filter(|proposal| proposal.matters(now)) {
+        for proposal in self.proposals.values().filter(|proposal| proposal.matters_to(party, now)) {
             if proposal.operation().proposer == self.me {
                 notes.push(Note::Proposal(proposal.operation().encode()));
             }
@@ -201,7 +201,7 @@ impl Operations {
             let begun = proposal.running().is_some() && proposal.starter() == Some(self.me);
             notes.extend(proposal.start.filter(|_| begun).map(Note::Start));
         }
-        notes.extend(self.proposals.iter().filter_map(|(number, proposal)| self.not_gone_on(*number, proposal, now)));
+        notes.extend(self.proposals.iter().filter_map(|(number, proposal)| self.end_for(party, *number, proposal, now)));
         notes.extend(self.receipts.keys().filter_map(|number| self.asking(*number)));
         notes.iter().for_each(|note| self.send(party, note));
     }

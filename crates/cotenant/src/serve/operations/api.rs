@@ -11,7 +11,7 @@
 //! | `GET /v1/rooms/{room}/operations/{number}/receipt` | a [`ReceiptView`] |
 //! | `GET /v1/rooms/{room}/log` | the log, which was verified |
 
-use super::{Aim, NotDone, OperationView, Shown, shell::Shell};
+use super::{Aim, Conditions, NotDone, OperationView, Shown, shell::Shell};
 use crate::serve::{daemon::Daemon, problem::Problem};
 use axum::{
     Json, Router,
@@ -71,13 +71,17 @@ pub struct ItemView {
     pub run: String,
 }
 
-/// What somebody wants done, and by when.
+/// What somebody wants done, with whom and by when.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Proposing {
     /// What.
     pub proposed: Proposed,
-    /// Within how many seconds it has to begin; as long as the room allows if none.
+    /// [`Conditions::with`].
+    #[serde(default)]
+    pub with: Option<Vec<String>>,
+    /// [`Conditions::within`].
+    #[serde(default)]
     pub within: Option<u32>,
 }
 
@@ -219,13 +223,13 @@ async fn one(State(daemon): State<Arc<Daemon>>, Path((room, number)): Path<(Stri
 async fn propose(
     State(daemon): State<Arc<Daemon>>,
     Path(room): Path<String>,
-    Json(Proposing { proposed, within }): Json<Proposing>,
+    Json(Proposing { proposed, with, within }): Json<Proposing>,
 ) -> Result<Json<OperationView>, Problem> {
     let shell = shell(&daemon, &room)?;
     let aim = proposed.aim(&shell)?;
     let number = waiting({
         let shell = shell.clone();
-        move || shell.propose(aim, within)
+        move || shell.propose(aim, &Conditions { with, within })
     })
     .await?
     .map_err(|refused| not_done(&shell, &refused))?;
@@ -319,6 +323,11 @@ fn not_done(shell: &Shell, refused: &NotDone) -> Problem {
     let (status, kind, remedy) = match refused {
         NotDone::NoSuch(_) => (StatusCode::NOT_FOUND, "no-such-operation", "see cotenant pending"),
         NotDone::NoItem(_) => (StatusCode::NOT_FOUND, "no-such-item", "see cotenant vault list"),
+        NotDone::NoMember(_) => (StatusCode::NOT_FOUND, "no-such-member", "see cotenant room show"),
+        NotDone::NoPart(_) => (StatusCode::FORBIDDEN, "no-part", "nothing is asked of this party"),
+        NotDone::TooFew { .. } => {
+            (StatusCode::CONFLICT, "too-few", "wait for a link, or name with --with who will take part once it is there")
+        }
         NotDone::NeedsSignature => (StatusCode::FORBIDDEN, "needs-signature", "use cotenant approve --key FILE"),
         NotDone::NotCounted(_) => (StatusCode::FORBIDDEN, "not-counted", "sign with a key that approvers.toml lists"),
         NotDone::Other(_) | NotDone::NotOpen(_) | NotDone::NotNow(_) => (StatusCode::CONFLICT, "not-now", "see cotenant pending"),

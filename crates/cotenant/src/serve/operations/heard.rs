@@ -66,6 +66,7 @@ impl Operations {
             Note::Decision(signed) => self.heard_decision(signed, now),
             Note::Start(start) => self.heard_start(from, start),
             Note::Ended { number, operation, reason } => self.heard_ended(from, number, operation, reason),
+            Note::Done { number, operation } => self.heard_done(from, number, operation),
             Note::Vote(vote) => self.heard_votes(&[vote], now),
             Note::Told { votes, asks } => {
                 self.heard_votes(&votes, now);
@@ -137,7 +138,7 @@ impl Operations {
             Ok(false) => return,
             Err(error) => return tracing::warn!(operation = number, %error, "a decision does not count"),
         }
-        let takes_part = self.proposals[&number].operation().quorum.contains(signed.statement.party);
+        let takes_part = self.proposals[&number].has_part(signed.statement.party);
         if let Choice::Refuse(reason) = signed.statement.choice
             && takes_part
         {
@@ -159,6 +160,15 @@ impl Operations {
         if proposal.digest == operation && proposal.starter() == Some(from) {
             let reason = format!("{} says: {reason}", self.name(from));
             self.end_unbegun(number, End::Failed { reason });
+        }
+    }
+
+    /// Who takes part sees the end of its own run.
+    fn heard_done(&mut self, from: PartyId, number: u64, operation: Digest) {
+        let Some(proposal) = self.proposals.get(&number) else { return };
+        if proposal.digest == operation && proposal.starter() == Some(from) && !proposal.has_part(self.me) {
+            let by = self.name(from);
+            self.end_unbegun(number, End::Elsewhere { by });
         }
     }
 

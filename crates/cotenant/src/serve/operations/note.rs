@@ -9,6 +9,7 @@
 //! | vote | 5: signature (64), statement of the commit |
 //! | told | 6: number (2), then as many votes: all that the sender has; 1 if it wants to be told as well, else 0 |
 //! | receipt | 7: number (8), signature (64) of the sender, 1 if it lacks signatures of others, else 0 |
+//! | done | 8: number (8), operation (32): the sender, who began it, says so to those who took no part |
 //!
 //! Numbers are little-endian; a string stands after its length (4). Nothing here has been verified.
 
@@ -73,6 +74,13 @@ pub(super) enum Note {
         /// Whether the sender lacks signatures of others.
         asks: bool,
     },
+    /// It took place, without whom this is told.
+    Done {
+        /// The number.
+        number: u64,
+        /// The operation.
+        operation: Digest,
+    },
 }
 
 /// Which run begins, and its date.
@@ -130,6 +138,7 @@ impl Note {
             Note::Vote(vote) => vote.write(to.u8(5)),
             Note::Told { votes, asks } => votes.iter().fold(to.u8(6).u16(votes.len() as u16), |to, vote| vote.write(to)).u8((*asks).into()),
             Note::Receipt { number, signature, asks } => to.u8(7).u64(*number).bytes(signature).u8((*asks).into()),
+            Note::Done { number, operation } => to.u8(8).u64(*number).bytes(&operation.0),
         }
         .done()
     }
@@ -165,6 +174,7 @@ impl Note {
                 Note::Told { votes, asks: from.flag()? }
             }
             7 => Note::Receipt { number: from.u64()?, signature: from.array()?, asks: from.flag()? },
+            8 => Note::Done { number: from.u64()?, operation: Digest(from.array()?) },
             _ => return Err(BadFormat),
         })
     }
@@ -203,6 +213,7 @@ mod tests {
             Note::Told { votes: votes(), asks: false },
             Note::Told { votes: Vec::new(), asks: true },
             Note::Receipt { number, signature: [9; 64], asks: true },
+            Note::Done { number, operation },
         ];
         fixed.into_iter().chain(votes().into_iter().map(Note::Vote)).collect()
     }

@@ -91,6 +91,13 @@ pub enum End {
     },
     /// It was not begun in time.
     Expired,
+    /// Others did it without this party, as the one says that began it.
+    Elsewhere {
+        /// Which.
+        by: String,
+    },
+    /// Others may have done it without this party; who was to begin it has not said.
+    Unknown,
 }
 
 /// An operation as it is shown. Texts that other parties wrote are not escaped.
@@ -106,6 +113,8 @@ pub struct OperationView {
     pub lines: Vec<String>,
     /// Who proposed it.
     pub proposer: String,
+    /// Who takes no part.
+    pub without: Vec<String>,
     /// Until when it may begin, in seconds since 1970.
     pub expiry: i64,
     /// Whether this party has yet to decide.
@@ -120,12 +129,12 @@ pub struct OperationView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum Shown {
-    /// These have yet to approve.
+    /// These take part and have yet to approve.
     Proposed {
         /// Their names.
         missing: Vec<String>,
     },
-    /// All have approved, and it waits.
+    /// All who take part have approved, and it waits.
     Approved {
         /// For what.
         waits: String,
@@ -169,6 +178,11 @@ impl Proposal {
         self.operation.quorum.iter().next()
     }
 
+    /// Whether this member takes part.
+    pub(super) fn has_part(&self, member: PartyId) -> bool {
+        self.operation.quorum.contains(member)
+    }
+
     pub(super) fn is_open(&self) -> bool {
         matches!(self.stage, Stage::Open(_))
     }
@@ -184,6 +198,11 @@ impl Proposal {
             Stage::Ended(_) => false,
             Stage::Open(_) | Stage::Running(_) | Stage::Voting(..) => true,
         }
+    }
+
+    /// The same about this party: who takes no part may not have heard of it when it was over.
+    pub(super) fn matters_to(&self, party: PartyId, now: i64) -> bool {
+        self.matters(now) || !self.has_part(party) && now < self.operation.expiry
     }
 
     /// The run that has begun and is not over.

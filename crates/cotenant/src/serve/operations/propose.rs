@@ -8,6 +8,7 @@ use super::{
 use cotenant_agent::{
     approve::{
         deciding::{Deciding, Decision, How, NotCounted},
+        escape::escape,
         item::{ItemName, Pick},
         log::{Event as Logged, Grounds},
         operation::{BadOperation, Body, Operation, Program, Stored},
@@ -24,7 +25,7 @@ use cotenant_agent::{
         sharing::Sharing,
     },
 };
-use cotenant_core::{Digest, Domain};
+use cotenant_core::{Digest, Domain, PartyId};
 use zeroize::Zeroizing;
 
 /// The value of a put.
@@ -66,6 +67,15 @@ pub enum Aim {
     Remove(Vec<ItemName>),
 }
 
+/// With whom and by when something is to be done.
+#[derive(Default)]
+pub struct Conditions {
+    /// The names of members who take part beside this party. If none are given: all where all are needed, else those it is connected to.
+    pub with: Option<Vec<String>>,
+    /// Within how many seconds it has to begin; as long as the room allows if none.
+    pub within: Option<u32>,
+}
+
 /// Why what a person wants is not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotDone {
@@ -78,6 +88,20 @@ pub enum NotDone {
     /// It is begun or over.
     #[error("operation {0} is not waiting for a decision")]
     NotOpen(u64),
+    /// Others decide.
+    #[error("operation {0} is for others to decide: this party takes no part in it")]
+    NoPart(u64),
+    /// Nobody of that name is a member.
+    #[error("the room has no member called {}", escape(.0))]
+    NoMember(String),
+    /// Fewer members are connected than it takes.
+    #[error("it takes {needed} members, and connected are only {}", connected.join(", "))]
+    TooFew {
+        /// Those who are, this party among them.
+        connected: Vec<String>,
+        /// The threshold.
+        needed: usize,
+    },
     /// People decide, with signatures.
     #[error("people of this party approve with their keys: sign what is shown, and give the signature")]
     NeedsSignature,
@@ -114,14 +138,14 @@ pub(super) fn engine_digest(charter: &Charter) -> Digest {
 }
 
 impl Operations {
-    /// Proposes this to all members, and gives its number. It may begin within so many seconds, or as long as the room allows. Where no people with keys
-    /// decide for this party, who proposes approves for it.
+    /// Proposes this to all members, and gives its number. Where no people with keys decide for this party, who proposes approves for it.
     ///
     /// # Errors
     /// If it cannot be proposed.
-    pub fn propose(&mut self, aim: Aim, within: Option<u32>, now: i64) -> Result<u64, NotDone> {
+    pub fn propose(&mut self, aim: Aim, conditions: &Conditions, now: i64) -> Result<u64, NotDone> {
         let (body, value) = self.body(aim)?;
-        let operation = self.operation(body, within, now);
+        let quorum = self.quorum(&body, conditions.with.as_deref())?;
+        let operation = self.operation(body, quorum, conditions.within, now);
         operation.check()?;
         let number = operation.number;
         self.accept(operation.clone(), value, now);
@@ -149,6 +173,9 @@ impl Operations {
         let proposal = self.proposals.get_mut(&number).ok_or(NotDone::NoSuch(number))?;
         if proposal.digest != digest {
             return Err(NotDone::Other(number));
+        }
+        if !proposal.has_part(self.me) {
+            return Err(NotDone::NoPart(number));
         }
         if !proposal.is_open() || proposal.own.is_some() {
             return Err(NotDone::NotOpen(number));
@@ -185,6 +212,16 @@ impl Operations {
         self.early.retain(|signed| signed.statement.number != number);
         early.into_iter().for_each(|signed| self.heard_decision(signed, now));
         self.ask_policy(number, now);
+        self.ask_how_it_ended(number);
+    }
+
+    /// Where this party takes no part, it may all be over, and who began it have said so before the proposer said what it was.
+    fn ask_how_it_ended(&mut self, number: u64) {
+        let proposal = &self.proposals[&number];
+        let starter = proposal.starter().filter(|starter| *starter != proposal.operation().proposer);
+        if let Some(starter) = starter.filter(|_| !proposal.has_part(self.me)) {
+            self.send(starter, &Note::Told { votes: self.vault.tell(), asks: true });
+        }
     }
 
     pub(super) fn proposal(&self, operation: Operation) -> Proposal {
@@ -192,9 +229,11 @@ impl Operations {
         Proposal::new(operation, deciding)
     }
 
-    /// What the standing policy does not approve is left to people.
+    /// What the standing policy does not approve is left to people. Neither is asked about what is done without this party.
     fn ask_policy(&mut self, number: u64, now: i64) {
-        let (Some(policy), Some(proposal)) = (&self.setup.rules.policy, self.proposals.get_mut(&number)) else { return };
+        let me = self.me;
+        let proposal = self.proposals.get_mut(&number).filter(|proposal| proposal.has_part(me));
+        let (Some(policy), Some(proposal)) = (&self.setup.rules.policy, proposal) else { return };
         let verdict = policy.decide(proposal.operation(), now, &self.past);
         if let Verdict::Approve { rule } = verdict {
             let what = Named::of(proposal.operation());
@@ -233,7 +272,27 @@ impl Operations {
         Ok(())
     }
 
-    fn operation(&self, body: Body, within: Option<u32>, now: i64) -> Operation {
+    /// Who takes part: this party and whom its people name; else all where it takes all, and those who are connected where it does not. A party that is away
+    /// would keep all others waiting.
+    fn quorum(&self, body: &Body, with: Option<&[String]>) -> Result<Parties, NotDone> {
+        let named = |name: &String| {
+            let seat = self.setup.parameters.members().iter().position(|member| member.name == *name);
+            seat.map(PartyId::new).ok_or_else(|| NotDone::NoMember(name.clone()))
+        };
+        if let Some(names) = with {
+            return Ok(names.iter().map(named).collect::<Result<Parties, _>>()?.with(self.me));
+        }
+        let (connected, needed) = (self.linked.with(self.me), usize::from(self.setup.parameters.charter().threshold));
+        match body {
+            Body::Verify(_) | Body::Call(_) if needed < self.n() && connected.len() >= needed => Ok(connected),
+            Body::Verify(_) | Body::Call(_) if needed < self.n() => {
+                Err(NotDone::TooFew { connected: self.names(connected.iter()), needed })
+            }
+            _ => Ok(Parties::first(self.n())),
+        }
+    }
+
+    fn operation(&self, body: Body, quorum: Parties, within: Option<u32>, now: i64) -> Operation {
         let parameters = &self.setup.parameters;
         let charter = parameters.charter();
         Operation {
@@ -243,7 +302,7 @@ impl Operations {
             expiry: now.saturating_add(within.map_or(charter.limits.proposal, |within| within.min(charter.limits.proposal)).into()),
             members: parameters.keys().collect(),
             threshold: charter.threshold,
-            quorum: Parties::first(self.n()),
+            quorum,
             proposer: self.me,
             program: program(),
             engine: engine_digest(charter),

@@ -2,6 +2,7 @@
 
 use super::changes::put_made;
 use crate::{
+    error::named,
     party::{fresh_rng, on_own_thread},
     serve::{daemon::Daemon, queue::Turn},
     stages::Watcher,
@@ -95,17 +96,17 @@ pub(super) struct Place {
     pub(super) limits: Limits,
 }
 
-impl From<RunError> for RunEnd {
-    fn from(error: RunError) -> Self {
-        RunEnd::Failed { reason: error.to_string(), check: error.failed_check() }
-    }
-}
-
 impl RunError {
-    fn failed_check(&self) -> Option<FailedCheck> {
+    /// How a run of these members has ended, by it. In a session they are counted without those who take no part.
+    fn end(&self, quorum: &[PartyId], names: &[String]) -> RunEnd {
+        RunEnd::Failed { reason: named(self, names), check: self.failed_check(quorum) }
+    }
+
+    fn failed_check(&self, quorum: &[PartyId]) -> Option<FailedCheck> {
         match self {
             RunError::Operate(OperateError::Vault(VaultError::Mpc(Mpc::Check { check, suspects, .. }))) => {
-                Some(FailedCheck { name: check.name().to_owned(), parties: suspects.iter().copied().collect() })
+                let parties = suspects.iter().filter_map(|party| quorum.get(party.index()).copied()).collect();
+                Some(FailedCheck { name: check.name().to_owned(), parties })
             }
             RunError::Operate(OperateError::Vault(VaultError::VaultTag { .. })) => {
                 Some(FailedCheck { name: "vault tag".to_owned(), parties: Parties::NONE })
@@ -123,6 +124,8 @@ impl Place {
 
     /// Runs it to its end, or until `stop` is cancelled.
     pub(super) async fn run(self: Arc<Self>, begin: Begin, turn: Turn, stop: CancellationToken) -> RunEnd {
+        let quorum: Vec<PartyId> = begin.task.operation().quorum.iter().collect();
+        let names: Vec<String> = quorum.iter().filter_map(|seat| Some(self.members.get(seat.index())?.name.clone())).collect();
         let work = async move {
             let daemon = self.daemon()?;
             let me = daemon.identity().public();
@@ -140,7 +143,7 @@ impl Place {
             mesh.close().await;
             done
         };
-        on_own_thread(work).await.unwrap_or_else(RunEnd::from)
+        on_own_thread(work).await.unwrap_or_else(|error| error.end(&quorum, &names))
     }
 
     /// The members that take part, in the order of their seats. The session is named by the run.

@@ -1,6 +1,6 @@
 //! Carries out what [`Operations`] says: the store, the clock, links, runs.
 
-use super::{Action, Aim, NotDone, Operations, RunEnd, running::Place};
+use super::{Action, Aim, Conditions, NotDone, Operations, RunEnd, running::Place};
 use crate::{
     party::unix_seconds,
     serve::{
@@ -109,8 +109,8 @@ impl Shell {
     ///
     /// # Errors
     /// [`Operations::propose`].
-    pub fn propose(self: &Arc<Self>, aim: Aim, within: Option<u32>) -> Result<u64, NotDone> {
-        self.act(|operations, now| operations.propose(aim, within, now))
+    pub fn propose(self: &Arc<Self>, aim: Aim, conditions: &Conditions) -> Result<u64, NotDone> {
+        self.act(|operations, now| operations.propose(aim, conditions, now))
     }
 
     /// A person of this party has decided.

@@ -41,7 +41,7 @@ impl Operations {
         for number in open {
             let proposal = &self.proposals[&number];
             let approved = match proposal.gathering.standing() {
-                Standing::Approved(approved) if proposal.approved_here() => approved,
+                Standing::Approved(approved) if proposal.approved_here() && proposal.has_part(self.me) => approved,
                 _ => continue,
             };
             match self.begin(number, &approved, now) {
@@ -58,7 +58,11 @@ impl Operations {
     fn expire(&mut self, now: i64) {
         let late: Vec<u64> =
             self.proposals.iter().filter(|(_, p)| p.is_open() && now >= p.operation().expiry).map(|(number, _)| *number).collect();
-        late.into_iter().for_each(|number| self.end_unbegun(number, End::Expired));
+        for number in late {
+            let proposal = &self.proposals[&number];
+            let elsewhere = !proposal.has_part(self.me) && matches!(proposal.gathering.standing(), Standing::Approved(_));
+            self.end_unbegun(number, if elsewhere { End::Unknown } else { End::Expired });
+        }
     }
 
     fn set_stage(&mut self, number: u64, stage: Stage) {
@@ -236,7 +240,10 @@ impl Operations {
         };
         self.write_log(now, Logged::Result { operation: digest, run: running.run.digest(), outcome: told });
         let end = match outcome {
-            Ok(()) => End::Done,
+            Ok(()) => {
+                self.tell_done(number);
+                End::Done
+            }
             Err(reason) => {
                 self.tell_ended(number, &reason);
                 End::Failed { reason }
@@ -301,12 +308,26 @@ impl Operations {
         }
     }
 
-    /// The same again, as long as another could still wait for it.
-    pub(super) fn not_gone_on(&self, number: u64, proposal: &Proposal, now: i64) -> Option<Note> {
-        match &proposal.stage {
-            Stage::Ended(End::Failed { reason }) if proposal.starter() == Some(self.me) && now < proposal.operation().expiry => {
-                Some(Note::Ended { number, operation: proposal.digest, reason: reason.clone() })
-            }
+    /// The one that begins tells those who take no part that it took place.
+    fn tell_done(&mut self, number: u64) {
+        let proposal = &self.proposals[&number];
+        if proposal.starter() == Some(self.me) {
+            let note = Note::Done { number, operation: proposal.digest };
+            let quorum = proposal.operation().quorum;
+            self.others().filter(|party| !quorum.contains(*party)).for_each(|party| self.send(party, &note));
+        }
+    }
+
+    /// The same again for `party`, as long as it could still wait for it.
+    pub(super) fn end_for(&self, party: PartyId, number: u64, proposal: &Proposal, now: i64) -> Option<Note> {
+        let Stage::Ended(end) = &proposal.stage else { return None };
+        if proposal.starter() != Some(self.me) || now >= proposal.operation().expiry {
+            return None;
+        }
+        let operation = proposal.digest;
+        match end {
+            End::Failed { reason } => Some(Note::Ended { number, operation, reason: reason.clone() }),
+            End::Done if !proposal.has_part(party) => Some(Note::Done { number, operation }),
             _ => None,
         }
     }
@@ -332,6 +353,7 @@ impl Operations {
             Stage::Open(waits) => match proposal.gathering.standing() {
                 Standing::Waiting(missing) => Shown::Proposed { missing: self.names(missing.iter()) },
                 Standing::Refused { by, reason } => Shown::Ended(End::Refused { by: self.name(by), reason }),
+                Standing::Approved(_) if !proposal.has_part(self.me) => Shown::Approved { waits: "for those who take part".to_owned() },
                 Standing::Approved(_) => Shown::Approved { waits: waits.clone().unwrap_or_default() },
             },
             Stage::Running(_) => Shown::Running,
@@ -348,7 +370,8 @@ impl Operations {
             lines: words::summary(operation, |party| self.name(party)),
             proposer: self.name(operation.proposer),
             expiry: operation.expiry,
-            undecided: proposal.is_open() && proposal.own.is_none(),
+            without: self.names(operation.everyone().without(operation.quorum).iter()),
+            undecided: proposal.is_open() && proposal.own.is_none() && proposal.has_part(self.me),
             to_sign: hex(&approve.encode()),
             standing,
         }

@@ -1,7 +1,7 @@
 //! Three daemons' operations in one process: their stores and their runs are real, the notes between them go through the test.
 
 use super::{
-    Aim, End, OperationView, Operations, Rules, Setup, Shown,
+    Aim, Conditions, End, NotDone, OperationView, Operations, Rules, Setup, Shown,
     note::Note,
     shell::{Ground, Shell},
 };
@@ -14,7 +14,11 @@ use crate::{
     },
 };
 use cotenant_agent::{
-    approve::{operation::Operation, statement::Choice},
+    approve::{
+        log::Event as Logged,
+        operation::{BadOperation, Operation},
+        statement::Choice,
+    },
     room::{Charter, Limits as Times, Member, Parameters, RoomId, Trust, parameters::Engine},
 };
 use cotenant_core::{Digest, PartyId};
@@ -130,8 +134,13 @@ impl World {
     }
 
     async fn propose(&self, k: usize, aim: Aim) -> u64 {
+        self.propose_with(k, aim, None).await.unwrap()
+    }
+
+    async fn propose_with(&self, k: usize, aim: Aim, with: Option<&[&str]>) -> Result<u64, NotDone> {
         let shell = self.shell(k);
-        blocking(move || shell.propose(aim, Some(1800))).await.unwrap()
+        let with = with.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
+        blocking(move || shell.propose(aim, &Conditions { with, within: Some(1800) })).await
     }
 
     async fn decide(&self, k: usize, number: u64, choice: Choice) {
@@ -261,6 +270,61 @@ async fn an_item_from_put_to_remove_with_a_restart_of_all() {
         }
         assert!(shell.log().unwrap().entries().len() > 8);
     }
+}
+
+/// The third of three is not asked about what two can do, cannot stop it, writes down what was decided, and hears how it ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_of_three_do_without_the_third_what_takes_no_more() {
+    let mut world = World::new(2, 3, honest()).await;
+    world.through(1, put("k", b"x")).await;
+    let verify = || Aim::Verify(names(&["k"]));
+    // Bob is there, and is not wanted.
+    let number = world.propose_with(2, verify(), Some(&["alice"])).await.unwrap();
+    let bob = world.shell(1);
+    let (view, digest) = until(|| bob.look(|all| Some((all.view(number)?, all.proposals[&number].digest)))).await;
+    assert!(!view.undecided && view.without == ["bob"]);
+    let decided = blocking(move || bob.decide(number, digest, Choice::Refuse("no".to_owned()), None)).await;
+    assert_eq!(decided, Err(NotDone::NoPart(number)));
+    world.decide(0, number, Choice::Approve).await;
+    assert_eq!([world.ended(0, number).await, world.ended(2, number).await], [End::Done, End::Done]);
+    let elsewhere = End::Elsewhere { by: "alice".to_owned() };
+    assert_eq!(world.ended(1, number).await, elsewhere);
+    // Bob is away: whom nobody names takes part if he is there.
+    world.kill(1).await;
+    let second = world.propose(2, verify()).await;
+    assert_eq!(world.view(2, second).without, ["bob"]);
+    world.decide(0, second, Choice::Approve).await;
+    assert_eq!([world.ended(0, second).await, world.ended(2, second).await], [End::Done, End::Done]);
+    world.start(1).await;
+    world.connect().await;
+    let bob = world.shell(1);
+    until(|| bob.look(|all| all.view(second))).await;
+    assert_eq!([world.ended(1, number).await, world.ended(1, second).await], [elsewhere.clone(), elsewhere]);
+    let log = bob.log().unwrap();
+    let count = |is: fn(&Logged) -> bool| log.entries().iter().filter(|entry| is(&entry.event)).count();
+    let counted = [count(|e| matches!(e, Logged::Proposal(_))), count(|e| matches!(e, Logged::Spent(_)))];
+    assert_eq!(counted, [3, 1], "of the three operations he took part in the first");
+    assert_eq!(count(|event| matches!(event, Logged::Decision { .. })), 3 + 2 + 2);
+    let members: Vec<_> = world.parameters.keys().collect();
+    for k in [0, 2] {
+        let shell = world.shell(k);
+        assert_eq!(until(|| shell.receipt(second).unwrap()).await.verify(&members, 2), Ok(()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_few_or_strangers_are_no_quorum() {
+    let mut world = World::new(2, 3, honest()).await;
+    world.through(0, put("k", b"x")).await;
+    let refresh = world.propose_with(0, Aim::Refresh(names(&["k"])), Some(&["bob"])).await;
+    assert_eq!(refresh, Err(NotDone::Operation(BadOperation::NotEveryone)));
+    let verify = || Aim::Verify(names(&["k"]));
+    assert_eq!(world.propose_with(0, verify(), Some(&[])).await, Err(NotDone::Operation(BadOperation::Quorum)));
+    assert_eq!(world.propose_with(0, verify(), Some(&["dan"])).await, Err(NotDone::NoMember("dan".to_owned())));
+    world.kill(1).await;
+    world.kill(2).await;
+    let connected = vec!["alice".to_owned()];
+    assert_eq!(world.propose_with(0, verify(), None).await, Err(NotDone::TooFew { connected, needed: 2 }));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
