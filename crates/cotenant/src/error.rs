@@ -11,11 +11,13 @@ use crate::{
 };
 use cotenant_agent::{
     agree::AgreeError,
+    approve::escape::escape,
     call::{CallError, Stage},
     http::{RequestError, ResponseError},
     relay::RelayError,
     sign::sigv4::SigningError,
     tls::JointError,
+    vault::item::MAX_BYTES,
 };
 use cotenant_core::PartyId;
 use cotenant_net::{NetError, PeerFault};
@@ -34,8 +36,10 @@ pub enum Error {
     #[error(transparent)]
     Daemon(#[from] ClientError),
     /// Which room is meant is not clear.
-    #[error("{}; name one by its id: cotenant room show ID", if .rooms.is_empty() { "this party is in no such room".to_owned() } else { format!("which room? this party is in {}", .rooms.join(", ")) })]
+    #[error("{}", which_room(.named.as_deref(), .rooms))]
     WhichRoom {
+        /// What was given to name it.
+        named: Option<String>,
         /// Those it is in, by id and name.
         rooms: Vec<String>,
     },
@@ -71,8 +75,11 @@ pub enum Error {
         item: String,
     },
     /// There is nothing that all items could mean.
-    #[error("the vault is empty")]
+    #[error("the vault is empty: cotenant vault put NAME, or cotenant vault gen NAME")]
     EmptyVault,
+    /// More was given than a secret can have. Nothing was proposed.
+    #[error("standard input has more than the {MAX_BYTES} bytes of a secret; put a key into the vault, and encrypt the rest with it")]
+    LongSecret,
     /// Standard input cannot be read.
     #[error("standard input cannot be read: {source}")]
     Input {
@@ -305,6 +312,21 @@ pub(crate) fn named(source: &impl std::fmt::Display, members: &[String]) -> Stri
 /// Whether `text` has `party` as a word.
 fn mentions(text: &str, party: &str) -> bool {
     text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == party)
+}
+
+fn which_room(named: Option<&str>, rooms: &[String]) -> String {
+    let all = rooms.join(", ");
+    match named {
+        _ if rooms.is_empty() => "this party is in no room; cotenant room new founds one, cotenant room join takes an invitation".to_owned(),
+        Some(name) => format!("room {}: this party is in {all}; name one of them by its id", escape(&cut(name))),
+        None => format!("this party is in {all}; say which by its id"),
+    }
+}
+
+/// The beginning of what somebody typed.
+fn cut(text: &str) -> String {
+    const SHOWN: usize = 64;
+    if text.len() <= SHOWN { text.to_owned() } else { format!("{}...", &text[..text.floor_char_boundary(SHOWN)]) }
 }
 
 /// Several lines as one.

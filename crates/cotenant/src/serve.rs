@@ -29,6 +29,7 @@ use config::Config;
 use daemon::Daemon;
 use error::ServeError;
 use lock::Lock;
+use operations::Rules;
 use room::rooms::Rooms;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use sd_notify::NotifyState;
@@ -54,6 +55,8 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     let mut signals = Signals::listen()?;
     let _lock = Lock::take(&config.home)?;
     no_core_dumps()?;
+    // Rooms read them again when they begin; who cannot decide is told now.
+    Rules::open(&config.home)?;
     let (socket, api) = Socket::listen(&config.socket)?;
     let metrics = listen_for_metrics(config.metrics).await?;
     let daemon = Arc::new(Daemon::open(config)?);

@@ -50,7 +50,7 @@ pub(super) struct Waiting {
     #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
     with: Option<Vec<String>>,
     /// By when it may begin; standing policies want an hour at most [default: as long as the room allows]
-    #[arg(long, value_name = "MINUTES")]
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..))]
     within: Option<u32>,
     #[command(flatten)]
     common: Common,
@@ -69,7 +69,7 @@ pub(super) struct PendingArgs {
 
 /// Approves an operation for this party; shows it first, and asks
 ///
-/// Where approvers.toml in the home lists keys of people, one of them has to sign: --key FILE has ssh-keygen do so.
+/// Where approvers.toml in the home lists keys of people, as many of them have to sign as it says: --key FILE has ssh-keygen do so.
 #[derive(Args)]
 #[command(verbatim_doc_comment, after_help = "Examples:\n  cotenant approve 4\n  cotenant approve 4 --key ~/.ssh/id_ed25519_sk")]
 pub(super) struct ApproveArgs {
@@ -101,7 +101,7 @@ pub(super) struct RefuseArgs {
     common: Common,
 }
 
-/// Prints what this party has written about the room, one JSON object an entry, after verifying every signature and the chain of hashes
+/// Prints as a JSON object what this party has written about the room, after verifying every signature and the chain of hashes
 #[derive(Args)]
 #[command(after_help = "Examples:\n  cotenant log\n  cotenant log --verify")]
 pub(super) struct LogArgs {
@@ -137,7 +137,7 @@ impl About {
         let meant: Vec<_> = status.rooms.iter().filter(|room| named.is_none_or(|name| room.id == name || room.name == name)).collect();
         match meant[..] {
             [room] => Ok(About { room: room.id.clone(), client }),
-            _ => Err(Error::WhichRoom { rooms: status.rooms.iter().map(|room| format!("{} \"{}\"", room.id, room.name)).collect() }),
+            _ => Err(Error::WhichRoom { named: common.room.clone(), rooms: status.rooms.iter().map(|room| format!("{} \"{}\"", room.id, room.name)).collect() }),
         }
     }
 
@@ -238,7 +238,11 @@ impl RefuseArgs {
 impl LogArgs {
     pub(super) async fn run(self) -> Result<(), Error> {
         let log: Value = About::new(&self.common).await?.get("log").await?;
-        if self.verify { print(b"the log is as this party wrote it\n") } else { print_json(&log) }
+        match self {
+            LogArgs { verify: true, common: Common { json: false, .. } } => print(b"the log is as this party wrote it\n"),
+            LogArgs { verify: true, .. } => print_json(&serde_json::json!({ "verified": true })),
+            LogArgs { .. } => print_json(&log),
+        }
     }
 }
 

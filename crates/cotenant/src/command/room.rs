@@ -306,7 +306,7 @@ impl Asked {
         let meant: Vec<&RoomView> = rooms.iter().filter(|room| named.is_none_or(|name| room.id == name || room.name == name)).collect();
         match meant[..] {
             [room] => Ok(Asked { client, room: room.clone() }),
-            _ => Err(Error::WhichRoom { rooms: list() }),
+            _ => Err(Error::WhichRoom { named: named.map(str::to_owned), rooms: list() }),
         }
     }
 

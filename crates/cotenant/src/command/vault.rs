@@ -10,6 +10,7 @@ use crate::{
     serve::operations::api::{ItemView, Letters, Proposed, Purpose, VaultView},
 };
 use clap::{Args, Subcommand};
+use cotenant_agent::vault::item::MAX_BYTES;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use std::{
     io::{self, IsTerminal, Read, Write},
@@ -53,7 +54,9 @@ pub(super) struct ShowArgs {
 /// Puts a secret that this party has into the vault, where it exists only as shares
 ///
 /// It is read from standard input, or asked for at the terminal, and never taken from the command line. The daemon keeps it in its memory until the run has
-/// it; if the daemon ends before, put it again. One line break at its end is left out.
+/// it; if the daemon ends before, put it again. With --kind, and at the terminal, one line break at its end is left out; without, every byte counts.
+///
+/// If there is an item of this name, its secret is replaced at all members.
 #[derive(Args)]
 #[command(
     verbatim_doc_comment,
@@ -191,7 +194,7 @@ impl PutArgs {
     async fn run(self) -> Result<(), Error> {
         let PutArgs { name, about: Description { kind, uses, note }, waiting } = self;
         let uses = uses.into_iter().map(|UseText(purpose)| purpose).collect();
-        waiting.propose(async |_| Ok(Proposed::Put { value: secret(&name)?, name, alphabet: kind, uses, note })).await
+        waiting.propose(async |_| Ok(Proposed::Put { value: secret(&name, kind.is_some())?, name, alphabet: kind, uses, note })).await
     }
 }
 
@@ -216,13 +219,14 @@ async fn listed(about: &About, names: Vec<String>) -> Result<Vec<String>, Error>
 }
 
 /// The secret, from standard input: typed without being shown, or what is piped in.
-fn secret(name: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
+fn secret(name: &str, is_text: bool) -> Result<Zeroizing<Vec<u8>>, Error> {
     let failed = |source| Error::Input { source };
-    // As long as a secret can be, and room for a line break: it is not moved, so no copy of it stays behind.
-    let mut value = Zeroizing::new(Vec::with_capacity(cotenant_agent::vault::item::MAX_BYTES + 2));
+    // As long as a secret can be, a line break, and one byte that shows that there is more: it is not moved, so no copy of it stays behind here.
+    let mut value = Zeroizing::new(Vec::with_capacity(MAX_BYTES + 3));
     let limit = value.capacity() as u64;
     let stdin = io::stdin();
-    if stdin.is_terminal() {
+    let typed = stdin.is_terminal();
+    if typed {
         let _ = write!(io::stderr(), "{name}: ");
         let shown = tcgetattr(&stdin).map_err(|error| failed(error.into()))?;
         let mut hidden = shown.clone();
@@ -235,13 +239,17 @@ fn secret(name: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
     } else {
         stdin.lock().take(limit).read_to_end(&mut value).map_err(failed)?;
     }
-    if value.last() == Some(&b'\n') {
-        value.pop();
-        if value.last() == Some(&b'\r') {
-            value.pop();
-        }
+    if value.len() as u64 == limit {
+        return Err(Error::LongSecret);
     }
-    Ok(value)
+    let text = if typed || is_text { without_line_break(&value) } else { value.len() };
+    value.truncate(text);
+    if value.len() > MAX_BYTES { Err(Error::LongSecret) } else { Ok(value) }
+}
+
+/// How many bytes there are before a line break at the end.
+fn without_line_break(text: &[u8]) -> usize {
+    text.strip_suffix(b"\n").map_or(text, |line| line.strip_suffix(b"\r").unwrap_or(line)).len()
 }
 
 fn list(vault: &VaultView) -> String {
@@ -269,6 +277,13 @@ fn shown(item: &ItemView) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_break_at_the_end_is_no_part_of_a_text() {
+        for (text, len) in [(&b"ab"[..], 2), (b"ab\n", 2), (b"ab\r\n", 2), (b"ab\n\n", 3), (b"ab\r", 3), (b"\n", 0), (b"", 0)] {
+            assert_eq!(without_line_break(text), len, "{text:?}");
+        }
+    }
 
     #[test]
     fn a_use_is_read_as_it_is_typed() {

@@ -1,9 +1,9 @@
 //! Why the daemon did not start or did not end well, and why a command got no answer from it.
 
-use super::{config::ConfigError, problem::Problem};
-use crate::{home::HomeError, store::StoreError};
+use super::{config::ConfigError, operations::BadRules, problem::Problem};
+use crate::{home::{HomeError, IDENTITY}, store::StoreError};
 use cotenant_agent::room::RoomId;
-use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{io, net::SocketAddr, path::{Path, PathBuf}, time::Duration};
 
 /// The exit status of a daemon whose home or configuration is wrong, so that starting it again changes nothing (`EX_CONFIG` of sysexits.h).
 pub const MISCONFIGURED: u8 = 78;
@@ -15,7 +15,7 @@ pub enum ServeError {
     #[error(transparent)]
     Home(#[from] HomeError),
     /// There is no configuration.
-    #[error("{path}: is missing; make one with all defaults: cotenant serve --print-config > {path}")]
+    #[error("{}", no_config(path))]
     NoConfig {
         /// The file.
         path: PathBuf,
@@ -28,6 +28,9 @@ pub enum ServeError {
         /// What is wrong, and in which line.
         source: Box<ConfigError>,
     },
+    /// The files that say how this party decides.
+    #[error(transparent)]
+    Rules(#[from] BadRules),
     /// Another daemon runs on this home.
     #[error("{path}: another daemon{} runs on this home; a home has one at a time", process.map_or(String::new(), |id| format!(", process {id},")))]
     Running {
@@ -91,9 +94,17 @@ impl ServeError {
     /// The exit status.
     pub fn exit_status(&self) -> u8 {
         match self {
-            ServeError::Home(_) | ServeError::NoConfig { .. } | ServeError::Config { .. } => MISCONFIGURED,
+            ServeError::Home(_) | ServeError::NoConfig { .. } | ServeError::Config { .. } | ServeError::Rules(_) => MISCONFIGURED,
             _ => 1,
         }
+    }
+}
+
+fn no_config(path: &Path) -> String {
+    let home = path.parent().unwrap_or(Path::new("."));
+    match home.join(IDENTITY).exists() {
+        true => format!("{0}: is missing; make one with all defaults: cotenant serve --print-config > {0}", path.display()),
+        false => format!("{0}: is no home of a party; make one: cotenant init --home {0} --name NAME", home.display()),
     }
 }
 

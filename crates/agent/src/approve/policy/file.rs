@@ -18,8 +18,13 @@ const OPERATIONS: [&str; 3] = ["call", "refresh", "verify"];
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadPolicy {
     /// It is no TOML, or a value is of another type.
-    #[error(transparent)]
-    Toml(#[from] toml::de::Error),
+    #[error("line {line}: {}", escape(source.message()))]
+    Toml {
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong there.
+        source: toml::de::Error,
+    },
     /// There is no such key or word.
     #[error("\"{}\" is not known in {place}; did you mean \"{nearest}\"?", escape(word))]
     Unknown {
@@ -131,7 +136,10 @@ impl Policy {
     /// The first thing that is not as the module's page says.
     pub fn parse(text: &str) -> Result<Self, BadPolicy> {
         known_keys(&text.parse()?)?;
-        let file: File = toml::from_str(text)?;
+        let file: File = toml::from_str(text).map_err(|source| {
+            let before = source.span().map_or(0, |span| span.start);
+            BadPolicy::Toml { line: text.bytes().take(before).filter(|byte| *byte == b'\n').count() + 1, source }
+        })?;
         let mut rules = Vec::new();
         let mut names = BTreeSet::new();
         for (index, allow) in file.allow.into_iter().enumerate() {

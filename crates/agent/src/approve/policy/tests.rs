@@ -176,7 +176,7 @@ fn rules_of_rules() {
     assert_eq!(parse("to = 10", "to = 7"), fault(1, Fault::Hours), "always, or never?");
     assert_eq!(parse("per_hour = 2", "per_hour = 0"), fault(1, Fault::Rate));
     assert_eq!(parse("per_day = 3", "per_day = 0"), fault(1, Fault::Rate));
-    assert!(matches!(parse("per_hour = 2", "per_hour = \"2\""), Err(BadPolicy::Toml(_))));
-    assert!(matches!(parse("name = \"report\"", ""), Err(BadPolicy::Toml(_))), "a rule has a name");
-    assert!(matches!(parse("expires = \"20270201T000000Z\"", ""), Err(BadPolicy::Toml(_))), "and an end");
+    assert!(matches!(parse("per_hour = 2", "per_hour = \"2\""), Err(BadPolicy::Toml { .. })));
+    assert!(matches!(parse("name = \"report\"", ""), Err(BadPolicy::Toml { .. })), "a rule has a name");
+    assert!(matches!(parse("expires = \"20270201T000000Z\"", ""), Err(BadPolicy::Toml { .. })), "and an end");
 }

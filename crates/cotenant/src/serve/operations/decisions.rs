@@ -69,7 +69,12 @@ fn read(home: &Path, name: &str) -> Result<Option<(PathBuf, String)>, BadRules> 
 }
 
 fn approvers(path: PathBuf, text: &str) -> Result<Approvers, BadRules> {
-    let file: File = toml::from_str(text).map_err(|source| BadRules::Approvers { path: path.clone(), source: Box::new(source) })?;
+    let wrong = |source: toml::de::Error| {
+        let before = source.span().map_or(0, |span| span.start);
+        let line = text.bytes().take(before).filter(|byte| *byte == b'\n').count() + 1;
+        BadRules::Approvers { path: path.clone(), line, source: Box::new(source) }
+    };
+    let file: File = toml::from_str(text).map_err(wrong)?;
     let key = |(index, line): (usize, &String)| {
         Approver::parse(line).map_err(|source| BadRules::Key { path: path.clone(), number: index + 1, source })
     };
@@ -84,10 +89,12 @@ pub enum BadRules {
     #[error(transparent)]
     Home(#[from] HomeError),
     /// It is not of the form of approvers.
-    #[error("{path}: {source}")]
+    #[error("{path}, line {line}: {}", crate::text::line(source.message()))]
     Approvers {
         /// The file.
         path: PathBuf,
+        /// The line, from 1.
+        line: usize,
         /// What is wrong.
         source: Box<toml::de::Error>,
     },
