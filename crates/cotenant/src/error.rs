@@ -317,7 +317,9 @@ fn mentions(text: &str, party: &str) -> bool {
 fn which_room(named: Option<&str>, rooms: &[String]) -> String {
     let all = rooms.join(", ");
     match named {
-        _ if rooms.is_empty() => "this party is in no room; cotenant room new founds one, cotenant room join takes an invitation".to_owned(),
+        _ if rooms.is_empty() => {
+            "this party is in no room; cotenant room new founds one, cotenant room join takes an invitation".to_owned()
+        }
         Some(name) => format!("room {}: this party is in {all}; name one of them by its id", escape(&cut(name))),
         None => format!("this party is in {all}; say which by its id"),
     }

@@ -7,7 +7,7 @@ use common::{
     daemon::{Daemon, home_at},
     error, run, text,
 };
-use cotenant_agent::{approve::receipt::Receipt, vault::sharing::MAX_MEMBERS};
+use cotenant_agent::{approve::receipt::Receipt, vault::{item::MAX_BYTES, sharing::MAX_MEMBERS}};
 use serde_json::Value;
 use std::{
     fs,
@@ -122,6 +122,12 @@ fn a_secret_from_standard_input_to_its_removal_with_daemons_that_are_killed() {
             let bytes = fs::read(party.home.join(file)).unwrap();
             assert!(!bytes.windows(20).any(|window| window == &SECRET[..20] || window == &SECRET[20..]), "{file}");
         }
+    }
+    // One that is too long is not cut to what fits, also where what does not fit comes after a line break.
+    for rest in [&b"a"[..], b"\r\nrest", b"\n\n"] {
+        let long = begin(&alice, &["vault", "put", "long", "--kind", "base64"], &[&[b'a'; MAX_BYTES], rest].concat());
+        let told = error(&long.wait_with_output().unwrap());
+        assert!(told.contains("more than the 16384 bytes of a secret"), "{told}");
     }
     for (arguments, words) in [
         (&["vault", "refresh", "s3/key"][..], "there is no item s3/key in the vault"),

@@ -137,7 +137,10 @@ impl About {
         let meant: Vec<_> = status.rooms.iter().filter(|room| named.is_none_or(|name| room.id == name || room.name == name)).collect();
         match meant[..] {
             [room] => Ok(About { room: room.id.clone(), client }),
-            _ => Err(Error::WhichRoom { named: common.room.clone(), rooms: status.rooms.iter().map(|room| format!("{} \"{}\"", room.id, room.name)).collect() }),
+            _ => Err(Error::WhichRoom {
+                named: common.room.clone(),
+                rooms: status.rooms.iter().map(|room| format!("{} \"{}\"", room.id, room.name)).collect(),
+            }),
         }
     }
 

@@ -1,9 +1,17 @@
 //! Why the daemon did not start or did not end well, and why a command got no answer from it.
 
 use super::{config::ConfigError, operations::BadRules, problem::Problem};
-use crate::{home::{HomeError, IDENTITY}, store::StoreError};
+use crate::{
+    home::{HomeError, IDENTITY},
+    store::StoreError,
+};
 use cotenant_agent::room::RoomId;
-use std::{io, net::SocketAddr, path::{Path, PathBuf}, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// The exit status of a daemon whose home or configuration is wrong, so that starting it again changes nothing (`EX_CONFIG` of sysexits.h).
 pub const MISCONFIGURED: u8 = 78;

@@ -135,11 +135,8 @@ impl Policy {
     /// # Errors
     /// The first thing that is not as the module's page says.
     pub fn parse(text: &str) -> Result<Self, BadPolicy> {
-        known_keys(&text.parse()?)?;
-        let file: File = toml::from_str(text).map_err(|source| {
-            let before = source.span().map_or(0, |span| span.start);
-            BadPolicy::Toml { line: text.bytes().take(before).filter(|byte| *byte == b'\n').count() + 1, source }
-        })?;
+        known_keys(&text.parse().map_err(|source| not_toml(text, source))?)?;
+        let file: File = toml::from_str(text).map_err(|source| not_toml(text, source))?;
         let mut rules = Vec::new();
         let mut names = BTreeSet::new();
         for (index, allow) in file.allow.into_iter().enumerate() {
@@ -185,6 +182,11 @@ impl Allow {
             per_day: self.per_day,
         })
     }
+}
+
+fn not_toml(text: &str, source: toml::de::Error) -> BadPolicy {
+    let before = source.span().map_or(0, |span| span.start);
+    BadPolicy::Toml { line: text.bytes().take(before).filter(|byte| *byte == b'\n').count() + 1, source }
 }
 
 fn known_keys(file: &Table) -> Result<(), BadPolicy> {
