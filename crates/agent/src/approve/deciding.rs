@@ -17,6 +17,9 @@ use super::{
 use cotenant_core::PartyId;
 use std::collections::BTreeMap;
 
+/// The most people who decide for a party: a decision stands in the log with a signature of each.
+pub const MAX_PEOPLE: usize = 64;
+
 /// The people who decide for a party.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approvers {
@@ -29,10 +32,13 @@ impl Approvers {
     /// `needed` of these have to approve. With `pin`, security keys have to check a PIN or finger.
     ///
     /// # Errors
-    /// If fewer than one or more than all are needed, or a key is there twice.
+    /// If fewer than one or more than all are needed, a key is there twice, or there are more than [`MAX_PEOPLE`].
     pub fn new(needed: usize, keys: Vec<Approver>, pin: bool) -> Result<Self, BadApprovers> {
         if needed == 0 || needed > keys.len() {
             return Err(BadApprovers::Needed { needed, keys: keys.len() });
+        }
+        if keys.len() > MAX_PEOPLE {
+            return Err(BadApprovers::Many { keys: keys.len() });
         }
         match (1..keys.len()).find(|k| keys[..*k].iter().any(|key| key.blob() == keys[*k].blob())) {
             Some(twice) => Err(BadApprovers::Twice { index: twice }),
@@ -55,6 +61,12 @@ pub enum BadApprovers {
         /// How many approvals.
         needed: usize,
         /// Of how many people.
+        keys: usize,
+    },
+    /// There are more than a decision in the log has place for.
+    #[error("{keys} people are to approve; at most {MAX_PEOPLE} can")]
+    Many {
+        /// How many.
         keys: usize,
     },
     /// A key is there twice: one person would count as two.
@@ -119,24 +131,18 @@ impl Deciding {
         &self.decision
     }
 
-    /// A person has signed for `choice`. `counters` are made durable with the decision.
+    /// A person has signed for `choice`; whether that is news, as a person counts once. `counters` are made durable with the decision.
     ///
     /// # Errors
     /// If that does not count; nothing has changed then.
-    pub fn hear(
-        &mut self,
-        choice: Choice,
-        signature: &PersonSignature,
-        counters: &mut Counters,
-        now: i64,
-    ) -> Result<&Decision, NotCounted> {
+    pub fn hear(&mut self, choice: Choice, signature: &PersonSignature, counters: &mut Counters, now: i64) -> Result<bool, NotCounted> {
         let Decision::Pending { .. } = self.at(now) else { return Err(NotCounted::Decided) };
         let people = self.people.as_ref().ok_or(NotCounted::Signature(BadSignature::Stranger))?;
         let (index, key) =
             people.keys.iter().enumerate().find(|(_, key)| key.is(signature.key())).ok_or(NotCounted::Signature(BadSignature::Stranger))?;
         let counter = signature.verify(key, &self.statement(choice.clone()), people.pin).map_err(NotCounted::Signature)?;
         match self.votes.get(&index) {
-            Some(before) if *before == choice => return Ok(&self.decision),
+            Some(before) if *before == choice => return Ok(false),
             Some(_) => return Err(NotCounted::Contradiction),
             None => {}
         }
@@ -145,7 +151,7 @@ impl Deciding {
         }
         self.votes.insert(index, choice);
         self.decision = self.count();
-        Ok(&self.decision)
+        Ok(true)
     }
 
     /// The standing policy says this.
@@ -219,7 +225,8 @@ mod tests {
 
     fn signs(deciding: &mut Deciding, seed: u8, choice: Choice) -> Result<Decision, NotCounted> {
         let signature = Person::new(seed).sign(&deciding.statement(choice.clone()));
-        deciding.hear(choice, &signature, &mut Counters::default(), NOW).cloned()
+        deciding.hear(choice, &signature, &mut Counters::default(), NOW)?;
+        Ok(deciding.decision().clone())
     }
 
     fn no(reason: &str) -> Choice {
@@ -256,10 +263,18 @@ mod tests {
         let for_another = Person::new(1).sign(&Statement::new(&call(), seat(1), Choice::Approve));
         let turned = Person::new(1).sign(&deciding.statement(no("no")));
         for signature in [about_another, for_another, turned] {
-            let heard = deciding.hear(Choice::Approve, &signature, &mut Counters::default(), NOW).cloned();
+            let heard = deciding.hear(Choice::Approve, &signature, &mut Counters::default(), NOW);
             assert_eq!(heard, Err(NotCounted::Signature(BadSignature::Mismatch)));
         }
         assert_eq!(deciding.decision(), &Decision::Pending { have: 0, needed: 1 });
+    }
+
+    #[test]
+    fn the_same_again_is_no_news() {
+        let mut deciding = people(2);
+        let signature = Person::new(1).sign(&deciding.statement(Choice::Approve));
+        let mut heard = || deciding.hear(Choice::Approve, &signature, &mut Counters::default(), NOW);
+        assert_eq!((heard(), heard()), (Ok(true), Ok(false)));
     }
 
     #[test]
@@ -268,8 +283,8 @@ mod tests {
         let deciding = || Deciding::new(call(), seat(0), Some(Approvers::new(1, vec![person.approver()], false).unwrap()));
         let mut counters = Counters::default();
         let signature = person.touch(&deciding().statement(Choice::Approve), 5);
-        assert!(matches!(deciding().hear(Choice::Approve, &signature, &mut counters, NOW), Ok(Decision::Approved(_))));
-        let copied = deciding().hear(Choice::Approve, &signature, &mut counters, NOW).cloned();
+        assert_eq!(deciding().hear(Choice::Approve, &signature, &mut counters, NOW), Ok(true));
+        let copied = deciding().hear(Choice::Approve, &signature, &mut counters, NOW);
         assert_eq!(copied, Err(NotCounted::Signature(BadSignature::Counter { last: 5, seen: 5 })));
     }
 
@@ -278,7 +293,7 @@ mod tests {
         let mut deciding = people(1);
         let expiry = deciding.operation.expiry;
         let signature = Person::new(1).sign(&deciding.statement(Choice::Approve));
-        assert_eq!(deciding.hear(Choice::Approve, &signature, &mut Counters::default(), expiry).cloned(), Err(NotCounted::Decided));
+        assert_eq!(deciding.hear(Choice::Approve, &signature, &mut Counters::default(), expiry), Err(NotCounted::Decided));
         assert_eq!(deciding.decision(), &Decision::Expired);
         let verdict = Verdict::Approve { rule: "any".into() };
         assert_eq!(deciding.policy(&verdict, NOW), &Decision::Expired);
@@ -302,5 +317,8 @@ mod tests {
         assert_eq!(Approvers::new(3, keys(), false), Err(BadApprovers::Needed { needed: 3, keys: 2 }));
         assert_eq!(Approvers::new(1, [keys(), keys()].concat(), false), Err(BadApprovers::Twice { index: 2 }));
         assert!(Approvers::new(2, keys(), false).is_ok());
+        let many = |count: u8| (0..count).map(|seed| Person::new(seed).approver()).collect::<Vec<_>>();
+        assert!(Approvers::new(1, many(64), false).is_ok());
+        assert_eq!(Approvers::new(1, many(65), false), Err(BadApprovers::Many { keys: 65 }));
     }
 }

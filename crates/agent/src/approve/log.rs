@@ -103,10 +103,11 @@ impl Log {
     /// The record of the next entry, which is to be stored before anything else is done.
     ///
     /// # Panics
-    /// If `identity` is not the owner's.
+    /// If `identity` is not the owner's, or if the entry would not be read back: nothing of it is stored then, and the log is as good as before.
     pub fn append(&mut self, identity: &Identity, time: i64, event: Event) -> Vec<u8> {
         assert!(identity.public() == self.owner, "a log is written by its owner");
         let entry = Entry { sequence: self.head.entries, time, previous: self.head.digest, event }.encode();
+        assert!(Entry::decode(&entry).is_ok(), "what is written into a log is read back");
         self.head = Head { entries: self.head.entries + 1, digest: digest(&entry) };
         [&identity.sign(PURPOSE, &entry)[..], &entry].concat()
     }

@@ -29,14 +29,14 @@
 //! number of members they count what this party took part in.
 
 use super::{
-    log::{Event, Grounds, History},
+    log::{Entry, Event, Grounds, History},
     operation::{Body, Call, Operation},
     statement::{Choice, Signed},
 };
 use crate::{room::RoomId, sign::date::Timestamp};
 use cotenant_core::Digest;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt,
 };
 
@@ -193,15 +193,18 @@ impl Policy {
 }
 
 impl Past {
-    /// What the owner's policy has approved, as its log tells.
+    /// What the owner's policy has approved, as its log tells. What was over without a run is not counted: another member could use a rate up by proposing
+    /// what it then refuses.
     pub fn all_in(history: &History) -> Vec<Past> {
         let mut proposed = HashMap::new();
         let mut past = Vec::new();
+        let void = |entry: &Entry| if let Event::Void { operation, .. } = entry.event { Some(operation) } else { None };
+        let void: HashSet<Digest> = history.entries().iter().filter_map(void).collect();
         for entry in history.entries() {
             match &entry.event {
                 Event::Proposal(operation) => drop(proposed.insert(operation.digest(), operation)),
                 Event::Decision { signed: Signed { statement, .. }, grounds: Grounds::Policy(_) }
-                    if statement.choice == Choice::Approve =>
+                    if statement.choice == Choice::Approve && !void.contains(&statement.operation) =>
                 {
                     let Some(operation) = proposed.get(&statement.operation) else { continue };
                     let own = operation.members.get(statement.party.index()) == Some(&history.owner());

@@ -7,7 +7,7 @@
 //! | state of a number | may become |
 //! | --- | --- |
 //! | nothing | decided, for one digest |
-//! | approved | spent, for one run; void by a new epoch |
+//! | approved | spent, for one run; void, as it is over without a run; void by a new epoch |
 //! | spent | the same run again, after a crash; done |
 //!
 //! With a threshold below the number of members a party only knows of the runs that it took part in; the operation names its quorum, and a party that is
@@ -56,6 +56,8 @@ pub enum State {
     Spent(Digest, Digest),
     /// The run has ended, however it did.
     Done(Digest, Digest),
+    /// The operation of this digest is over without a run: it expired, was refused or given up. The approval is worth nothing any more.
+    Void(Digest),
 }
 
 /// What happens.
@@ -74,6 +76,8 @@ pub enum Event<'a> {
     },
     /// The run of this digest has ended, however it did.
     Ended(Digest),
+    /// The operation of this number, which this party approved, is over without a run.
+    Void(u64),
     /// The room has entered the epoch of these parameters, in which this party has this seat.
     Enter(&'a Parameters, PartyId),
 }
@@ -123,6 +127,12 @@ pub enum NotNow {
     /// This party has no record of having approved it.
     #[error("there is no record here that operation {number} was approved")]
     NotApproved {
+        /// The number.
+        number: u64,
+    },
+    /// The operation was over before it began.
+    #[error("operation {number} was over before it began")]
+    Void {
         /// The number.
         number: u64,
     },
@@ -181,6 +191,10 @@ impl Ledger {
             Event::Decide(operation, choice) => self.decide(operation, choice),
             Event::Start { approved, run, now } => self.start(approved, run, now),
             Event::Ended(run) => self.ended(run),
+            Event::Void(number) => match self.state(number) {
+                Some(State::Approved(operation)) => Ok(persisted(self.with(number, State::Void(operation)), None)),
+                _ => Err(NotNow::NotApproved { number }),
+            },
             Event::Enter(new, _) if new.charter().room != self.room => Err(NotNow::OtherRoom),
             Event::Enter(new, _) if new.charter().epoch <= self.epoch => Err(NotNow::OldEpoch(self.epoch)),
             Event::Enter(new, me) => Ok(persisted(Ledger::new(new, me), None)),
@@ -221,6 +235,7 @@ impl Ledger {
             // A run that has begun goes on after the expiry: what it began may have to be ended.
             Some(State::Spent(_, started)) if started == run => Ok((self.clone(), vec![Effect::Resume(run)])),
             Some(State::Spent(_, run) | State::Done(_, run)) => Err(NotNow::Spent { number, run }),
+            Some(State::Void(_)) => Err(NotNow::Void { number }),
             _ => Err(NotNow::NotApproved { number }),
         }
     }
@@ -255,7 +270,7 @@ impl Ledger {
     }
 
     /// Format (1, of value 1), room (16), epoch (4), number of members (4) and their keys (32 each), threshold (1), seat (1), then of each number in rising order: it (8), its state (1: 1 refused, 2 approved, 3 spent,
-    /// 4 done), the operation (32) and, if spent or done, the run (32).
+    /// 4 done, 5 void), the operation (32) and, if spent or done, the run (32).
     pub fn encode(&self) -> Vec<u8> {
         let to = Writer::new().u8(FORMAT).put(&self.room.0).u32(self.epoch);
         let to = to.list(self.members.iter(), |to, member| to.put(member.as_bytes())).u8(self.threshold).seat(self.me);
@@ -266,6 +281,7 @@ impl Ledger {
                 State::Approved(operation) => to.u8(2).digest(operation),
                 State::Spent(operation, run) => to.u8(3).digest(operation).digest(run),
                 State::Done(operation, run) => to.u8(4).digest(operation).digest(run),
+                State::Void(operation) => to.u8(5).digest(operation),
             }
         })
         .done()
@@ -290,6 +306,14 @@ impl Ledger {
 }
 
 impl State {
+    /// The operation that the number belongs to here.
+    pub fn operation(&self) -> Digest {
+        match self {
+            State::Refused(operation) | State::Approved(operation) | State::Void(operation) => *operation,
+            State::Spent(operation, _) | State::Done(operation, _) => *operation,
+        }
+    }
+
     fn read(from: &mut Reader) -> Result<Self, BadFormat> {
         let kind = Take::u8(from)?;
         let operation = from.digest()?;
@@ -298,6 +322,7 @@ impl State {
             2 => Ok(State::Approved(operation)),
             3 => Ok(State::Spent(operation, from.digest()?)),
             4 => Ok(State::Done(operation, from.digest()?)),
+            5 => Ok(State::Void(operation)),
             _ => Err(BadFormat),
         }
     }

@@ -187,6 +187,11 @@ impl Gathering {
         }
     }
 
+    /// All that was said, in the order of seats.
+    pub fn said(&self) -> impl Iterator<Item = &Signed> {
+        self.said.values()
+    }
+
     /// How the operation stands. Only those who take part decide.
     pub fn standing(&self) -> Standing {
         let said = self.operation.quorum.iter().filter_map(|party| self.said.get(&party));

@@ -10,19 +10,22 @@
 //! [`cotenant_agent::vault::commit`].
 //!
 //! Of those who take part, the one with the lowest seat begins: it says when (the date of the run), and begins one run at a time. The others begin when they
-//! hear of it, and can. Members who take no part write down what is proposed and decided, are not asked, and hear from the one that began it how it ended.
+//! hear of it, and can. Members who take no part write down what all others have approved, are not asked, and hear from the one that began it how it ended.
 
 pub mod api;
+mod budget;
 mod changes;
 mod decisions;
 mod heard;
 mod note;
 mod proposals;
 mod propose;
+mod ready;
 mod replay;
 mod running;
 pub mod shell;
 mod steps;
+mod telling;
 mod vault;
 
 pub use changes::Changes;
@@ -32,6 +35,7 @@ pub use propose::{Aim, Conditions, NotDone};
 pub use replay::OpenError;
 pub use running::{Begin, RunEnd};
 
+use budget::Budget;
 use cotenant_agent::{
     approve::{
         log::{Event as Logged, Log},
@@ -48,10 +52,12 @@ use cotenant_core::PartyId;
 use cotenant_net::Identity;
 use note::Note;
 use proposals::Proposal;
+use ready::{Asking, Promise};
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
 };
+use telling::Telling;
 use vault::Vault;
 
 /// What one party is in a room, and how it decides.
@@ -72,17 +78,26 @@ pub struct Operations {
     ledger: Ledger,
     log: Log,
     past: Vec<Past>,
-    /// The highest number so far.
+    /// The highest number of this party's own.
     newest: u64,
+    budget: Budget,
     proposals: BTreeMap<u64, Proposal>,
     /// Statements about proposals that have not come yet.
     early: VecDeque<Signed>,
     /// Receipts that lack signatures.
     receipts: BTreeMap<u64, Receipt>,
+    /// This party's signatures under receipts, for those who lack them.
+    signatures: BTreeMap<u64, [u8; 64]>,
     vault: Vault,
     /// The operation whose run computes.
     active: Option<u64>,
+    /// The operation that all are asked about, if this party is to begin it.
+    asking: Option<Asking>,
+    /// The operation that this party has said it can begin.
+    promise: Option<Promise>,
     linked: Parties,
+    /// What those who are connected are yet to be told.
+    telling: BTreeMap<PartyId, Telling>,
     step: Step,
 }
 
@@ -100,7 +115,7 @@ pub enum Action {
     Stop(u64),
     /// Make these changes durable in one transaction. If that fails, nothing that follows may be done.
     Persist(Box<Changes>),
-    /// Send this note, if there is a link to the party; it is told again when there is a new one.
+    /// Send this note, if there is a link to the party and room on it; else it is told again ([`Operations::behind`]).
     Send(PartyId, Vec<u8>),
     /// Begin this run, and say how it ended ([`Operations::run_ended`]).
     Start(Box<Begin>),
@@ -117,32 +132,29 @@ impl Operations {
         stops
     }
 
-    /// A link to this member came up. All that it may lack is told.
+    /// A link to this member came up. All that it may lack is told, by and by.
     pub fn link_up(&mut self, party: PartyId, now: i64) {
         self.linked = self.linked.with(party);
-        self.tell(party, true, now);
+        self.telling.insert(party, Telling::all(true));
         self.advance(now);
     }
 
     /// The link to this member broke.
     pub fn link_down(&mut self, party: PartyId) {
         self.linked = self.linked.without(Parties::NONE.with(party));
+        self.telling.remove(&party);
     }
 
     /// Some seconds have passed: what is late ends, and what may have been lost is told again.
     pub fn tick(&mut self, now: i64) {
         self.advance(now);
-        if self.vault.waits_for().is_some() {
-            self.send_all(&Note::Told { votes: self.vault.tell(), asks: false });
+        let again = Telling::again(self.vault.waits_for().is_some());
+        for party in self.linked.iter() {
+            self.telling.entry(party).or_insert_with(|| again.clone());
         }
-        let matter = self.proposals.values().filter(|proposal| proposal.matters(now));
-        let decisions: Vec<Note> = matter.filter_map(|proposal| proposal.own.clone()).map(Note::Decision).collect();
-        decisions.iter().for_each(|note| self.send_all(note));
-        let receipts: Vec<Note> = self.receipts.keys().filter_map(|number| self.asking(*number)).collect();
-        receipts.iter().for_each(|note| self.send_all(note));
     }
 
-    /// All operations of this epoch, by rising numbers.
+    /// The operations of this epoch that are not over, and those that ended last, by rising numbers.
     pub fn views(&self) -> Vec<OperationView> {
         self.proposals.iter().map(|(number, proposal)| self.view_of(*number, proposal)).collect()
     }
@@ -186,29 +198,9 @@ impl Operations {
         PartyId::all(self.n()).filter(move |party| *party != me)
     }
 
-    fn open_proposals(&self) -> impl Iterator<Item = &Proposal> {
-        self.proposals.values().filter(|proposal| !proposal.has_ended())
-    }
-
-    /// All that `party` may lack. If this party asks, it is told as well: what the other said before this party could hear it is lost.
-    fn tell(&mut self, party: PartyId, asks: bool, now: i64) {
-        let mut notes = vec![Note::Told { votes: self.vault.tell(), asks }];
-        for proposal in self.proposals.values().filter(|proposal| proposal.matters_to(party, now)) {
-            if proposal.operation().proposer == self.me {
-                notes.push(Note::Proposal(proposal.operation().encode()));
-            }
-            notes.extend(proposal.own.clone().map(Note::Decision));
-            let begun = proposal.running().is_some() && proposal.starter() == Some(self.me);
-            notes.extend(proposal.start.filter(|_| begun).map(Note::Start));
-        }
-        notes.extend(self.proposals.iter().filter_map(|(number, proposal)| self.end_for(party, *number, proposal, now)));
-        notes.extend(self.receipts.keys().filter_map(|number| self.asking(*number)));
-        notes.iter().for_each(|note| self.send(party, note));
-    }
-
     /// This party's signature under a receipt that lacks others.
     fn asking(&self, number: u64) -> Option<Note> {
-        let signature = self.proposals.get(&number)?.signature?;
+        let signature = *self.signatures.get(&number)?;
         Some(Note::Receipt { number, signature, asks: true })
     }
 

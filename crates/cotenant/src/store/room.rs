@@ -131,7 +131,7 @@ impl<S: Deref<Target: Source>> Room<S> {
         self.get(&self.ledger_key(epoch), row::decode_bytes)
     }
 
-    /// The number of the newest operation; 0 before the first.
+    /// The number of the newest operation that this party proposed; 0 before the first.
     pub fn operation(&self) -> Result<u64, StoreError> {
         self.number(&self.key(Table::Operations))
     }
@@ -283,7 +283,7 @@ impl Room<&mut Transaction<'_>> {
         self.source.put(&self.ledger_key(epoch), &row::encode_bytes(ledger))
     }
 
-    /// Notes that the room has accepted an operation of this number.
+    /// Notes that this party proposes an operation of this number.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] unless the number is above all before.

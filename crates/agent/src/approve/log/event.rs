@@ -3,6 +3,7 @@
 use super::Checkpoint;
 use crate::{
     approve::{
+        deciding::MAX_PEOPLE,
         operation::{MAX_OPERATION, Operation},
         person::MAX_SIGNATURE,
         run::Run,
@@ -18,7 +19,6 @@ use cotenant_core::{
 
 const MAX_RUN: usize = 1 << 18;
 const MAX_STATEMENT: usize = 2 << 10;
-const MAX_PEOPLE: usize = 64;
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +59,13 @@ pub enum Event {
     },
     /// 7: another party told where its log ends.
     Seen(Checkpoint),
+    /// 11: an operation that the owner had approved was over without a run.
+    Void {
+        /// The operation's digest.
+        operation: Digest,
+        /// Why; up to 1024 bytes. None if it expired.
+        reason: Option<String>,
+    },
 }
 
 /// On what grounds a party decided.
@@ -104,6 +111,7 @@ impl Event {
             Event::Epoch { epoch, parameters } => to.u8(5).u32(*epoch).digest(parameters),
             Event::FailedCheck { check, parties } => to.u8(6).string(cut(check)).parties(*parties),
             Event::Seen(checkpoint) => checkpoint.write(to.u8(7)),
+            Event::Void { operation, reason } => to.u8(11).digest(operation).list(reason.iter(), |to, reason| to.string(cut(reason))),
         }
     }
 
@@ -120,6 +128,7 @@ impl Event {
             5 => Event::Epoch { epoch: from.u32()?, parameters: from.digest()? },
             6 => Event::FailedCheck { check: from.text(MAX_REASON)?, parties: from.parties()? },
             7 => Event::Seen(Checkpoint::read(from)?),
+            11 => Event::Void { operation: from.digest()?, reason: from.list(1, |from| from.text(MAX_REASON))?.pop() },
             _ => return Err(BadFormat),
         })
     }

@@ -77,6 +77,11 @@ fn event(event: &Event) -> Value {
             "check": escape(check).to_string(),
             "parties": parties.iter().map(|party| party.to_string()).collect::<Vec<_>>(),
         }),
+        Event::Void { operation, reason } => json!({
+            "event": "void",
+            "operation": operation.to_string(),
+            "reason": reason.as_ref().map(|reason| escape(reason).to_string()),
+        }),
         Event::Seen(checkpoint) => json!({
             "event": "seen",
             "owner": checkpoint.owner.to_string(),

@@ -76,6 +76,8 @@ fn events() -> Vec<Event> {
         result(&run_of(&refresh()), Outcome::Failed("P2 left\n".into())),
         Event::FailedCheck { check: "message format".into(), parties: seats([0, 2]) },
         Event::FailedCheck { check: String::new(), parties: Parties::NONE },
+        Event::Void { operation: Digest([9; 32]), reason: None },
+        Event::Void { operation: refresh().digest(), reason: Some("P1 \u{1b}says no".into()) },
         Event::Seen(Party::with(1, [proposal(&refresh())]).log.checkpoint(&MEMBERS[1])),
     ]
 }
@@ -86,9 +88,19 @@ fn long_texts_are_cut_to_what_is_read() {
     let long = || "\u{e9}".repeat(MAX_REASON);
     let decided = Event::Decision { signed: says(&call(), 0, Choice::Approve), grounds: Grounds::Policy(long()) };
     let failed = Event::FailedCheck { check: long(), parties: Parties::NONE };
-    let history = Party::with(0, [proposal(&call()), decided, failed, result(&run_of(&call()), Outcome::Failed(long()))]).history();
+    let void = Event::Void { operation: call().digest(), reason: Some(long()) };
+    let history = Party::with(0, [proposal(&call()), decided, failed, result(&run_of(&call()), Outcome::Failed(long())), void]).history();
     let Event::Result { outcome: Outcome::Failed(error), .. } = &history.entries()[3].event else { panic!("it failed") };
     assert_eq!(error.len(), MAX_REASON);
+    assert!(matches!(&history.entries()[4].event, Event::Void { reason: Some(reason), .. } if reason.len() == MAX_REASON));
+}
+
+/// A log with one entry that is not read back would be lost from there on: it is not written.
+#[test]
+#[should_panic(expected = "what is written into a log is read back")]
+fn what_would_not_be_read_back_is_not_written() {
+    let grounds = Grounds::People(vec![b"one signature".to_vec(); 65]);
+    Party::new(0).add(Event::Decision { signed: says(&call(), 0, Choice::Approve), grounds });
 }
 
 #[test]
@@ -118,6 +130,8 @@ fn the_past_of_a_policy_is_in_the_log() {
     let Some(what) = Named::of(&call()) else { panic!("a policy can name it") };
     assert_eq!(Past::all_in(&history), [Past { room: ROOM, at: NOW + 4, what }], "P2's by its rule; P1's people are not the policy");
     assert_eq!(Past::all_in(&Party::with(2, events()).history()), [], "another party's policy is not this one's");
+    let void = Event::Void { operation: call().digest(), reason: None };
+    assert_eq!(Past::all_in(&Party::with(1, events().into_iter().chain([void])).history()), [], "what did not run is not counted");
 }
 
 #[test]

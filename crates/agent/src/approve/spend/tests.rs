@@ -44,6 +44,21 @@ fn an_approval_is_used_once() {
 }
 
 #[test]
+fn what_was_over_without_a_run_does_not_begin() {
+    let operation = call();
+    let (approved, run) = (approved(&operation), run_of(&operation));
+    let (ledger, effects) = approving(&operation, 0).step(Event::Void(41)).unwrap();
+    assert_eq!(effects, [Effect::Persist(ledger.clone())]);
+    let disk = Ledger::decode(&ledger.encode()).unwrap();
+    assert_eq!(disk.step(start(&approved, &run)), Err(NotNow::Void { number: 41 }));
+    assert_eq!(disk.step(Event::Decide(&operation, Choice::Approve)), Err(NotNow::Decided { number: 41 }));
+    let begun = approving(&operation, 0).step(start(&approved, &run)).unwrap().0;
+    for not in [begun, disk, Ledger::new(&room(1), seat(0))] {
+        assert_eq!(not.step(Event::Void(41)), Err(NotNow::NotApproved { number: 41 }), "only an approval that is not used");
+    }
+}
+
+#[test]
 fn after_a_crash_at_any_point_there_is_at_most_one_run() {
     let operation = call();
     let (approved, run) = (approved(&operation), run_of(&operation));
@@ -187,6 +202,7 @@ fn one_ledger_has_one_encoding() {
         State::Approved(digests[0]),
         State::Spent(digests[0], digests[1]),
         State::Done(digests[1], digests[0]),
+        State::Void(digests[1]),
     ];
     states.into_iter().zip([3, 5, 8, 9]).for_each(|(state, number)| ledger = ledger.with(number, state));
     one_value_one_encoding(&ledger.encode(), Ledger::encode, |bytes| Ledger::decode(bytes).ok());

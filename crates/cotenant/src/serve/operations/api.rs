@@ -11,7 +11,10 @@
 //! | `GET /v1/rooms/{room}/operations/{number}/receipt` | a [`ReceiptView`] |
 //! | `GET /v1/rooms/{room}/log` | the log, which was verified |
 
-use super::{Aim, Conditions, NotDone, OperationView, Shown, shell::Shell};
+use super::{
+    Aim, Conditions, NotDone, OperationView, Shown,
+    shell::{Closed, Shell},
+};
 use crate::serve::{daemon::Daemon, problem::Problem};
 use axum::{
     Json, Router,
@@ -264,7 +267,7 @@ async fn events(State(daemon): State<Arc<Daemon>>, Path((room, number)): Path<(S
         let (shell, mut changes, mut last) = following?;
         loop {
             changes.changed().await.ok()?;
-            let view = shell.look(|operations| operations.view(number))?;
+            let view = shell.look(|operations| operations.view(number)).filter(|_| !shell.is_closed())?;
             if last.as_ref() == Some(&view) {
                 continue;
             }
@@ -298,13 +301,17 @@ async fn log(State(daemon): State<Arc<Daemon>>, Path(room): Path<String>) -> Res
     history.map(|history| Json(history.to_json())).map_err(|error| unreadable(&shell, &error))
 }
 
-/// The operations of a room.
+/// What helps when a write has failed.
+const CLOSED: &str = "see the daemon's log, make room on the disk, and start the daemon again";
+
+/// The operations of a room, unless a write of its has failed: what is shown then is on no disk.
 fn shell(daemon: &Daemon, name: &str) -> Result<Arc<Shell>, Problem> {
     let room = crate::serve::api::room(daemon, name)?;
-    room.operations().ok_or_else(|| {
+    let shell = room.operations().ok_or_else(|| {
         let title = "the room is not founded yet";
         Problem::new(StatusCode::CONFLICT, "no-operations", format!("room {}", room.id()), title, "wait until all members have signed")
-    })
+    })?;
+    if shell.is_closed() { Err(not_done(&shell, &NotDone::Closed(Closed))) } else { Ok(shell) }
 }
 
 fn view(shell: &Shell, number: u64) -> Result<OperationView, Problem> {
@@ -330,6 +337,8 @@ fn not_done(shell: &Shell, refused: &NotDone) -> Problem {
         }
         NotDone::NeedsSignature => (StatusCode::FORBIDDEN, "needs-signature", "use cotenant approve --key FILE"),
         NotDone::NotCounted(_) => (StatusCode::FORBIDDEN, "not-counted", "sign with a key that approvers.toml lists"),
+        NotDone::Closed(_) => (StatusCode::SERVICE_UNAVAILABLE, "room-closed", CLOSED),
+        NotDone::Many(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many", "wait until others are over, or until tomorrow"),
         NotDone::Other(_) | NotDone::NotOpen(_) | NotDone::NotNow(_) => (StatusCode::CONFLICT, "not-now", "see cotenant pending"),
         NotDone::Item(_) | NotDone::Value | NotDone::Operation(_) => (StatusCode::BAD_REQUEST, "bad-proposal", "change it"),
     };

@@ -2,15 +2,16 @@
 
 use super::{
     Operations,
+    budget::Exceeded,
     note::{Note, Start, Vote},
-    proposals::{End, Stage, may_number},
+    proposals::{End, may_number},
     propose::{engine_digest, program},
 };
 use cotenant_agent::{
     approve::{
         log::{Event as Logged, Grounds},
         operation::{BadOperation, Body, Operation},
-        statement::{Choice, Signed},
+        statement::{Choice, Signed, Standing},
     },
     vault::commit::Event,
 };
@@ -18,10 +19,6 @@ use cotenant_core::{Digest, PartyId, codec::BadFormat};
 
 /// Statements about proposals that have not come yet, at most.
 const MAX_EARLY: usize = 256;
-/// Proposals of one member that are not over, at most.
-const MAX_OPEN: usize = 64;
-/// How far a number may be above the highest that this party knows: proposals that it has missed. Numbers cannot be used up.
-const MAX_AHEAD: u64 = 1 << 16;
 
 /// Why a proposal is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,8 +32,8 @@ pub(super) enum Objection {
     /// Somebody else than its proposer sent it.
     #[error("somebody else than its proposer sent it")]
     Proposer,
-    /// The number is another member's, or far above the last.
-    #[error("its number is another member's, or far above the last one")]
+    /// The number is another member's.
+    #[error("its number is another member's")]
     Number,
     /// Its proposer has proposed something else under that number.
     #[error("its proposer has proposed something else under that number")]
@@ -50,9 +47,9 @@ pub(super) enum Objection {
     /// This program does not do that.
     #[error("this program does nothing of that kind")]
     Kind,
-    /// The proposer has too many that are not over.
-    #[error("its proposer has {MAX_OPEN} proposals that are not over")]
-    Many,
+    /// The proposer has proposed too much.
+    #[error(transparent)]
+    Many(#[from] Exceeded),
 }
 
 impl Operations {
@@ -64,15 +61,16 @@ impl Operations {
         match Note::decode(bytes)? {
             Note::Proposal(operation) => self.heard_proposal(from, &operation, now),
             Note::Decision(signed) => self.heard_decision(signed, now),
+            Note::Ready { number, operation, asks } => self.heard_ready(from, number, operation, asks, now),
             Note::Start(start) => self.heard_start(from, start),
-            Note::Ended { number, operation, reason } => self.heard_ended(from, number, operation, reason),
-            Note::Done { number, operation } => self.heard_done(from, number, operation),
+            Note::Ended { number, operation, reason } => self.heard_ended(from, number, operation, &reason, now),
+            Note::Done { number, operation } => self.heard_done(from, number, operation, now),
             Note::Vote(vote) => self.heard_votes(&[vote], now),
             Note::Told { votes, asks } => {
                 self.heard_votes(&votes, now);
                 self.vault_step(Event::Synced(from), now);
                 if asks {
-                    self.tell(from, false, now);
+                    self.behind(from);
                 }
             }
             Note::Receipt { number, signature, asks } => {
@@ -86,18 +84,24 @@ impl Operations {
 
     fn heard_proposal(&mut self, from: PartyId, bytes: &[u8], now: i64) {
         let judged = Operation::decode(bytes).map_err(Objection::Operation).and_then(|operation| {
-            let known = self.proposals.get(&operation.number).map(|known| known.digest);
-            match known {
-                Some(digest) if digest == operation.digest() => Ok(None),
-                Some(_) => Err(Objection::Twice),
-                None => self.acceptable(from, &operation, now).map(|()| Some(operation)),
+            let known = self.known(operation.number);
+            if known == Some(operation.digest()) {
+                return Ok(None);
             }
+            self.acceptable(from, &operation, now)?;
+            if known.is_some() { Err(Objection::Twice) } else { Ok(Some(operation)) }
         });
         match judged {
             Ok(Some(operation)) => self.accept(operation, None, now),
             Ok(None) => {}
             Err(objection) => tracing::warn!(%from, %objection, "a proposal was not taken"),
         }
+    }
+
+    /// The operation that a number belongs to here: one that is remembered, or that this party has decided about.
+    fn known(&self, number: u64) -> Option<Digest> {
+        let remembered = self.proposals.get(&number).map(|known| known.digest);
+        remembered.or_else(|| self.ledger.state(number).map(|state| state.operation()))
     }
 
     /// Whether this is a proposal that people should be asked about.
@@ -108,16 +112,14 @@ impl Operations {
         let place = (operation.room, operation.epoch, operation.threshold) == (charter.room, charter.epoch, charter.threshold);
         demand(place && parameters.keys().eq(operation.members.iter().copied()), Objection::Room)?;
         demand(operation.proposer == from, Objection::Proposer)?;
-        let ahead = operation.number <= self.newest.saturating_add(MAX_AHEAD);
-        demand(ahead && may_number(operation.number, from, self.n()), Objection::Number)?;
+        demand(may_number(operation.number, from, self.n()), Objection::Number)?;
         let latest = now.saturating_add(charter.limits.proposal.into()).saturating_add(charter.limits.clock.into());
         demand((now + 1..=latest).contains(&operation.expiry), Objection::Expiry)?;
         let same = operation.program == program() && operation.engine == engine_digest(charter);
         demand(same, Objection::Program)?;
         let offered = matches!(operation.body, Body::Put { .. } | Body::Gen(_) | Body::Refresh(_) | Body::Remove(_) | Body::Verify(_));
         demand(offered, Objection::Kind)?;
-        let open = self.open_proposals().filter(|proposal| proposal.operation().proposer == from).count();
-        demand(open < MAX_OPEN, Objection::Many)
+        Ok(self.has_room(operation, now)?)
     }
 
     pub(super) fn heard_decision(&mut self, signed: Signed, now: i64) {
@@ -134,7 +136,13 @@ impl Operations {
             return;
         }
         match proposal.hear(signed.clone(), me) {
-            Ok(true) => self.write_log(now, Logged::Decision { signed: signed.clone(), grounds: Grounds::Theirs }),
+            Ok(true) if proposal.written => {
+                self.write_log(now, Logged::Decision { signed: signed.clone(), grounds: Grounds::Theirs });
+            }
+            Ok(true) if !proposal.has_part(me) && matches!(proposal.gathering.standing(), Standing::Approved(_)) => {
+                self.write_down(number, now);
+            }
+            Ok(true) => {}
             Ok(false) => return,
             Err(error) => return tracing::warn!(operation = number, %error, "a decision does not count"),
         }
@@ -143,7 +151,7 @@ impl Operations {
             && takes_part
         {
             let by = self.name(signed.statement.party);
-            self.end_unbegun(number, End::Refused { by, reason });
+            self.end_unbegun(number, End::Refused { by, reason }, now);
         }
     }
 
@@ -154,21 +162,21 @@ impl Operations {
         }
     }
 
-    fn heard_ended(&mut self, from: PartyId, number: u64, operation: Digest, reason: String) {
+    fn heard_ended(&mut self, from: PartyId, number: u64, operation: Digest, reason: &str, now: i64) {
         let Some(proposal) = self.proposals.get(&number) else { return };
         // Who began it has spent its own approval; it cannot begin again.
         if proposal.digest == operation && proposal.starter() == Some(from) {
             let reason = format!("{} says: {reason}", self.name(from));
-            self.end_unbegun(number, End::Failed { reason });
+            self.end_unbegun(number, End::Failed { reason }, now);
         }
     }
 
     /// Who takes part sees the end of its own run.
-    fn heard_done(&mut self, from: PartyId, number: u64, operation: Digest) {
+    fn heard_done(&mut self, from: PartyId, number: u64, operation: Digest, now: i64) {
         let Some(proposal) = self.proposals.get(&number) else { return };
         if proposal.digest == operation && proposal.starter() == Some(from) && !proposal.has_part(self.me) {
             let by = self.name(from);
-            self.end_unbegun(number, End::Elsewhere { by });
+            self.end_unbegun(number, End::Elsewhere { by }, now);
         }
     }
 
@@ -189,17 +197,8 @@ impl Operations {
 
     /// Who lacks signatures may lack this party's.
     fn answer_receipt(&mut self, to: PartyId, number: u64, asks: bool) {
-        let signature = self.proposals.get(&number).and_then(|proposal| proposal.signature);
-        if let (true, Some(signature)) = (asks, signature) {
+        if let (true, Some(&signature)) = (asks, self.signatures.get(&number)) {
             self.send(to, &Note::Receipt { number, signature, asks: false });
-        }
-    }
-
-    /// Ends what has not been begun here.
-    pub(super) fn end_unbegun(&mut self, number: u64, end: End) {
-        if let Some(proposal) = self.proposals.get_mut(&number).filter(|proposal| proposal.is_open()) {
-            proposal.stage = Stage::Ended(end);
-            proposal.value = None;
         }
     }
 }

@@ -10,6 +10,7 @@
 //! | told | 6: number (2), then as many votes: all that the sender has; 1 if it wants to be told as well, else 0 |
 //! | receipt | 7: number (8), signature (64) of the sender, 1 if it lacks signatures of others, else 0 |
 //! | done | 8: number (8), operation (32): the sender, who began it, says so to those who took no part |
+//! | ready | 11: number (8), operation (32), 1 if the sender asks whether the other can begin it now, 0 if it says that it can |
 //!
 //! Numbers are little-endian; a string stands after its length (4). Nothing here has been verified.
 
@@ -72,6 +73,15 @@ pub(super) enum Note {
         /// The signature.
         signature: [u8; 64],
         /// Whether the sender lacks signatures of others.
+        asks: bool,
+    },
+    /// Whether it can begin: asked by who begins it, and answered if it can.
+    Ready {
+        /// The number.
+        number: u64,
+        /// The operation.
+        operation: Digest,
+        /// Whether this is the question.
         asks: bool,
     },
     /// It took place, without whom this is told.
@@ -139,6 +149,7 @@ impl Note {
             Note::Told { votes, asks } => votes.iter().fold(to.u8(6).u16(votes.len() as u16), |to, vote| vote.write(to)).u8((*asks).into()),
             Note::Receipt { number, signature, asks } => to.u8(7).u64(*number).bytes(signature).u8((*asks).into()),
             Note::Done { number, operation } => to.u8(8).u64(*number).bytes(&operation.0),
+            Note::Ready { number, operation, asks } => to.u8(11).u64(*number).bytes(&operation.0).u8((*asks).into()),
         }
         .done()
     }
@@ -175,6 +186,7 @@ impl Note {
             }
             7 => Note::Receipt { number: from.u64()?, signature: from.array()?, asks: from.flag()? },
             8 => Note::Done { number: from.u64()?, operation: Digest(from.array()?) },
+            11 => Note::Ready { number: from.u64()?, operation: Digest(from.array()?), asks: from.flag()? },
             _ => return Err(BadFormat),
         })
     }
@@ -214,6 +226,7 @@ mod tests {
             Note::Told { votes: Vec::new(), asks: true },
             Note::Receipt { number, signature: [9; 64], asks: true },
             Note::Done { number, operation },
+            Note::Ready { number, operation, asks: true },
         ];
         fixed.into_iter().chain(votes().into_iter().map(Note::Vote)).collect()
     }

@@ -1,7 +1,7 @@
 //! Operations that were proposed, as this party knows them.
 //!
 //! Numbers: with n members, the member at seat s proposes under the numbers s + 1, s + 1 + n, s + 1 + 2n, ... So two proposals at one number are two by one
-//! member, who is named.
+//! member, who is named. Each member counts its own numbers and nobody else's: which of its own a member uses says nothing about what another may.
 
 use super::note::Start;
 use cotenant_agent::approve::{
@@ -10,12 +10,12 @@ use cotenant_agent::approve::{
     run::Run,
     statement::{BadStatement, Choice, Gathering, Signed},
 };
-use cotenant_agent::vault::commit::statement::Parties;
+use cotenant_agent::vault::commit::statement::{Parties, Version};
 use cotenant_core::{Digest, PartyId};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-/// The next number above `newest` of the member at `seat` of `n`.
+/// The next number of the member at `seat` of `n` above `newest`, its last.
 pub(super) fn next_number(newest: u64, seat: PartyId, n: usize) -> u64 {
     let (n, seat) = (n as u64, seat.index() as u64);
     let behind = newest % n;
@@ -30,6 +30,8 @@ pub(super) fn may_number(number: u64, seat: PartyId, n: usize) -> bool {
 /// One operation.
 pub(super) struct Proposal {
     pub(super) digest: Digest,
+    /// How long the operation is.
+    pub(super) bytes: usize,
     pub(super) gathering: Gathering,
     /// Who has said something.
     said: Parties,
@@ -37,15 +39,23 @@ pub(super) struct Proposal {
     pub(super) deciding: Deciding,
     /// Signatures of people that were counted.
     pub(super) evidence: Vec<Vec<u8>>,
+    /// When the standing policy approved it, if it did: its rates count that as long as it may run.
+    pub(super) by_policy: Option<i64>,
     /// What this party has said.
     pub(super) own: Option<Signed>,
     /// The value of a put, at the party that gives it, until the run has it.
     pub(super) value: Option<Zeroizing<Vec<u8>>>,
+    /// When who begins it asked whether this party can, if it has not been answered.
+    pub(super) asked: Option<i64>,
+    /// How often this party has asked the others, or has said that it can begin.
+    pub(super) tries: u32,
     /// The first of those who take part has begun.
     pub(super) start: Option<Start>,
     pub(super) stage: Stage,
-    /// This party's signature under the receipt, once it is done.
-    pub(super) signature: Option<[u8; 64]>,
+    /// Why its run was told to stop, if it was.
+    pub(super) stopped: Option<&'static str>,
+    /// Whether it stands in the log, as all do that this party proposed or decided about.
+    pub(super) written: bool,
     operation: Operation,
 }
 
@@ -69,6 +79,8 @@ pub(super) struct Running {
     pub(super) task: Digest,
     /// The values that the approval was spent for.
     pub(super) run: Run,
+    /// The version of the vault that it loads, if it makes none; none before the first.
+    pub(super) loads: Option<Version<Digest>>,
 }
 
 /// What became of an operation.
@@ -98,6 +110,17 @@ pub enum End {
     },
     /// Others may have done it without this party; who was to begin it has not said.
     Unknown,
+}
+
+impl End {
+    /// Why it was not done; none if it was, or expired.
+    pub(super) fn reason(&self) -> Option<String> {
+        match self {
+            End::Done | End::Expired | End::Elsewhere { .. } | End::Unknown => None,
+            End::Failed { reason } => Some(reason.clone()),
+            End::Refused { by, reason } => Some(format!("{by} refused: {reason}")),
+        }
+    }
 }
 
 /// An operation as it is shown. Texts that other parties wrote are not escaped.
@@ -153,18 +176,23 @@ pub enum Shown {
 impl Proposal {
     pub(super) fn new(operation: Operation, deciding: Deciding) -> Proposal {
         let (digest, gathering) = (operation.digest(), Gathering::new(operation.clone()));
-        let said = Parties::NONE;
+        let (said, bytes) = (Parties::NONE, operation.encode().len());
         Proposal {
             digest,
+            bytes,
             gathering,
             said,
             deciding,
             evidence: Vec::new(),
+            by_policy: None,
             own: None,
             value: None,
+            asked: None,
+            tries: 0,
             start: None,
             stage: Stage::Open(None),
-            signature: None,
+            stopped: None,
+            written: false,
             operation,
         }
     }
@@ -191,10 +219,10 @@ impl Proposal {
         matches!(self.stage, Stage::Ended(_))
     }
 
-    /// Whether others may yet have to know what this party says about it.
+    /// Whether others may yet have to know what this party says about it. Of what was refused that is a refusal.
     pub(super) fn matters(&self, now: i64) -> bool {
         match self.stage {
-            Stage::Ended(End::Refused { .. }) => now < self.operation.expiry,
+            Stage::Ended(End::Refused { .. }) => now < self.operation.expiry && self.own.is_some() && !self.approved_here(),
             Stage::Ended(_) => false,
             Stage::Open(_) | Stage::Running(_) | Stage::Voting(..) => true,
         }
@@ -203,6 +231,12 @@ impl Proposal {
     /// The same about this party: who takes no part may not have heard of it when it was over.
     pub(super) fn matters_to(&self, party: PartyId, now: i64) -> bool {
         self.matters(now) || !self.has_part(party) && now < self.operation.expiry
+    }
+
+    /// It is over.
+    pub(super) fn end(&mut self, end: End) {
+        self.stage = Stage::Ended(end);
+        self.value = None;
     }
 
     /// The run that has begun and is not over.

@@ -2,8 +2,10 @@
 
 use super::{
     Operations,
+    budget::Exceeded,
     note::Note,
     proposals::{End, Proposal, next_number},
+    shell::Closed,
 };
 use cotenant_agent::{
     approve::{
@@ -79,8 +81,8 @@ pub struct Conditions {
 /// Why what a person wants is not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotDone {
-    /// There is no such operation in this epoch.
-    #[error("there is no operation {0} in this epoch of the room")]
+    /// There is no such operation in this epoch, or it was over long ago.
+    #[error("there is no operation {0} in this epoch of the room, or it is over and stands in the log alone")]
     NoSuch(u64),
     /// The digest is of another operation.
     #[error("operation {0} is another one than was shown")]
@@ -120,9 +122,15 @@ pub enum NotDone {
     /// A character of the value is not of the alphabet.
     #[error("the value has a character that is not of its alphabet")]
     Value,
+    /// The room is closed.
+    #[error(transparent)]
+    Closed(#[from] Closed),
     /// The operation breaks a rule.
     #[error(transparent)]
     Operation(#[from] BadOperation),
+    /// This party has proposed as much as others take.
+    #[error(transparent)]
+    Many(#[from] Exceeded),
 }
 
 /// Name and version of this program.
@@ -147,7 +155,10 @@ impl Operations {
         let quorum = self.quorum(&body, conditions.with.as_deref())?;
         let operation = self.operation(body, quorum, conditions.within, now);
         operation.check()?;
+        self.has_room(&operation, now)?;
         let number = operation.number;
+        self.newest = number;
+        self.step.changes.newest = Some(number);
         self.accept(operation.clone(), value, now);
         self.send_all(&Note::Proposal(operation.encode()));
         if self.setup.rules.people.is_none() {
@@ -184,8 +195,10 @@ impl Operations {
             self.decided(number, choice, Grounds::People(Vec::new()), now)?;
         } else {
             let signature = signature.ok_or(NotDone::NeedsSignature)?;
-            let decision = proposal.deciding.hear(choice, signature, &mut self.counters, now)?.clone();
-            proposal.evidence.push(signature.evidence().to_vec());
+            if proposal.deciding.hear(choice, signature, &mut self.counters, now)? {
+                proposal.evidence.push(signature.evidence().to_vec());
+            }
+            let decision = proposal.deciding.decision().clone();
             let grounds = Grounds::People(proposal.evidence.clone());
             match decision {
                 Decision::Approved(How::People(_)) => self.decided(number, Choice::Approve, grounds, now)?,
@@ -199,15 +212,14 @@ impl Operations {
 
     /// Notes a proposal that was accepted, and asks the policy about it.
     pub(super) fn accept(&mut self, operation: Operation, value: Option<Value>, now: i64) {
-        let number = operation.number;
-        if number > self.newest {
-            self.newest = number;
-            self.step.changes.newest = Some(number);
-        }
-        self.write_log(now, Logged::Proposal(Box::new(operation.clone())));
+        let (number, proposer) = (operation.number, operation.proposer);
+        self.budget.take(proposer, now, operation.encode().len());
         let mut proposal = self.proposal(operation);
         proposal.value = value;
         self.proposals.insert(number, proposal);
+        if proposer == self.me {
+            self.write_down(number, now);
+        }
         let early: Vec<_> = self.early.iter().filter(|signed| signed.statement.number == number).cloned().collect();
         self.early.retain(|signed| signed.statement.number != number);
         early.into_iter().for_each(|signed| self.heard_decision(signed, now));
@@ -224,6 +236,16 @@ impl Operations {
         }
     }
 
+    /// Writes into the log what was proposed and what others have said about it, if it does not stand there: that is once this party has decided, or all who
+    /// take part without it have approved. What is only proposed leaves nothing, or others could fill the disk.
+    pub(super) fn write_down(&mut self, number: u64, now: i64) {
+        let Some(proposal) = self.proposals.get_mut(&number).filter(|proposal| !proposal.written) else { return };
+        proposal.written = true;
+        let theirs = proposal.gathering.said().cloned().map(|signed| Logged::Decision { signed, grounds: Grounds::Theirs });
+        let events: Vec<Logged> = [Logged::Proposal(Box::new(proposal.operation().clone()))].into_iter().chain(theirs).collect();
+        events.into_iter().for_each(|event| self.write_log(now, event));
+    }
+
     pub(super) fn proposal(&self, operation: Operation) -> Proposal {
         let deciding = Deciding::new(operation.clone(), self.me, self.setup.rules.people.clone());
         Proposal::new(operation, deciding)
@@ -232,7 +254,7 @@ impl Operations {
     /// What the standing policy does not approve is left to people. Neither is asked about what is done without this party.
     fn ask_policy(&mut self, number: u64, now: i64) {
         let me = self.me;
-        let proposal = self.proposals.get_mut(&number).filter(|proposal| proposal.has_part(me));
+        let proposal = self.proposals.get_mut(&number).filter(|proposal| proposal.is_open() && proposal.has_part(me));
         let (Some(policy), Some(proposal)) = (&self.setup.rules.policy, proposal) else { return };
         let verdict = policy.decide(proposal.operation(), now, &self.past);
         if let Verdict::Approve { rule } = verdict {
@@ -244,6 +266,7 @@ impl Operations {
                 return;
             }
             self.past.extend(what.map(|what| Past { room, at: now, what }));
+            self.proposals.entry(number).and_modify(|proposal| proposal.by_policy = Some(now));
         }
     }
 
@@ -252,6 +275,7 @@ impl Operations {
         let proposal = self.proposals.get_mut(&number).ok_or(NotDone::NoSuch(number))?;
         let (ledger, effects) = self.ledger.step(Event::Decide(proposal.operation(), choice))?;
         self.ledger = ledger;
+        self.write_down(number, now);
         for effect in effects {
             match effect {
                 Effect::Persist(ledger) => self.step.changes.ledger = Some((self.setup.parameters.charter().epoch, ledger.encode())),
@@ -262,7 +286,7 @@ impl Operations {
                     self.write_log(now, Logged::Decision { signed: signed.clone(), grounds: grounds.clone() });
                     if let Choice::Refuse(reason) = &signed.statement.choice {
                         let (by, reason) = (self.name(self.me), reason.clone());
-                        self.end_unbegun(number, End::Refused { by, reason });
+                        self.end_unbegun(number, End::Refused { by, reason }, now);
                     }
                     self.send_all(&Note::Decision(signed));
                 }

@@ -2,6 +2,7 @@
 
 use super::{
     Action, Operations, Setup, Step,
+    budget::Budget,
     proposals::{End, Running, Stage},
     vault::Vault,
 };
@@ -36,6 +37,9 @@ pub enum OpenError {
     /// The ledger of approvals is none.
     #[error("the ledger of approvals was changed; restore a backup")]
     Ledger(BadFormat),
+    /// The record of the vault is missing, and what it must have named is there.
+    #[error("the record of the vault's commits is missing: restore a backup")]
+    NoRecord,
     /// This party is no member.
     #[error("this party is not a member of the room")]
     NotAMember,
@@ -56,8 +60,7 @@ impl Operations {
             Some(bytes) => Ledger::decode(&bytes).map_err(OpenError::Ledger)?,
             None => Ledger::new(&setup.parameters, me),
         };
-        let mut step = Step::default();
-        let vault = Vault::open(stored, room, me, setup.parameters.keys().collect(), &mut step.changes)?;
+        let vault = Vault::open(stored, room, me, setup.parameters.keys().collect())?;
         let mut operations = Operations {
             setup,
             me,
@@ -66,13 +69,18 @@ impl Operations {
             log: Log::resume(&history),
             past: Past::all_in(&history),
             newest: stored.operation()?,
+            budget: Budget::default(),
             proposals: BTreeMap::new(),
             early: VecDeque::new(),
             receipts: BTreeMap::new(),
+            signatures: BTreeMap::new(),
             vault,
             active: None,
+            asking: None,
+            promise: None,
             linked: Parties::NONE,
-            step,
+            telling: BTreeMap::new(),
+            step: Step::default(),
         };
         operations.replay(&history, stored, now)?;
         let actions = operations.take();
@@ -87,11 +95,19 @@ impl Operations {
             match &entry.event {
                 Event::Proposal(operation) if operation.epoch == epoch => {
                     numbers.insert(operation.digest(), operation.number);
-                    let proposal = self.proposal((**operation).clone());
+                    self.budget.take(operation.proposer, entry.time, operation.encode().len());
+                    let mut proposal = self.proposal((**operation).clone());
+                    proposal.written = true;
                     self.proposals.insert(operation.number, proposal);
                 }
                 Event::Decision { signed, grounds } => self.replay_decision(signed, grounds, entry.time),
                 Event::Spent(run) => drop(numbers.get(&run.operation).map(|number| runs.insert(*number, run.clone()))),
+                Event::Void { operation, reason } => {
+                    let end = reason.clone().map_or(End::Expired, |reason| End::Failed { reason });
+                    let proposal = numbers.get(operation).and_then(|number| self.proposals.get_mut(number));
+                    // One that was refused is over by the decision before.
+                    proposal.filter(|proposal| proposal.is_open()).into_iter().for_each(|proposal| proposal.end(end.clone()));
+                }
                 Event::Result { operation, outcome, .. } => {
                     if let Some(number) = numbers.get(operation) {
                         self.replay_result(*number, outcome, runs.get(number), stored)?;
@@ -101,6 +117,7 @@ impl Operations {
             }
         }
         self.go_on(&runs, now);
+        self.forget();
         Ok(())
     }
 
@@ -116,10 +133,13 @@ impl Operations {
                 let _ = proposal.deciding.hear(signed.statement.choice.clone(), &one, &mut self.counters, time);
             }
         }
+        if let Grounds::Policy(_) = grounds {
+            proposal.by_policy = Some(time);
+        }
         let _ = proposal.hear(signed.clone(), me);
         if let Standing::Refused { by, reason } = proposal.gathering.standing() {
             let by = self.name(by);
-            self.end_unbegun(signed.statement.number, End::Refused { by, reason });
+            self.proposals.entry(signed.statement.number).and_modify(|proposal| proposal.end(End::Refused { by, reason }));
         }
     }
 
@@ -158,11 +178,11 @@ impl Operations {
             let task = Task::new(operation, self.vault.settled().clone(), run.date, round).map(|task| task.digest());
             match task {
                 Ok(task) if round.is_some() && self.vault.started() == Some(task) => {
-                    let running = Running { task, run: run.clone() };
+                    let running = Running { task, run: run.clone(), loads: None };
                     self.proposals.entry(number).and_modify(|p| p.stage = Stage::Voting(running, Some(reason)));
                 }
                 _ => {
-                    let running = Running { task: Digest([0; 32]), run: run.clone() };
+                    let running = Running { task: Digest([0; 32]), run: run.clone(), loads: None };
                     self.finish(number, running, Err(reason), now);
                 }
             }

@@ -10,6 +10,7 @@ use crate::{
 };
 use cotenant_agent::{
     agree::AgreeError,
+    approve::operation::Body,
     operate::{self, Manifest, Mine, OperateError, Save, Task, Verified, Work},
     room::RoomId,
     vault::{
@@ -21,13 +22,29 @@ use cotenant_agent::{
 use cotenant_core::{Digest, PartyId};
 use cotenant_mpc::{Error as Mpc, Options, Session};
 use cotenant_net::{Hub, Lane, Limits, Member, Mesh, MeshConfig, NetError};
-use std::sync::{Arc, Weak};
+use std::{
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 /// Lanes of a run's mesh.
 const COMPARE: u8 = 0;
 const ENGINE: u8 = 1;
+
+/// How long nothing may come of a run on the vault before it is given up: a step is computed, or reached. It is noticed within twice that.
+const SILENCE: Duration = Duration::from_secs(60);
+/// How long a run on the vault may take, and how much longer for each item.
+const RUN: Duration = Duration::from_secs(600);
+const RUN_ITEM: Duration = Duration::from_secs(10);
+
+/// How often something has come of a run.
+type Pulse = Arc<AtomicU64>;
 
 /// A run that is to begin.
 pub struct Begin {
@@ -82,6 +99,10 @@ enum RunError {
     Randomness,
     #[error("it was told to stop")]
     Stopped,
+    #[error("nothing has come of it for {} s: a member has stopped, or is very slow", SILENCE.as_secs())]
+    Silent,
+    #[error("it took longer than {} s", .0.as_secs())]
+    Late(Duration),
     #[error("what it made is not wanted any more, as other members have given it up")]
     Unwanted,
 }
@@ -136,8 +157,11 @@ impl Place {
                 mesh = hub.mesh(self.mesh_config(&daemon, &begin.task, party)) => mesh?,
                 () = stop.cancelled() => return Err(RunError::Stopped),
             };
+            let (pulse, limit) = (Pulse::default(), limit(&begin.task.operation().body));
             let done = tokio::select! {
-                done = self.on_mesh(begin, party, &mesh, turn) => done,
+                done = self.on_mesh(begin, party, &mesh, turn, pulse.clone()) => done,
+                () = silent(&pulse), if limit.is_some() => Err(RunError::Silent),
+                () = sleep(limit.unwrap_or_default()), if limit.is_some() => Err(RunError::Late(limit.unwrap_or_default())),
                 () = stop.cancelled() => Err(RunError::Stopped),
             };
             mesh.close().await;
@@ -153,7 +177,7 @@ impl Place {
         MeshConfig { identity, me, members, session: task.digest().0, limits: self.limits.clone() }
     }
 
-    async fn on_mesh(&self, begin: Begin, me: PartyId, mesh: &Mesh, turn: Turn) -> Result<RunEnd, RunError> {
+    async fn on_mesh(&self, begin: Begin, me: PartyId, mesh: &Mesh, turn: Turn, pulse: Pulse) -> Result<RunEnd, RunError> {
         let Begin { task, value, .. } = begin;
         let mut lane = mesh.lane(COMPARE);
         let compared = operate::compare(&mut lane, &task).await;
@@ -161,9 +185,9 @@ impl Place {
         let shares = self.shares(&task.needs(me))?;
         let (digest, mine) = (task.digest(), Mine { shares, value });
         match task.into_work() {
-            Work::Save(save) => self.save(save, self.session(mesh, digest, turn).await?, digest, mine).await.map(RunEnd::Made),
+            Work::Save(save) => self.save(save, self.session(mesh, digest, turn, pulse).await?, digest, mine).await.map(RunEnd::Made),
             Work::Verify(verify) => {
-                verify.run(self.session(mesh, digest, turn).await?, mine).await?;
+                verify.run(self.session(mesh, digest, turn, pulse).await?, mine).await?;
                 Ok(RunEnd::Checked)
             }
             Work::Remove(remove) => {
@@ -174,8 +198,11 @@ impl Place {
         }
     }
 
-    async fn session(&self, mesh: &Mesh, agreed: Digest, turn: Turn) -> Result<Session<Lane>, RunError> {
-        let observer: cotenant_mpc::Observer = Box::new(move |progress| Watcher::progress(&turn, progress));
+    async fn session(&self, mesh: &Mesh, agreed: Digest, turn: Turn, pulse: Pulse) -> Result<Session<Lane>, RunError> {
+        let observer: cotenant_mpc::Observer = Box::new(move |progress| {
+            pulse.fetch_add(1, Ordering::Relaxed);
+            Watcher::progress(&turn, progress);
+        });
         let options = Options { observer: Some(observer), threads: self.daemon()?.config().limits.threads };
         let rng = fresh_rng().map_err(|_| RunError::Randomness)?;
         Ok(Session::start(mesh.lane(ENGINE), agreed, rng, options).await.map_err(OperateError::from)?)
@@ -223,5 +250,23 @@ impl Place {
             self.members.get(seat.index()).map_or_else(|| seat.to_string(), |member| member.name.clone())
         };
         RunError::Agree(source.explain(name))
+    }
+}
+
+/// How long a run on the vault may take. A call has limits of its own, as a server may be slow.
+fn limit(body: &Body) -> Option<Duration> {
+    let items = u32::try_from(body.reads().len()).unwrap_or(u32::MAX);
+    (!matches!(body, Body::Call(_))).then(|| RUN.saturating_add(RUN_ITEM.saturating_mul(items)))
+}
+
+/// Ends once nothing has come of a run for [`SILENCE`].
+async fn silent(pulse: &Pulse) {
+    let mut seen = None;
+    loop {
+        let now = pulse.load(Ordering::Relaxed);
+        if seen.replace(now) == Some(now) {
+            return;
+        }
+        sleep(SILENCE).await;
     }
 }

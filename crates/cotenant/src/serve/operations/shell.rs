@@ -1,6 +1,6 @@
 //! Carries out what [`Operations`] says: the store, the clock, links, runs.
 
-use super::{Action, Aim, Conditions, NotDone, Operations, RunEnd, running::Place};
+use super::{Action, Aim, Conditions, NotDone, Operations, RunEnd, running::Place, telling::PAGE};
 use crate::{
     party::unix_seconds,
     serve::{
@@ -11,7 +11,14 @@ use crate::{
 };
 use axum::http::StatusCode;
 use cotenant_agent::{
-    approve::{log::History, person::PersonSignature, receipt::Receipt, statement::Choice},
+    approve::{
+        log::{Event, History, Outcome},
+        operation::Operation,
+        person::PersonSignature,
+        receipt::Receipt,
+        run::Run,
+        statement::Choice,
+    },
     operate::Manifest,
     room::RoomId,
 };
@@ -29,15 +36,21 @@ use tokio_util::sync::CancellationToken;
 /// How often what may have been lost is told again, and what is late ends.
 const TICK: Duration = Duration::from_secs(5);
 
-/// Sends a note to a member, if there is a link to it.
-pub type Send = Box<dyn Fn(PartyId, Vec<u8>) + std::marker::Send + Sync>;
+/// The way to the members.
+pub trait Way: Send + Sync {
+    /// Sends a note to a member, if there is a link to it and room on it; false if there is a link and no room.
+    fn send(&self, to: PartyId, note: Vec<u8>) -> bool;
+
+    /// How many notes to a member there is room for now.
+    fn room(&self, to: PartyId) -> usize;
+}
 
 /// Operations of one room at work. Its methods wait for the disk: call them where a thread may wait (`tokio::task::spawn_blocking`).
 pub struct Shell {
     core: Mutex<Core>,
     place: Arc<Place>,
     queue: Arc<Queue>,
-    send: Send,
+    way: Box<dyn Way>,
     stops: Mutex<BTreeMap<u64, CancellationToken>>,
     changes: watch::Sender<u64>,
 }
@@ -47,6 +60,11 @@ struct Core {
     /// A write has failed: what is on disk is not known, so nothing goes out any more.
     broken: bool,
 }
+
+/// A write has failed: nothing more is done in the room, and nothing shown of it, until the daemon is started again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("what was decided could not be written to this party's store; nothing more is done in this room until the daemon is started again")]
+pub struct Closed;
 
 /// What a shell stands on.
 pub struct Ground {
@@ -59,13 +77,13 @@ pub struct Ground {
     /// Where runs wait for their turn.
     pub queue: Arc<Queue>,
     /// The way to the members.
-    pub send: Send,
+    pub way: Box<dyn Way>,
 }
 
 impl Shell {
     /// Goes on with operations as they were stored; `first` is what they begin with. Inside a tokio runtime.
     pub fn new(operations: Operations, first: Vec<Action>, ground: Ground) -> Arc<Shell> {
-        let Ground { daemon, hub, limits, queue, send } = ground;
+        let Ground { daemon, hub, limits, queue, way } = ground;
         let parameters = operations.parameters();
         let room = parameters.charter().room;
         let member = |member: &cotenant_agent::room::Member| Member {
@@ -76,7 +94,7 @@ impl Shell {
         let members = parameters.members().iter().map(member).collect();
         let place = Arc::new(Place { room, daemon: Arc::downgrade(&daemon), hub, members, limits });
         let core = Mutex::new(Core { operations, broken: false });
-        let shell = Arc::new(Shell { core, place, queue, send, stops: Mutex::default(), changes: watch::Sender::new(0) });
+        let shell = Arc::new(Shell { core, place, queue, way, stops: Mutex::default(), changes: watch::Sender::new(0) });
         shell.carry_out(&mut shell.lock(), first);
         tokio::spawn(keep_ticking(Arc::downgrade(&shell)));
         shell
@@ -92,17 +110,17 @@ impl Shell {
     /// # Errors
     /// If it is none; the member is at fault.
     pub fn heard(self: &Arc<Self>, from: PartyId, note: &[u8]) -> Result<(), BadFormat> {
-        self.act(|operations, now| operations.heard(from, note, now))
+        self.act(|operations, now| operations.heard(from, note, now)).unwrap_or(Ok(()))
     }
 
     /// A link to this member came up.
     pub fn link_up(self: &Arc<Self>, party: PartyId) {
-        self.act(|operations, now| operations.link_up(party, now));
+        let _ = self.act(|operations, now| operations.link_up(party, now));
     }
 
     /// The link to this member broke.
     pub fn link_down(self: &Arc<Self>, party: PartyId) {
-        self.act(|operations, _| operations.link_down(party));
+        let _ = self.act(|operations, _| operations.link_down(party));
     }
 
     /// Proposes this to all members, and gives its number.
@@ -110,7 +128,7 @@ impl Shell {
     /// # Errors
     /// [`Operations::propose`].
     pub fn propose(self: &Arc<Self>, aim: Aim, conditions: &Conditions) -> Result<u64, NotDone> {
-        self.act(|operations, now| operations.propose(aim, conditions, now))
+        self.act(|operations, now| operations.propose(aim, conditions, now))?
     }
 
     /// A person of this party has decided.
@@ -124,12 +142,17 @@ impl Shell {
         choice: Choice,
         signature: Option<&PersonSignature>,
     ) -> Result<(), NotDone> {
-        self.act(|operations, now| operations.decide(number, digest, choice, signature, now))
+        self.act(|operations, now| operations.decide(number, digest, choice, signature, now))?
     }
 
     /// Looks at the operations as they are.
     pub fn look<T>(&self, look: impl FnOnce(&Operations) -> T) -> T {
         look(&self.lock().operations)
+    }
+
+    /// Whether a write has failed.
+    pub fn is_closed(&self) -> bool {
+        self.lock().broken
     }
 
     /// What is in the vault.
@@ -151,27 +174,76 @@ impl Shell {
         super::replay::read_log(&self.place.daemon()?.store().room(self.place.room.0), &core.operations.setup)
     }
 
-    /// The receipt of an operation, once all have signed it.
+    /// The receipt of an operation, once all have signed it. If some have not, they are asked.
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn receipt(&self, number: u64) -> Result<Option<Receipt>, crate::store::StoreError> {
+    pub fn receipt(self: &Arc<Self>, number: u64) -> Result<Option<Receipt>, super::OpenError> {
         let bytes = self.place.daemon()?.store().room(self.place.room.0).receipt(number)?;
-        Ok(bytes.and_then(|bytes| Receipt::decode(&bytes).ok()))
+        let receipt = bytes.and_then(|bytes| Receipt::decode(&bytes).ok());
+        if receipt.is_none()
+            && let Some((operation, run)) = self.done(number)?
+        {
+            let _ = self.act(|operations, _| operations.ask_again(number, operation, run));
+        }
+        Ok(receipt)
+    }
+
+    /// What was done under a number of this epoch, as the log tells.
+    fn done(&self, number: u64) -> Result<Option<(Operation, Run)>, super::OpenError> {
+        let history = self.log()?;
+        let epoch = self.look(|operations| operations.parameters().charter().epoch);
+        let events = || history.entries().iter().map(|entry| &entry.event);
+        let operation = events().find_map(|event| match event {
+            Event::Proposal(operation) if (operation.epoch, operation.number) == (epoch, number) => Some((**operation).clone()),
+            _ => None,
+        });
+        let Some(operation) = operation else { return Ok(None) };
+        let digest = operation.digest();
+        let done =
+            events().any(|event| matches!(event, Event::Result { operation, outcome: Outcome::Done(_), .. } if *operation == digest));
+        let run = events().find_map(|event| match event {
+            Event::Spent(run) if run.operation == digest => Some(run.clone()),
+            _ => None,
+        });
+        Ok(run.filter(|_| done).map(|run| (operation, run)))
     }
 
     fn lock(&self) -> MutexGuard<'_, Core> {
         self.core.lock().expect("no holder panics")
     }
 
-    fn act<T>(self: &Arc<Self>, change: impl FnOnce(&mut Operations, i64) -> T) -> T {
-        let mut core = self.lock();
-        let result = change(&mut core.operations, unix_seconds());
+    /// Makes a change, and what follows from it durable. What could not be written has not happened: nobody is shown it.
+    fn act<T>(self: &Arc<Self>, change: impl FnOnce(&mut Operations, i64) -> T) -> Result<T, Closed> {
+        let (mut core, now) = (self.lock(), unix_seconds());
+        if core.broken {
+            return Err(Closed);
+        }
+        let result = change(&mut core.operations, now);
         let actions = core.operations.take();
         self.carry_out(&mut core, actions);
+        self.tell(&mut core, now);
+        let broken = core.broken;
         drop(core);
         self.changes.send_modify(|count| *count += 1);
-        result
+        if broken { Err(Closed) } else { Ok(result) }
+    }
+
+    /// Tells members the next of what they may lack, where there is room.
+    fn tell(&self, core: &mut Core, now: i64) {
+        if core.broken {
+            return;
+        }
+        for party in core.operations.to_be_told() {
+            if self.way.room(party) < PAGE {
+                continue;
+            }
+            for note in core.operations.page(party, now) {
+                if !self.way.send(party, note.encode()) {
+                    core.operations.behind(party);
+                }
+            }
+        }
     }
 
     fn carry_out(self: &Arc<Self>, core: &mut Core, actions: Vec<Action>) {
@@ -191,9 +263,14 @@ impl Shell {
                     if let Err(error) = written {
                         tracing::error!(%room, %error, "nothing more is done in this room until the daemon is started again");
                         core.broken = true;
+                        self.stops.lock().expect("no holder panics").values().for_each(CancellationToken::cancel);
                     }
                 }
-                Action::Send(party, note) => (self.send)(party, note),
+                Action::Send(party, note) => {
+                    if !self.way.send(party, note) {
+                        core.operations.behind(party);
+                    }
+                }
                 Action::Start(begin) => self.start(*begin),
             }
         }
@@ -228,7 +305,7 @@ impl Shell {
 
     fn run_ended(self: &Arc<Self>, number: u64, end: RunEnd) {
         self.stops.lock().expect("no holder panics").remove(&number);
-        self.act(|operations, now| operations.run_ended(number, end, now));
+        let _ = self.act(|operations, now| operations.run_ended(number, end, now));
     }
 }
 
@@ -255,8 +332,8 @@ async fn keep_ticking(shell: Weak<Shell>) {
         sleep(TICK).await;
         let Some(shell) = shell.upgrade() else { return };
         let tick = move || shell.act(|operations, now| operations.tick(now));
-        // The runtime ends, or this program has a fault, which was reported.
-        if tokio::task::spawn_blocking(tick).await.is_err() {
+        // The room is closed, the runtime ends, or this program has a fault, which was reported.
+        if !matches!(tokio::task::spawn_blocking(tick).await, Ok(Ok(()))) {
             return;
         }
     }

@@ -11,6 +11,7 @@ use cotenant_agent::{
     approve::{
         log::{Event as Logged, Outcome as LoggedOutcome},
         operation::{Body, Operation},
+        policy::Named,
         receipt::{self, Receipt},
         run::Run,
         spend::{Effect, Event as Spend},
@@ -24,9 +25,13 @@ use cotenant_core::{Digest, PartyId};
 
 /// The longest text of an error in the log, in bytes.
 const MAX_ERROR: usize = 1 << 10;
+/// Receipts that wait for signatures. Others can be asked again for those of older ones.
+const MAX_RECEIPTS: usize = 64;
+/// Signatures under receipts that are kept for others who ask for them.
+const MAX_SIGNATURES: usize = 1 << 12;
 
 /// Why an operation that all have approved is not begun now.
-enum NotBegun {
+pub(super) enum NotBegun {
     /// It will be, later.
     Waits(String),
     /// It never will.
@@ -37,21 +42,30 @@ impl Operations {
     /// Ends what is late, and begins what can be.
     pub(super) fn advance(&mut self, now: i64) {
         self.expire(now);
-        let open: Vec<u64> = self.proposals.iter().filter(|(_, proposal)| proposal.is_open()).map(|(number, _)| *number).collect();
-        for number in open {
-            let proposal = &self.proposals[&number];
-            let approved = match proposal.gathering.standing() {
-                Standing::Approved(approved) if proposal.approved_here() && proposal.has_part(self.me) => approved,
-                _ => continue,
-            };
+        self.forget();
+        let mut open: Vec<_> = self.proposals.iter().filter(|(_, p)| p.is_open()).map(|(number, p)| (p.tries, *number)).collect();
+        // What could not begin is no reason for others to wait.
+        open.sort_unstable();
+        for (_, number) in open {
+            let Some(approved) = self.approved(number) else { continue };
             match self.begin(number, &approved, now) {
                 Ok(()) => {}
                 Err(NotBegun::Waits(why)) => self.set_stage(number, Stage::Open(Some(why))),
                 Err(NotBegun::Never(why)) => {
                     self.tell_ended(number, &why);
-                    self.end_unbegun(number, End::Failed { reason: why });
+                    self.end_unbegun(number, End::Failed { reason: why }, now);
                 }
             }
+        }
+        self.promise_one(now);
+    }
+
+    /// That all who take part have approved, this party among them.
+    pub(super) fn approved(&self, number: u64) -> Option<Box<Approved>> {
+        let proposal = self.proposals.get(&number).filter(|proposal| proposal.is_open())?;
+        match proposal.gathering.standing() {
+            Standing::Approved(approved) if proposal.approved_here() && proposal.has_part(self.me) => Some(approved),
+            _ => None,
         }
     }
 
@@ -61,7 +75,25 @@ impl Operations {
         for number in late {
             let proposal = &self.proposals[&number];
             let elsewhere = !proposal.has_part(self.me) && matches!(proposal.gathering.standing(), Standing::Approved(_));
-            self.end_unbegun(number, if elsewhere { End::Unknown } else { End::Expired });
+            self.end_unbegun(number, if elsewhere { End::Unknown } else { End::Expired }, now);
+        }
+    }
+
+    /// Ends what has not been begun here. An approval that this party gave is void with that, durably: it does not begin any more after people were told so,
+    /// whatever others say, and also if the daemon starts again.
+    pub(super) fn end_unbegun(&mut self, number: u64, end: End, now: i64) {
+        let Some(proposal) = self.proposals.get_mut(&number).filter(|proposal| proposal.is_open()) else { return };
+        let (operation, reason) = (proposal.digest, end.reason());
+        let counted = proposal.by_policy.zip(Named::of(proposal.operation()));
+        proposal.end(end);
+        if let Ok((ledger, effects)) = self.ledger.step(Spend::Void(number)) {
+            self.ledger = ledger;
+            self.persist_ledger(effects);
+            self.write_log(now, Logged::Void { operation, reason });
+            let counted = self.past.iter().position(|past| counted == Some((past.at, past.what)));
+            if let Some(at) = counted {
+                self.past.swap_remove(at);
+            }
         }
     }
 
@@ -75,6 +107,26 @@ impl Operations {
         let operation = approved.operation();
         let starts = self.proposals[&number].starter() == Some(self.me);
         let date = self.date(number, starts, now)?;
+        let task = self.task(number, operation, date, now)?;
+        if starts {
+            self.all_ready(number, now)?;
+        }
+        let never = |error: &dyn std::fmt::Display| NotBegun::Never(error.to_string());
+        let (ledger, effects) = self.ledger.step(Spend::Start { approved, run: task.run(), now }).map_err(|not_now| never(&not_now))?;
+        self.ledger = ledger;
+        self.persist_ledger(effects);
+        self.write_log(now, Logged::Spent(task.run().clone()));
+        if task.round().is_some() {
+            let outcomes = self.vault.step(Event::Begin(task.digest()), &self.setup.identity, &mut self.step.changes);
+            self.carry_on(outcomes, now);
+        }
+        let running = Running { task: task.digest(), run: task.run().clone(), loads: task.before().version() };
+        self.start(number, task, running, starts.then_some(date));
+        Ok(())
+    }
+
+    /// The run that this party would take part in now.
+    pub(super) fn task(&self, number: u64, operation: &Operation, date: i64, now: i64) -> Result<Task, NotBegun> {
         if self.active.is_some() {
             return Err(NotBegun::Waits("another operation runs".to_owned()));
         }
@@ -90,16 +142,7 @@ impl Operations {
         let never = |error: &dyn std::fmt::Display| NotBegun::Never(error.to_string());
         let task = Task::new(operation.clone(), before.clone(), date, round).map_err(|refused| never(&refused))?;
         task.accepts_date(now).map_err(|refused| never(&refused))?;
-        let (ledger, effects) = self.ledger.step(Spend::Start { approved, run: task.run(), now }).map_err(|not_now| never(&not_now))?;
-        self.ledger = ledger;
-        self.persist_ledger(effects);
-        self.write_log(now, Logged::Spent(task.run().clone()));
-        if round.is_some() {
-            let outcomes = self.vault.step(Event::Begin(task.digest()), &self.setup.identity, &mut self.step.changes);
-            self.carry_on(outcomes, now);
-        }
-        self.start(number, task, starts.then_some(date));
-        Ok(())
+        Ok(task)
     }
 
     /// The date of the run: now, if this party begins; else what the one says that does.
@@ -117,9 +160,8 @@ impl Operations {
         }
     }
 
-    fn start(&mut self, number: u64, task: Task, date: Option<i64>) {
+    fn start(&mut self, number: u64, task: Task, running: Running, date: Option<i64>) {
         let Some(proposal) = self.proposals.get_mut(&number) else { return };
-        let running = Running { task: task.digest(), run: task.run().clone() };
         proposal.stage = Stage::Running(running);
         let (value, what) = (proposal.value.take(), proposal.what());
         if let Some(date) = date {
@@ -130,6 +172,7 @@ impl Operations {
             others.for_each(|party| self.send(party, &Note::Start(start)));
         }
         self.active = Some(number);
+        (self.asking, self.promise) = (None, None);
         self.step.then.push(Action::Start(Box::new(Begin { number, what, task, value })));
     }
 
@@ -149,6 +192,7 @@ impl Operations {
             }
             RunEnd::Checked => self.finish(number, running, Ok(()), now),
             RunEnd::Failed { reason, check } => {
+                let reason = proposal.stopped.map_or(reason.clone(), |why| format!("{why}: {reason}"));
                 if let Some(check) = check {
                     self.write_log(now, Logged::FailedCheck { check: check.name, parties: check.parties });
                 }
@@ -187,6 +231,22 @@ impl Operations {
                 Outcome::GivenUp(round) => self.given_up(round, now),
                 Outcome::Report(report) => self.report(report),
             }
+        }
+        self.stop_stale();
+    }
+
+    /// Stops a run that loads a version of the vault which this party gives out no more: others may use the next one. It is stopped before the vote, or the
+    /// version, that forbids it is written.
+    fn stop_stale(&mut self) {
+        let loadable = self.vault.loadable().map(|manifest| manifest.version());
+        let Some((number, proposal)) = self.active.and_then(|number| Some((number, self.proposals.get_mut(&number)?))) else { return };
+        let loads = match &proposal.stage {
+            Stage::Running(running) if !proposal.operation().body.needs_everyone() => running.loads,
+            _ => return,
+        };
+        if loadable != Some(loads) && proposal.stopped.is_none() {
+            proposal.stopped = Some("a newer version of the vault was committed while it ran");
+            self.step.stops.push(Action::Stop(number));
         }
     }
 
@@ -280,12 +340,27 @@ impl Operations {
     pub(super) fn await_signatures(&mut self, number: u64, receipt: Receipt) {
         self.sign_receipt(number, &receipt);
         self.receipts.insert(number, receipt);
+        while self.receipts.len() > MAX_RECEIPTS {
+            self.receipts.pop_first();
+        }
+    }
+
+    /// Asks all for their signatures under the receipt of what was done.
+    pub(super) fn ask_again(&mut self, number: u64, operation: Operation, run: Run) {
+        if !self.receipts.contains_key(&number)
+            && let Ok(receipt) = self.new_receipt(operation, run)
+        {
+            self.await_signatures(number, receipt);
+        }
+        self.asking(number).iter().for_each(|note| self.send_all(note));
     }
 
     /// Keeps this party's signature for others who ask for it.
     pub(super) fn sign_receipt(&mut self, number: u64, receipt: &Receipt) {
-        let signature = receipt.sign(&self.setup.identity);
-        self.proposals.entry(number).and_modify(|proposal| proposal.signature = Some(signature));
+        self.signatures.insert(number, receipt.sign(&self.setup.identity));
+        while self.signatures.len() > MAX_SIGNATURES {
+            self.signatures.pop_first();
+        }
     }
 
     /// Stores a receipt once all who took part have signed it.
@@ -315,20 +390,6 @@ impl Operations {
             let note = Note::Done { number, operation: proposal.digest };
             let quorum = proposal.operation().quorum;
             self.others().filter(|party| !quorum.contains(*party)).for_each(|party| self.send(party, &note));
-        }
-    }
-
-    /// The same again for `party`, as long as it could still wait for it.
-    pub(super) fn end_for(&self, party: PartyId, number: u64, proposal: &Proposal, now: i64) -> Option<Note> {
-        let Stage::Ended(end) = &proposal.stage else { return None };
-        if proposal.starter() != Some(self.me) || now >= proposal.operation().expiry {
-            return None;
-        }
-        let operation = proposal.digest;
-        match end {
-            End::Failed { reason } => Some(Note::Ended { number, operation, reason: reason.clone() }),
-            End::Done if !proposal.has_part(party) => Some(Note::Done { number, operation }),
-            _ => None,
         }
     }
 

@@ -2,8 +2,11 @@
 
 use super::{
     Aim, Conditions, End, NotDone, OperationView, Operations, Rules, Setup, Shown,
-    note::Note,
-    shell::{Ground, Shell},
+    budget::Exceeded,
+    note::{Note, Start},
+    propose::{engine_digest, program},
+    shell::{Closed, Ground, Shell, Way},
+    telling::PAGE,
 };
 use crate::{
     home,
@@ -13,11 +16,13 @@ use crate::{
         queue::Queue,
     },
 };
+use cotenant_agent::vault::commit::statement::Parties;
 use cotenant_agent::{
     approve::{
+        item::Pick,
         log::Event as Logged,
-        operation::{BadOperation, Operation},
-        statement::Choice,
+        operation::{BadOperation, Body, Operation, Stored},
+        statement::{Choice, Statement},
     },
     room::{Charter, Limits as Times, Member, Parameters, RoomId, Trust, parameters::Engine},
 };
@@ -25,10 +30,16 @@ use cotenant_core::{Digest, PartyId};
 use cotenant_net::{Hub, Limits};
 use std::{
     path::Path,
-    sync::{Arc, Mutex, Weak},
+    sync::{
+        Arc, Mutex, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::mpsc;
+
+mod cheats;
+mod excess;
 
 const ROOM: RoomId = RoomId([5; 16]);
 /// Long enough for a run on a busy machine.
@@ -40,6 +51,23 @@ type Meddle = Box<dyn Fn(usize, usize, Vec<u8>) -> Vec<u8> + Send + Sync>;
 /// A member that runs.
 type Running = (Arc<Shell>, Arc<Queue>, Arc<Daemon>);
 
+/// Takes the notes of one member, unless the way is full.
+struct Post {
+    from: usize,
+    full: Arc<AtomicBool>,
+    post: mpsc::UnboundedSender<(usize, PartyId, Vec<u8>)>,
+}
+
+impl Way for Post {
+    fn send(&self, to: PartyId, note: Vec<u8>) -> bool {
+        !self.full.load(Ordering::Relaxed) && self.post.send((self.from, to, note)).is_ok()
+    }
+
+    fn room(&self, _: PartyId) -> usize {
+        if self.full.load(Ordering::Relaxed) { 0 } else { PAGE }
+    }
+}
+
 /// The members of a room.
 struct World {
     homes: Vec<tempfile::TempDir>,
@@ -47,6 +75,8 @@ struct World {
     parameters: Parameters,
     shells: Arc<Mutex<Vec<Weak<Shell>>>>,
     running: Vec<Option<Running>>,
+    /// No way has room.
+    full: Arc<AtomicBool>,
     post: mpsc::UnboundedSender<(usize, PartyId, Vec<u8>)>,
 }
 
@@ -78,7 +108,7 @@ impl World {
         let (post, letters) = mpsc::unbounded_channel();
         let shells = Arc::new(Mutex::new((0..n).map(|_| Weak::new()).collect::<Vec<_>>()));
         tokio::spawn(deliver(letters, shells.clone(), meddle));
-        let mut world = World { homes, hubs, parameters, shells, running: (0..n).map(|_| None).collect(), post };
+        let mut world = World { homes, hubs, parameters, shells, running: (0..n).map(|_| None).collect(), full: Arc::default(), post };
         for k in 0..n {
             world.start(k).await;
         }
@@ -93,12 +123,12 @@ impl World {
         let (daemon, operations, first) = opened.await.unwrap();
         let queue = Arc::new(Queue::new(ROOM, daemon.config().limits, daemon.metrics().clone()));
         let post = self.post.clone();
-        let send = Box::new(move |to, note| drop(post.send((k, to, note))));
+        let way = Box::new(Post { from: k, full: self.full.clone(), post });
         let kept = daemon.clone();
         let shell = Shell::new(
             operations,
             first,
-            Ground { daemon, hub: Arc::downgrade(&self.hubs[k]), limits: limits(), queue: queue.clone(), send },
+            Ground { daemon, hub: Arc::downgrade(&self.hubs[k]), limits: limits(), queue: queue.clone(), way },
         );
         self.shells.lock().unwrap()[k] = Arc::downgrade(&shell);
         self.running[k] = Some((shell, queue, kept));
@@ -177,6 +207,37 @@ impl World {
         all[0].items().map(|entry| (entry.item.name.clone(), entry.item.version)).collect()
     }
 
+    /// What the member at `k` proposes, made by hand and told to nobody.
+    fn forged(&self, k: usize, number: u64, body: Body) -> Operation {
+        let charter = self.parameters.charter();
+        Operation {
+            room: ROOM,
+            epoch: charter.epoch,
+            number,
+            expiry: crate::party::unix_seconds() + 1800,
+            members: self.parameters.keys().collect(),
+            threshold: charter.threshold,
+            quorum: Parties::first(self.running.len()),
+            proposer: PartyId::new(k),
+            program: program(),
+            engine: engine_digest(charter),
+            body,
+        }
+    }
+
+    /// What the member at `k` says about an operation.
+    fn says(&self, k: usize, operation: &Operation, choice: Choice) -> Note {
+        let identity = self.running[k].as_ref().unwrap().2.identity();
+        Note::Decision(Statement::new(operation, PartyId::new(k), choice).sign(identity))
+    }
+
+    /// The member at `from` sends these to `to` alone.
+    async fn tell(&self, from: usize, to: usize, notes: Vec<Note>) {
+        let shell = self.shell(to);
+        let heard = move || notes.iter().for_each(|note| shell.heard(PartyId::new(from), &note.encode()).unwrap());
+        blocking(heard).await;
+    }
+
     fn view(&self, k: usize, number: u64) -> OperationView {
         self.shell(k).look(|all| all.view(number)).unwrap()
     }
@@ -228,6 +289,10 @@ fn honest() -> Meddle {
 
 fn put(name: &str, value: &[u8]) -> Aim {
     Aim::Put { name: name.parse().unwrap(), alphabet: None, uses: Vec::new(), note: String::new(), value: value.to_vec().into() }
+}
+
+fn fresh(name: &str) -> Aim {
+    Aim::Gen { name: name.parse().unwrap(), alphabet: None, len: 4, uses: Vec::new(), note: String::new() }
 }
 
 fn names(all: &[&str]) -> Vec<cotenant_agent::approve::item::ItemName> {
@@ -352,8 +417,7 @@ async fn one_byte_that_differs_at_one_member_and_nothing_runs() {
         _ => note,
     });
     let world = World::new(2, 3, meddle).await;
-    let number =
-        world.propose(0, Aim::Gen { name: "k".parse().unwrap(), alphabet: None, len: 4, uses: Vec::new(), note: String::new() }).await;
+    let number = world.propose(0, fresh("k")).await;
     for k in [1, 2] {
         world.decide(k, number, Choice::Approve).await;
     }

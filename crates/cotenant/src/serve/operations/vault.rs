@@ -4,8 +4,8 @@
 //! One machine commits the whole vault of a room, so several items can change at once. Its record and the vault's [`Manifest`]s stand in the store under
 //! names that no item can have.
 
-use super::{changes::Changes, note::Vote};
-use crate::store::{Room, SignedRecord, Source, StoreError};
+use super::{OpenError, changes::Changes, note::Vote};
+use crate::store::{Room, SignedRecord, Source};
 use cotenant_agent::{
     operate::Manifest,
     room::RoomId,
@@ -35,6 +35,8 @@ pub(super) struct Vault {
     signatures: HashMap<Statement<Digest>, [u8; 64]>,
     empty: Manifest,
     manifests: HashMap<Version<Digest>, Manifest>,
+    /// Shares that the record does not name have yet to be destroyed, once it is known not to be an old copy.
+    erase: bool,
 }
 
 /// What a step leads to beside changes of the store.
@@ -53,25 +55,30 @@ pub(super) enum Outcome {
 
 impl Vault {
     /// The vault as it was stored; an empty one in a room's first epoch.
+    ///
+    /// What the record does not name is destroyed only when all members have told what they know, and none of it shows that the record is an old copy: an old
+    /// one does not name the shares that are in use.
+    ///
+    /// # Errors
+    /// Those of the store; [`OpenError::NoRecord`].
     pub(super) fn open<S: Deref<Target: Source>>(
         stored: &Room<S>,
         room: RoomId,
         me: PartyId,
         members: Vec<PublicIdentity>,
-        changes: &mut Changes,
-    ) -> Result<Vault, StoreError> {
+    ) -> Result<Vault, OpenError> {
         let known = stored.record(RECORD)?;
+        let is_new = known.is_none();
         let signatures = known.iter().flat_map(SignedRecord::statements).collect();
         let record = known.map_or_else(|| Record::founder(me, Parties::first(members.len())), |known| known.record().clone());
-        let manifests = super::changes::manifests(stored)?.into_iter().filter_map(|(_, m)| Some((m.version()?, m))).collect();
-        let (state, effects) = State::restart(record);
-        let empty = Manifest::new(room, members.clone());
-        for effect in effects {
-            if let Effect::EraseAllBut(kept) = effect {
-                changes.keep = Some(kept);
-            }
+        let manifests: HashMap<_, _> =
+            super::changes::manifests(stored)?.into_iter().filter_map(|(_, m)| Some((m.version()?, m))).collect();
+        if is_new && !manifests.is_empty() {
+            return Err(OpenError::NoRecord);
         }
-        Ok(Vault { room, members, state, signatures, empty, manifests })
+        let (state, _) = State::restart(record);
+        let empty = Manifest::new(room, members.clone());
+        Ok(Vault { room, members, state, signatures, empty, manifests, erase: true })
     }
 
     /// The vault in the version that this party gives its shares of.
@@ -155,6 +162,10 @@ impl Vault {
                 Effect::Run(..) => {}
                 Effect::Report(report) => outcomes.push(Outcome::Report(report)),
             }
+        }
+        if self.erase && matches!(self.state.may_begin(), Ok(_) | Err(Refusal::Running | Refusal::InDoubt)) {
+            self.erase = false;
+            changes.keep.get_or_insert_with(|| self.state.record.kept());
         }
         self.forget();
         if written {

@@ -263,11 +263,10 @@ impl Actor {
         self.context.store(write).await
     }
 
-    /// Sends a note if there is a link. One that takes nothing any more is made anew.
+    /// Sends a note if there is a link. One that takes nothing any more is made anew, as whoever comes back is told all that it lacks.
     fn send(&self, peer: PublicIdentity, note: Note) {
-        let mut lines = self.lines();
-        if lines.get(&peer).is_some_and(|line| !line.send(note)) {
-            lines.remove(&peer);
+        if let Some(line) = self.lines().get(&peer).filter(|line| !line.send(note)) {
+            line.cut();
         }
     }
 
@@ -276,11 +275,16 @@ impl Actor {
         let wanted = self.wanted();
         let stale: Vec<Line> = {
             let mut lines = self.lines();
-            let kept = |line: &Line| wanted.get(&line.peer().identity).is_some_and(|peer| peer.address == line.peer().address);
+            let kept =
+                |line: &Line| !line.is_cut() && wanted.get(&line.peer().identity).is_some_and(|peer| peer.address == line.peer().address);
             let keys: Vec<PublicIdentity> = lines.iter().filter(|(_, line)| !kept(line)).map(|(key, _)| *key).collect();
             keys.iter().filter_map(|key| lines.remove(key)).collect()
         };
+        let gone: Vec<PublicIdentity> = stale.iter().map(|line| line.peer().identity).collect();
         join_all(stale.into_iter().map(Line::close)).await;
+        for peer in gone {
+            self.work_link(peer, false).await;
+        }
         let purpose = [b"room", &self.id.0[..]].concat();
         for (key, peer) in wanted {
             let mut lines = self.lines();

@@ -36,6 +36,7 @@ pub(super) struct Line {
     state: watch::Receiver<LinkState>,
     meter: Arc<Mutex<Meter>>,
     closing: CancellationToken,
+    cutting: CancellationToken,
     serving: JoinSet<()>,
 }
 
@@ -77,11 +78,12 @@ impl Line {
     pub(super) fn tie(hub: &Hub, peer: Peer, purpose: &[u8], news: mpsc::Sender<News>) -> Result<Line, NetError> {
         let kept = hub.keep(peer.clone(), purpose)?;
         let (outbox, notes) = mpsc::channel(WAITING);
-        let (state, meter, closing) = (kept.state(), Arc::<Mutex<Meter>>::default(), CancellationToken::new());
-        let end = End { key: peer.identity, notes, news, meter: meter.clone(), closing: closing.clone() };
+        let (state, meter) = (kept.state(), Arc::<Mutex<Meter>>::default());
+        let (closing, cutting) = (CancellationToken::new(), CancellationToken::new());
+        let end = End { key: peer.identity, notes, news, meter: meter.clone(), closing: closing.clone(), cutting: cutting.clone() };
         let mut serving = JoinSet::new();
         serving.spawn(end.serve(kept));
-        Ok(Line { peer, outbox, state, meter, closing, serving })
+        Ok(Line { peer, outbox, state, meter, closing, cutting, serving })
     }
 
     /// To whom, and where that is tried.
@@ -94,10 +96,26 @@ impl Line {
         self.peer.name = name;
     }
 
-    /// Sends a note if the link is up; else it is lost. False if the other side has not taken notes for so long that the link is of no use.
+    /// Sends a note if the link is up; else it is lost. False if it is up and too many wait on it already.
     pub(super) fn send(&self, note: Note) -> bool {
         let up = self.meter.lock().expect("no holder panics").now.is_some();
         !up || !matches!(self.outbox.try_send(note), Err(mpsc::error::TrySendError::Full(_)))
+    }
+
+    /// How many notes there is room for.
+    pub(super) fn room(&self) -> usize {
+        let up = self.meter.lock().expect("no holder panics").now.is_some();
+        if up { self.outbox.capacity() } else { 0 }
+    }
+
+    /// Ends the link, as the other side does not take what it has to; that it is down is told. Another one is made when links are looked after.
+    pub(super) fn cut(&self) {
+        self.cutting.cancel();
+    }
+
+    /// Whether it was cut, and has ended.
+    pub(super) fn is_cut(&self) -> bool {
+        self.cutting.is_cancelled()
     }
 
     /// How it is.
@@ -132,6 +150,7 @@ struct End {
     news: mpsc::Sender<News>,
     meter: Arc<Mutex<Meter>>,
     closing: CancellationToken,
+    cutting: CancellationToken,
 }
 
 impl End {
@@ -141,6 +160,9 @@ impl End {
             let mut last = None;
             while let Some(mesh) = next(&mut state, last.as_ref()).await {
                 self.hold(&mesh, peer).await;
+                if self.cutting.is_cancelled() {
+                    break;
+                }
                 last = Some(mesh);
             }
         };
@@ -175,6 +197,7 @@ impl End {
         tokio::select! {
             () = send => {}
             () = receive => {}
+            () = self.cutting.cancelled() => {}
         }
         self.meter.lock().expect("no holder panics").end(&mesh.counters(peer));
         // Nobody listens any more if the room is closed.

@@ -31,6 +31,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+/// How many bytes of notes a member may send ahead of what is read, or beyond that it is cut off: several times the longest note and the longest page of
+/// them ([`crate::serve::operations`]). Runs have links and limits of their own.
+const READ_AHEAD: usize = 8 << 20;
+
 /// All rooms of a daemon.
 pub struct Rooms {
     context: Arc<Context>,
@@ -74,7 +78,12 @@ impl Rooms {
 
     pub(super) async fn open_at(daemon: Arc<Daemon>, clock: Clock) -> Result<Arc<Rooms>, ServeError> {
         let peers = &daemon.config().peers;
-        let limits = cotenant_net::Limits { connect: peers.connect, dead_after: peers.dead_after, ..cotenant_net::Limits::default() };
+        let limits = cotenant_net::Limits {
+            connect: peers.connect,
+            dead_after: peers.dead_after,
+            read_ahead: READ_AHEAD,
+            ..cotenant_net::Limits::default()
+        };
         let listening = Hub::listen(daemon.identity().clone(), &peers.listen.to_string(), limits).await;
         let hub = listening.map_err(|error| match error {
             NetError::Listen { cause, .. } => ServeError::Peers { address: peers.listen, source: cause },

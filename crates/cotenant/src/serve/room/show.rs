@@ -5,7 +5,7 @@ use super::{
     kept::{Kept, Origin},
     view::{Finding, JoinView, MemberView, Proposal, RoomView, SeatState, Stage, Value},
 };
-use crate::store::StoreError;
+use crate::{serve::operations::shell::Closed, store::StoreError};
 use cotenant_agent::room::{
     Charter, Member, Parameters, Record, Sheet, Signed, admits,
     assembly::State,
@@ -32,7 +32,7 @@ impl Actor {
             members: self.members(force.map(Signed::parameters).or(sheet.map(Sheet::parameters))),
             join: self.join_view(),
             proposal: self.proposal(),
-            notes: self.notes.iter().cloned().collect(),
+            notes: self.notes.iter().cloned().chain(self.work.get().filter(|work| work.is_closed()).map(|_| Closed.to_string())).collect(),
         }
     }
 

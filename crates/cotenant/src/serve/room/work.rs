@@ -1,17 +1,45 @@
 //! What the members of a room do together, once all have signed it: [`crate::serve::operations`], given the room's links.
 
-use super::{actor::Actor, wire::Note};
+use super::{
+    actor::{Actor, Lines},
+    line::Line,
+    wire::Note,
+};
 use crate::serve::operations::{
     Operations, Rules, Setup,
-    shell::{Ground, Shell},
+    shell::{Ground, Shell, Way},
 };
 use cotenant_agent::room::{Parameters, Record, Signed};
 use cotenant_core::PartyId;
 use cotenant_net::{Limits, PublicIdentity};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 /// The operations of a room, once there are any. Its task sets them, others look.
 pub(super) type Work = Arc<OnceLock<Arc<Shell>>>;
+
+/// The members by their seats, over the room's links.
+struct ByLines {
+    lines: Weak<Lines>,
+    keys: Vec<PublicIdentity>,
+}
+
+impl ByLines {
+    fn with<T>(&self, party: PartyId, act: impl FnOnce(&Line) -> T) -> Option<T> {
+        let lines = self.lines.upgrade()?;
+        let lines = lines.lock().expect("no holder panics");
+        self.keys.get(party.index()).and_then(|key| lines.get(key)).map(act)
+    }
+}
+
+impl Way for ByLines {
+    fn send(&self, to: PartyId, note: Vec<u8>) -> bool {
+        self.with(to, |line| line.send(Note::Operations(note))).unwrap_or(true)
+    }
+
+    fn room(&self, to: PartyId) -> usize {
+        self.with(to, Line::room).unwrap_or(0)
+    }
+}
 
 impl Actor {
     /// Goes on with what was stored, if the room is founded and this party is a member. A room that enters another epoch goes on with it at the next start.
@@ -31,14 +59,7 @@ impl Actor {
     async fn open_work(&self, parameters: Parameters) -> Result<Arc<Shell>, String> {
         let (daemon, hub, queue, id) = (self.context.daemon.clone(), Arc::downgrade(&self.context.hub), self.queue.clone(), self.id);
         let lines = Arc::downgrade(&self.handles().1);
-        let keys: Vec<PublicIdentity> = parameters.keys().collect();
-        let send = move |party: PartyId, note: Vec<u8>| {
-            let (Some(lines), Some(key)) = (lines.upgrade(), keys.get(party.index())) else { return };
-            let mut lines = lines.lock().expect("no holder panics");
-            if lines.get(key).is_some_and(|line| !line.send(Note::Operations(note))) {
-                lines.remove(key);
-            }
-        };
+        let way = Box::new(ByLines { lines, keys: parameters.keys().collect() });
         let peers = &daemon.config().peers;
         let limits = Limits { connect: peers.connect, dead_after: peers.dead_after, ..Limits::default() };
         let now = self.context.seconds().cast_signed();
@@ -47,7 +68,7 @@ impl Actor {
             let setup = Setup { identity: daemon.identity().clone(), parameters, rules };
             let opened = Operations::open(setup, &daemon.store().room(id.0), now);
             let (operations, first) = opened.map_err(|error| error.to_string())?;
-            Ok(Shell::new(operations, first, Ground { daemon, hub, limits, queue, send: Box::new(send) }))
+            Ok(Shell::new(operations, first, Ground { daemon, hub, limits, queue, way }))
         });
         opening.await.unwrap_or_else(|_| Err("this program has a fault; see the daemon's log".to_owned()))
     }
