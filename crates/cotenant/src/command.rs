@@ -176,9 +176,13 @@ fn print_body(bytes: &[u8]) -> Result<(), Error> {
 
 /// One JSON object on standard output.
 fn print_json(value: &impl Serialize) -> Result<(), Error> {
-    let mut text = serde_json::to_string_pretty(value).expect("what commands print has a JSON form");
-    text.push('\n');
-    print(text.as_bytes())
+    print(json(value).as_bytes())
+}
+
+/// An object as lines of printable ASCII: texts of others are in it, and a terminal acts on more than what JSON escapes (RFC 8259 section 7).
+fn json(value: &impl Serialize) -> String {
+    let text = serde_json::to_string_pretty(value).expect("what commands print has a JSON form");
+    text.lines().map(|line| text::ascii_json(line) + "\n").collect()
 }
 
 /// The party with this number, counted from 1.

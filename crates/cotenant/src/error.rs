@@ -32,6 +32,12 @@ pub enum Error {
     /// The daemon did not start.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// The operation is another one than the digest that was given is of.
+    #[error("operation {number} is another one than that digest is of: see cotenant pending; nothing was signed")]
+    OtherOperation {
+        /// Its number.
+        number: u64,
+    },
     /// The daemon did not answer, or refused.
     #[error(transparent)]
     Daemon(#[from] ClientError),

@@ -293,10 +293,17 @@ fn observe(recorder: Arc<Mutex<Recorder>>, armed: Option<(Stage, Arc<AtomicBool>
 /// If the work panics, or outside a runtime.
 pub async fn on_own_thread<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
     let runtime = tokio::runtime::Handle::current();
-    let (done, result) = oneshot::channel();
+    let (mut done, result) = oneshot::channel();
     let thread = std::thread::Builder::new().name("mpc".to_owned());
-    // Whoever waited may have gone: then nobody wants the result.
-    let spawned = thread.spawn(move || drop(done.send(runtime.block_on(work))));
+    // Whoever waited may have gone: then nobody wants the result, and the work ends where it waits next.
+    let wanted = async move {
+        let result = tokio::select! {
+            result = work => result,
+            () = done.closed() => return,
+        };
+        let _ = done.send(result);
+    };
+    let spawned = thread.spawn(move || runtime.block_on(wanted));
     spawned.expect("the operating system has a thread left");
     result.await.expect("the thread ends with a result")
 }

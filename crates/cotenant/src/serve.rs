@@ -14,6 +14,7 @@ pub mod client;
 pub mod config;
 pub mod daemon;
 pub mod error;
+mod few;
 pub mod lock;
 pub mod log;
 pub mod metrics;
@@ -103,8 +104,7 @@ fn start_servers(
             daemon.shows_metrics_at(address);
         }
         let routes = Router::new().route("/metrics", get(show_metrics)).with_state(daemon.clone());
-        let serve_metrics = axum::serve(listener, routes).with_graceful_shutdown(stop.clone().cancelled_owned());
-        servers.spawn(async move { drop(serve_metrics.await) });
+        servers.spawn(few::serve(listener, routes, stop.clone()));
     }
     servers
 }

@@ -22,9 +22,29 @@ pub fn is_printable(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok_and(|text| !text.replace("\r\n", "\n").contains(|c| acts(c) && !matches!(c, '\n' | '\t')))
 }
 
+/// A line of JSON in printable ASCII, by JSON's own escapes (RFC 8259 section 7).
+pub fn ascii_json(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            ' '..='~' => shown.push(c),
+            c => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| shown += &format!("\\u{unit:04x}")),
+        }
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_is_printable_and_says_the_same() {
+        let hostile = "a\n\u{7f}\u{9b}2J \u{202e} \u{1f600} \" \\";
+        let shown = ascii_json(&serde_json::to_string(hostile).unwrap());
+        assert!(shown.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{shown}");
+        assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), hostile);
+    }
 
     #[test]
     fn what_a_terminal_acts_on_is_escaped() {

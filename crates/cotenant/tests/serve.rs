@@ -191,6 +191,20 @@ fn metrics_are_shown_at_a_loopback_address() {
     assert!(other.starts_with("HTTP/1.1 404 "), "only metrics are shown there: {other}");
 }
 
+/// Whoever opens many connections to the metrics and says nothing takes a few places for some seconds, and no more.
+#[test]
+fn silent_connections_to_the_metrics_are_few_and_end() {
+    let (_dir, home) = home();
+    let _daemon = Daemon::start(&home, &[]);
+    let address = status(&home)["metrics"].as_str().unwrap().to_owned();
+    let mut silent: Vec<TcpStream> = (0..40).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    // All are closed, most at once; reading says so by an end or an error.
+    let is_closed = |stream: &mut TcpStream| !matches!(stream.read(&mut [0; 1]), Ok(1));
+    assert!(silent.iter_mut().all(is_closed));
+    let (head, _) = ask(TcpStream::connect(&address).unwrap(), "GET", "/metrics");
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+}
+
 /// Names and values of a text in the format of OpenMetrics, every line of which must be well-formed and belong to a metric with a type.
 fn samples(text: &str) -> Vec<(String, f64)> {
     let lines = text.strip_suffix("# EOF\n").unwrap().lines();
@@ -256,7 +270,12 @@ fn a_passphrase_may_come_as_a_credential_and_opens_the_store_again() {
     change(&home, "store.key", "credential:passphrase");
     let credential = dir.path().join("passphrase");
     let variables = [("CREDENTIALS_DIRECTORY", dir.path().to_str().unwrap())];
+    let mode = |mode| fs::set_permissions(&credential, fs::Permissions::from_mode(mode)).unwrap();
     fs::write(&credential, "correct horse\n").unwrap();
+    mode(0o644);
+    let read_by_all = command(&["serve", "--home", home.to_str().unwrap()]).envs(variables).output().unwrap();
+    assert!(error(&read_by_all).contains("chmod 600"), "{}", text(&read_by_all.stderr));
+    mode(0o600);
     for _ in 0..2 {
         assert_eq!(Daemon::start_with(&home, &[], &variables).end("-TERM").0, Some(0));
     }

@@ -7,7 +7,10 @@ use common::{
     daemon::{Daemon, home_at},
     error, run, text,
 };
-use cotenant_agent::{approve::receipt::Receipt, vault::{item::MAX_BYTES, sharing::MAX_MEMBERS}};
+use cotenant_agent::{
+    approve::receipt::Receipt,
+    vault::{item::MAX_BYTES, sharing::MAX_MEMBERS},
+};
 use serde_json::Value;
 use std::{
     fs,

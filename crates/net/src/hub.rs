@@ -145,9 +145,10 @@ impl Door {
                         receiving.spawn(async move { door.desk.receive(arrival, &door.limits).await });
                     }
                     Ok(Err(stranger)) => self.desk.tell(&stranger),
-                    Err(gave_way) => assert!(gave_way.is_cancelled(), "no task panics"),
+                    // It gave way; or it has a fault, which was reported, and which is no reason to hear nobody any more.
+                    Err(_) => {}
                 },
-                Some(received) = receiving.join_next() => received.expect("no task panics or is cancelled"),
+                Some(_) = receiving.join_next() => {}
                 accepted = listener.accept() => match accepted {
                     Ok((tcp, from)) => {
                         unproved.retain(|task| !task.is_finished());

@@ -214,6 +214,8 @@ impl ApproveArgs {
         let about = About::new(&self.common).await?;
         let view: OperationView = about.get(&format!("operations/{}", self.number)).await?;
         let digest = match self.digest {
+            // Nothing is signed but what the digest is of.
+            Some(digest) if digest != view.digest => return Err(Error::OtherOperation { number: self.number }),
             Some(digest) => digest,
             None => {
                 ask(&format!("{}Approve it?", text(&view)), "--digest")?;

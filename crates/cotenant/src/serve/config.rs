@@ -14,11 +14,14 @@ use super::error::ServeError;
 use cotenant_agent::room::Address;
 use reader::Reader;
 use std::{
-    fs,
-    io::{self, Write},
+    fs::{self, File},
+    io::{self, Read, Write},
     net::SocketAddr,
     num::NonZeroUsize,
-    os::unix::{ffi::OsStrExt, fs::OpenOptionsExt},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{OpenOptionsExt, PermissionsExt},
+    },
     path::{Path, PathBuf},
     thread::available_parallelism,
     time::Duration,
@@ -182,13 +185,17 @@ impl UnlockFrom {
     /// Reads what opens the store.
     ///
     /// # Errors
-    /// The file cannot be read, is empty or no UTF-8.
+    /// The file cannot be read, is no UTF-8, or others have access to it.
     pub fn read(&self) -> Result<crate::store::Unlock, ServeError> {
         match self {
             UnlockFrom::KeyFile(path) => Ok(crate::store::Unlock::KeyFile(path.clone())),
             UnlockFrom::PassphraseFile(path) => {
                 let failed = |source| ServeError::Unlock { path: path.clone(), source };
-                let bytes = Zeroizing::new(fs::read(path).map_err(failed)?);
+                let (mut file, mut bytes) = (File::open(path).map_err(failed)?, Zeroizing::new(Vec::new()));
+                if file.metadata().map_err(failed)?.permissions().mode() & 0o007 != 0 {
+                    return Err(failed(io::Error::other("others may read or write it: chmod 600 it")));
+                }
+                file.read_to_end(&mut bytes).map_err(failed)?;
                 let text = std::str::from_utf8(&bytes).map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error)))?;
                 let line = text.lines().next().unwrap_or_default();
                 Ok(crate::store::Unlock::Passphrase(Zeroizing::new(line.to_owned())))

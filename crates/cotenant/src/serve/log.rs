@@ -4,6 +4,7 @@
 //! section 7). So no peer, server or file name forges a line, moves a cursor or hides a character. Secrets have no `Debug`, so none can be logged.
 
 use super::config::{Log, LogFormat};
+use crate::text::ascii_json;
 use cotenant_agent::approve::escape::escape_bytes;
 use std::{
     io::{self, Write},
@@ -66,18 +67,6 @@ impl<W: Write> Write for Line<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
-}
-
-/// JSON in which controls are escaped already, in printable ASCII.
-fn ascii_json(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            ' '..='~' => shown.push(c),
-            c => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| shown += &format!("\\u{unit:04x}")),
-        }
-    }
-    shown
 }
 
 #[cfg(test)]

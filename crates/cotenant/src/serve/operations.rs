@@ -15,7 +15,9 @@
 pub mod api;
 mod budget;
 mod changes;
+mod complaints;
 mod decisions;
+mod early;
 mod heard;
 mod note;
 mod proposals;
@@ -36,6 +38,7 @@ pub use replay::OpenError;
 pub use running::{Begin, RunEnd};
 
 use budget::Budget;
+use complaints::Complaints;
 use cotenant_agent::{
     approve::{
         log::{Event as Logged, Log},
@@ -43,20 +46,17 @@ use cotenant_agent::{
         policy::Past,
         receipt::Receipt,
         spend::Ledger,
-        statement::Signed,
     },
     room::Parameters,
     vault::commit::statement::Parties,
 };
 use cotenant_core::PartyId;
 use cotenant_net::Identity;
+use early::Early;
 use note::Note;
 use proposals::Proposal;
 use ready::{Asking, Promise};
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 use telling::Telling;
 use vault::Vault;
 
@@ -83,7 +83,10 @@ pub struct Operations {
     budget: Budget,
     proposals: BTreeMap<u64, Proposal>,
     /// Statements about proposals that have not come yet.
-    early: VecDeque<Signed>,
+    early: Early,
+    /// Who has signed two votes that exclude each other, as the log says.
+    contradicted: Parties,
+    complaints: Complaints,
     /// Receipts that lack signatures.
     receipts: BTreeMap<u64, Receipt>,
     /// This party's signatures under receipts, for those who lack them.

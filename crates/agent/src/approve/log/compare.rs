@@ -133,7 +133,7 @@ impl<'a> Index<'a> {
                 Event::Result { run, outcome, .. } => {
                     index.outcomes.entry(*run).or_insert(outcome);
                 }
-                Event::Epoch { .. } | Event::FailedCheck { .. } | Event::Seen(_) | Event::Void { .. } => {}
+                Event::Epoch { .. } | Event::FailedCheck { .. } | Event::Seen(_) | Event::Void { .. } | Event::Contradiction { .. } => {}
             }
         }
         index
@@ -158,7 +158,7 @@ impl<'a> Index<'a> {
                 let theirs = self.outcomes.get(run).filter(|theirs| **theirs != outcome)?;
                 Some(Divergence::Outcome { run: *run, ours: outcome.clone(), theirs: (*theirs).clone() })
             }
-            Event::Epoch { .. } | Event::FailedCheck { .. } | Event::Seen(_) | Event::Void { .. } => None,
+            Event::Epoch { .. } | Event::FailedCheck { .. } | Event::Seen(_) | Event::Void { .. } | Event::Contradiction { .. } => None,
         }
     }
 }

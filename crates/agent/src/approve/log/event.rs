@@ -13,12 +13,13 @@ use crate::{
     vault::commit::statement::Parties,
 };
 use cotenant_core::{
-    Digest,
+    Digest, PartyId,
     codec::{BadFormat, Reader, Writer},
 };
 
 const MAX_RUN: usize = 1 << 18;
 const MAX_STATEMENT: usize = 2 << 10;
+const MAX_VOTE: usize = 1 << 10;
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +67,13 @@ pub enum Event {
         /// Why; up to 1024 bytes. None if it expired.
         reason: Option<String>,
     },
+    /// 12: a member signed two votes of a commit that exclude each other, which no honest one does unless it was restored from a copy.
+    Contradiction {
+        /// The member.
+        party: PartyId,
+        /// What it signed, each as signature (64), then the bytes that are signed for the purpose `vault vote`; up to 1024 bytes.
+        votes: [Vec<u8>; 2],
+    },
 }
 
 /// On what grounds a party decided.
@@ -111,6 +119,7 @@ impl Event {
             Event::Epoch { epoch, parameters } => to.u8(5).u32(*epoch).digest(parameters),
             Event::FailedCheck { check, parties } => to.u8(6).string(cut(check)).parties(*parties),
             Event::Seen(checkpoint) => checkpoint.write(to.u8(7)),
+            Event::Contradiction { party, votes: [one, other] } => to.u8(12).seat(*party).string(one).string(other),
             Event::Void { operation, reason } => to.u8(11).digest(operation).list(reason.iter(), |to, reason| to.string(cut(reason))),
         }
     }
@@ -128,6 +137,7 @@ impl Event {
             5 => Event::Epoch { epoch: from.u32()?, parameters: from.digest()? },
             6 => Event::FailedCheck { check: from.text(MAX_REASON)?, parties: from.parties()? },
             7 => Event::Seen(Checkpoint::read(from)?),
+            12 => Event::Contradiction { party: from.seat()?, votes: [from.string(MAX_VOTE)?, from.string(MAX_VOTE)?] },
             11 => Event::Void { operation: from.digest()?, reason: from.list(1, |from| from.text(MAX_REASON))?.pop() },
             _ => return Err(BadFormat),
         })

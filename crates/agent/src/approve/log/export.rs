@@ -77,6 +77,11 @@ fn event(event: &Event) -> Value {
             "check": escape(check).to_string(),
             "parties": parties.iter().map(|party| party.to_string()).collect::<Vec<_>>(),
         }),
+        Event::Contradiction { party, votes } => json!({
+            "event": "contradiction",
+            "party": party.to_string(),
+            "votes": votes.iter().map(|vote| hex(vote)).collect::<Vec<_>>(),
+        }),
         Event::Void { operation, reason } => json!({
             "event": "void",
             "operation": operation.to_string(),

@@ -77,6 +77,7 @@ fn events() -> Vec<Event> {
         Event::FailedCheck { check: "message format".into(), parties: seats([0, 2]) },
         Event::FailedCheck { check: String::new(), parties: Parties::NONE },
         Event::Void { operation: Digest([9; 32]), reason: None },
+        Event::Contradiction { party: seat(1), votes: [vec![1; 70], vec![2; 70]] },
         Event::Void { operation: refresh().digest(), reason: Some("P1 \u{1b}says no".into()) },
         Event::Seen(Party::with(1, [proposal(&refresh())]).log.checkpoint(&MEMBERS[1])),
     ]

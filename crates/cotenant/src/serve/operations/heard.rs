@@ -11,14 +11,11 @@ use cotenant_agent::{
     approve::{
         log::{Event as Logged, Grounds},
         operation::{BadOperation, Body, Operation},
-        statement::{Choice, Signed, Standing},
+        statement::{BadStatement, Choice, PURPOSE, Signed, Standing},
     },
     vault::commit::Event,
 };
 use cotenant_core::{Digest, PartyId, codec::BadFormat};
-
-/// Statements about proposals that have not come yet, at most.
-const MAX_EARLY: usize = 256;
 
 /// Why a proposal is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,7 +57,7 @@ impl Operations {
     pub fn heard(&mut self, from: PartyId, bytes: &[u8], now: i64) -> Result<(), BadFormat> {
         match Note::decode(bytes)? {
             Note::Proposal(operation) => self.heard_proposal(from, &operation, now),
-            Note::Decision(signed) => self.heard_decision(signed, now),
+            Note::Decision(signed) => self.heard_decision(from, signed, now),
             Note::Ready { number, operation, asks } => self.heard_ready(from, number, operation, asks, now),
             Note::Start(start) => self.heard_start(from, start),
             Note::Ended { number, operation, reason } => self.heard_ended(from, number, operation, &reason, now),
@@ -74,7 +71,7 @@ impl Operations {
                 }
             }
             Note::Receipt { number, signature, asks } => {
-                self.heard_receipt(from, number, signature);
+                self.heard_receipt(from, number, signature, now);
                 self.answer_receipt(from, number, asks);
             }
         }
@@ -94,12 +91,12 @@ impl Operations {
         match judged {
             Ok(Some(operation)) => self.accept(operation, None, now),
             Ok(None) => {}
-            Err(objection) => tracing::warn!(%from, %objection, "a proposal was not taken"),
+            Err(objection) => self.complaints.about(from, None, &objection, now),
         }
     }
 
     /// The operation that a number belongs to here: one that is remembered, or that this party has decided about.
-    fn known(&self, number: u64) -> Option<Digest> {
+    pub(super) fn known(&self, number: u64) -> Option<Digest> {
         let remembered = self.proposals.get(&number).map(|known| known.digest);
         remembered.or_else(|| self.ledger.state(number).map(|state| state.operation()))
     }
@@ -122,15 +119,11 @@ impl Operations {
         Ok(self.has_room(operation, now)?)
     }
 
-    pub(super) fn heard_decision(&mut self, signed: Signed, now: i64) {
+    pub(super) fn heard_decision(&mut self, from: PartyId, signed: Signed, now: i64) {
         let number = signed.statement.number;
         let me = self.me;
         let Some(proposal) = self.proposals.get_mut(&number) else {
-            if self.early.len() == MAX_EARLY {
-                self.early.pop_front();
-            }
-            self.early.push_back(signed);
-            return;
+            return self.keep_early(signed);
         };
         if signed.statement.party == me || proposal.has_ended() {
             return;
@@ -144,7 +137,7 @@ impl Operations {
             }
             Ok(true) => {}
             Ok(false) => return,
-            Err(error) => return tracing::warn!(operation = number, %error, "a decision does not count"),
+            Err(error) => return self.odd_decision(from, &signed, error, now),
         }
         let takes_part = self.proposals[&number].has_part(signed.statement.party);
         if let Choice::Refuse(reason) = signed.statement.choice
@@ -152,6 +145,30 @@ impl Operations {
         {
             let by = self.name(signed.statement.party);
             self.end_unbegun(number, End::Refused { by, reason }, now);
+        }
+    }
+
+    /// A member that has decided about another operation of this number was shown another one: by its proposer, whose numbers nobody else uses.
+    fn odd_decision(&mut self, from: PartyId, signed: &Signed, error: BadStatement, now: i64) {
+        let number = signed.statement.number;
+        let (parameters, statement) = (&self.setup.parameters, &signed.statement);
+        let signer = parameters.members().get(statement.party.index()).map(|member| member.key);
+        let is_signed = signer.is_some_and(|key| key.verify(PURPOSE, &statement.encode(), &signed.signature).is_ok());
+        let Some(proposal) = self.proposals.get_mut(&number) else { return };
+        let here = (statement.room, statement.epoch) == (proposal.operation().room, proposal.operation().epoch);
+        if !is_signed || !here || statement.operation == proposal.digest {
+            return self.complaints.about(from, Some(number), &error, now);
+        }
+        if !proposal.elsewhere.contains(statement.party) {
+            proposal.elsewhere = proposal.elsewhere.with(statement.party);
+            let (proposer, by) = (proposal.operation().proposer, statement.party);
+            let (proposer, by) = (self.name(proposer), self.name(by));
+            tracing::warn!(
+                operation = number,
+                proposer,
+                by,
+                "this member has decided about another operation: the proposer proposed two under one number"
+            );
         }
     }
 
@@ -187,10 +204,10 @@ impl Operations {
         }
     }
 
-    fn heard_receipt(&mut self, from: PartyId, number: u64, signature: [u8; 64]) {
+    fn heard_receipt(&mut self, from: PartyId, number: u64, signature: [u8; 64], now: i64) {
         let Some(receipt) = self.receipts.get_mut(&number) else { return };
         if let Err(error) = receipt.add(from, signature) {
-            return tracing::warn!(operation = number, %error, "a signature under a receipt does not count");
+            return self.complaints.about(from, Some(number), &error, now);
         }
         self.keep_receipt(number);
     }

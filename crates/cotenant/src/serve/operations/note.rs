@@ -119,6 +119,11 @@ impl Vote {
         signer.verify(VOTE_PURPOSE, &signed(room, &self.statement), &self.signature).is_ok()
     }
 
+    /// Signature and what it is of: whoever has its signer's key can verify it.
+    pub(super) fn evidence(&self, room: RoomId) -> Vec<u8> {
+        [&self.signature[..], &signed(room, &self.statement)].concat()
+    }
+
     fn write(&self, to: Writer) -> Writer {
         put_statement(to.bytes(&self.signature), &self.statement)
     }
@@ -126,6 +131,11 @@ impl Vote {
     fn read(from: &mut Reader<'_>) -> Result<Vote, BadFormat> {
         Ok(Vote { signature: from.array()?, statement: statement(from)? })
     }
+}
+
+/// Whether these are a vote of `signer`, as [`Vote::evidence`].
+pub(super) fn is_evidence(signer: &PublicIdentity, bytes: &[u8]) -> bool {
+    bytes.split_first_chunk().is_some_and(|(signature, signed)| signer.verify(VOTE_PURPOSE, signed, signature).is_ok())
 }
 
 /// Form (1), room (16), what is committed (string), statement.

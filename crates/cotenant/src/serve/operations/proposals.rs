@@ -35,6 +35,8 @@ pub(super) struct Proposal {
     pub(super) gathering: Gathering,
     /// Who has said something.
     said: Parties,
+    /// Who has decided about another operation of the same number.
+    pub(super) elsewhere: Parties,
     /// The people of this party on their way to a decision.
     pub(super) deciding: Deciding,
     /// Signatures of people that were counted.
@@ -182,6 +184,7 @@ impl Proposal {
             bytes,
             gathering,
             said,
+            elsewhere: Parties::NONE,
             deciding,
             evidence: Vec::new(),
             by_policy: None,

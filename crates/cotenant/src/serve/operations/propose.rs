@@ -220,9 +220,7 @@ impl Operations {
         if proposer == self.me {
             self.write_down(number, now);
         }
-        let early: Vec<_> = self.early.iter().filter(|signed| signed.statement.number == number).cloned().collect();
-        self.early.retain(|signed| signed.statement.number != number);
-        early.into_iter().for_each(|signed| self.heard_decision(signed, now));
+        self.early.about(number).into_iter().for_each(|signed| self.heard_decision(signed.statement.party, signed, now));
         self.ask_policy(number, now);
         self.ask_how_it_ended(number);
     }

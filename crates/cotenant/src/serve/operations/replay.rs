@@ -3,6 +3,8 @@
 use super::{
     Action, Operations, Setup, Step,
     budget::Budget,
+    complaints::Complaints,
+    early::Early,
     proposals::{End, Running, Stage},
     vault::Vault,
 };
@@ -21,7 +23,7 @@ use cotenant_agent::{
 };
 use cotenant_core::{Digest, codec::BadFormat};
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap},
     ops::Deref,
 };
 
@@ -71,7 +73,9 @@ impl Operations {
             newest: stored.operation()?,
             budget: Budget::default(),
             proposals: BTreeMap::new(),
-            early: VecDeque::new(),
+            early: Early::default(),
+            contradicted: Parties::NONE,
+            complaints: Complaints::default(),
             receipts: BTreeMap::new(),
             signatures: BTreeMap::new(),
             vault,
@@ -102,6 +106,9 @@ impl Operations {
                 }
                 Event::Decision { signed, grounds } => self.replay_decision(signed, grounds, entry.time),
                 Event::Spent(run) => drop(numbers.get(&run.operation).map(|number| runs.insert(*number, run.clone()))),
+                Event::Contradiction { party, votes } if self.vault.are_of(*party, votes) => {
+                    self.contradicted = self.contradicted.with(*party);
+                }
                 Event::Void { operation, reason } => {
                     let end = reason.clone().map_or(End::Expired, |reason| End::Failed { reason });
                     let proposal = numbers.get(operation).and_then(|number| self.proposals.get_mut(number));

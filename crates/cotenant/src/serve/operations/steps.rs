@@ -230,6 +230,7 @@ impl Operations {
                 }
                 Outcome::GivenUp(round) => self.given_up(round, now),
                 Outcome::Report(report) => self.report(report),
+                Outcome::Contradiction(party, votes) => self.write_contradiction(party, votes, now),
             }
         }
         self.stop_stale();
@@ -276,11 +277,20 @@ impl Operations {
                 %room, ?vote,
                 "this party's store is an old copy, as others have a vote of it that it does not know: it takes no part until the room enters a new epoch"
             ),
-            Report::Equivocation(party, one, other) => {
-                tracing::error!(%room, %party, ?one, ?other, "a member has signed two votes that exclude each other");
-            }
+            // It is written as a contradiction, with the signatures.
+            Report::Equivocation(..) => {}
             Report::Refused(refusal) => tracing::warn!(%room, %refusal, "the vault stays as it is"),
         }
+    }
+
+    /// The evidence stands in the log, once for each member: one pair proves all that any number of pairs does.
+    fn write_contradiction(&mut self, party: PartyId, votes: [Vec<u8>; 2], now: i64) {
+        if self.contradicted.contains(party) {
+            return;
+        }
+        self.contradicted = self.contradicted.with(party);
+        tracing::error!(member = self.name(party), "a member has signed two votes that exclude each other: the log has both");
+        self.write_log(now, Logged::Contradiction { party, votes });
     }
 
     /// The run is over: its approval is used up, and the log says how it ended.

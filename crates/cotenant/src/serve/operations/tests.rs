@@ -13,8 +13,10 @@ use crate::{
     serve::{
         config::{self, Config},
         daemon::Daemon,
+        error::ServeError,
         queue::Queue,
     },
+    store::StoreError,
 };
 use cotenant_agent::vault::commit::statement::Parties;
 use cotenant_agent::{
@@ -252,7 +254,15 @@ fn limits() -> Limits {
 }
 
 fn open(home: &Path, parameters: Parameters) -> (Arc<Daemon>, Operations, Vec<super::Action>) {
-    let daemon = Arc::new(Daemon::open(Config::open(home).unwrap()).unwrap());
+    // Whoever let go of the last handle may not have closed the store yet.
+    let opened = || match Daemon::open(Config::open(home).unwrap()) {
+        Err(ServeError::Store(StoreError::InUse { .. })) => {
+            std::thread::sleep(Duration::from_millis(20));
+            None
+        }
+        opened => Some(Arc::new(opened.unwrap())),
+    };
+    let daemon = (0..500).find_map(|_| opened()).expect("the store is closed");
     let setup = Setup { identity: daemon.identity().clone(), parameters, rules: Rules::open(home).unwrap() };
     let (operations, first) = Operations::open(setup, &daemon.store().room(ROOM.0), crate::party::unix_seconds()).unwrap();
     (daemon, operations, first)
@@ -428,6 +438,10 @@ async fn one_byte_that_differs_at_one_member_and_nothing_runs() {
     assert_eq!([standing(0), standing(1)], [missing(&["carol"]), missing(&["carol"])]);
     assert_eq!(standing(2), missing(&["alice", "bob"]));
     assert_eq!((world.runs(), world.items().len()), (0, 0));
+    // Whoever decided about another operation was shown one by its proposer: that is noted, and nobody else is blamed.
+    let elsewhere = |k: usize| world.shell(k).look(|all| all.proposals[&number].elsewhere);
+    let seats = |seats: &[usize]| seats.iter().map(|seat| PartyId::new(*seat)).collect::<Parties>();
+    assert_eq!([elsewhere(1), elsewhere(2)], [seats(&[2]), seats(&[0, 1])]);
 }
 
 /// What a standing policy allows is approved without anybody; what it does not, people are asked about.

@@ -4,7 +4,11 @@
 //! One machine commits the whole vault of a room, so several items can change at once. Its record and the vault's [`Manifest`]s stand in the store under
 //! names that no item can have.
 
-use super::{OpenError, changes::Changes, note::Vote};
+use super::{
+    OpenError,
+    changes::Changes,
+    note::{self, Vote},
+};
 use crate::store::{Room, SignedRecord, Source};
 use cotenant_agent::{
     operate::Manifest,
@@ -51,6 +55,8 @@ pub(super) enum Outcome {
     GivenUp(Round),
     /// What people should know.
     Report(Report<Digest>),
+    /// This member signed both of these, as evidence, which exclude each other.
+    Contradiction(PartyId, [Vec<u8>; 2]),
 }
 
 impl Vault {
@@ -140,6 +146,12 @@ impl Vault {
         self.step(Event::Heard(vote.statement), identity, changes)
     }
 
+    /// Whether the member at a seat of this epoch signed these votes, as evidence.
+    pub(super) fn are_of(&self, party: PartyId, votes: &[Vec<u8>; 2]) -> bool {
+        let signer = self.members.get(party.index());
+        signer.is_some_and(|signer| votes.iter().all(|vote| note::is_evidence(signer, vote)))
+    }
+
     /// What follows an event. Changes have to be durable before anything that is returned is done.
     pub(super) fn step(&mut self, event: Event<Digest>, identity: &Identity, changes: &mut Changes) -> Vec<Outcome> {
         let (before, settled) = (self.state.record.round(), self.state.record.settled);
@@ -160,6 +172,13 @@ impl Vault {
                 Effect::EraseAllBut(kept) => changes.keep = Some(kept),
                 // It starts when its approval is spent, in the same step.
                 Effect::Run(..) => {}
+                Effect::Report(Report::Equivocation(signer, one, other)) => {
+                    let evidence = |vote| {
+                        let statement = Statement { signer, vote };
+                        Some(Vote { statement, signature: *self.signatures.get(&statement)? }.evidence(self.room))
+                    };
+                    outcomes.extend(evidence(one).zip(evidence(other)).map(|(one, other)| Outcome::Contradiction(signer, [one, other])));
+                }
                 Effect::Report(report) => outcomes.push(Outcome::Report(report)),
             }
         }

@@ -354,8 +354,11 @@ impl Actor {
         self.lines.lock().expect("no holder panics")
     }
 
-    /// Remembers what people should know.
+    /// Remembers what people should know. The same again is no news: who sends much that is wrong does not push out what was said before.
     pub(super) fn note(&mut self, text: String) {
+        if self.notes.contains(&text) {
+            return;
+        }
         tracing::info!(room = %self.id, "{text}");
         if self.notes.len() == NOTES {
             self.notes.pop_front();

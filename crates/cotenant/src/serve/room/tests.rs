@@ -97,7 +97,7 @@ async fn an_invitation_ends_by_the_inviters_clock_and_gives_way_to_another() {
     let id = found(&alice, 2).await;
     let first = alice.invite(&id).await.unwrap();
     assert_eq!((first.seat, first.expiry), (2, NOW / 1000 + 86_400 + 60 - NOW / 1000 % 60));
-    let full = alice.invite(&id).await.unwrap_err();
+    let full = alice.invite(&id).await.err().unwrap();
     assert_eq!(full.kind, "urn:cotenant:problem:wrong-stage", "the only seat is promised");
     alice.clock.fetch_add(2 * 86_400_000, Ordering::SeqCst);
     let late = bob.join(&first).await.unwrap_err();
@@ -132,7 +132,7 @@ async fn clocks_too_far_apart_are_found() {
     while clock_at(&alice, &id).await != (false, "301.0 s behind, more than 300 s; set one of the clocks".to_owned()) {
         sleep(Duration::from_millis(10)).await;
     }
-    let late = alice.invite(&id).await.unwrap_err();
+    let late = alice.invite(&id).await.err().unwrap();
     assert!(late.title.contains("no members are being gathered"), "{late}");
     let gone = alice.rooms.withdraw(&id, None).await.unwrap_err();
     assert!(gone.title.contains("has signed its parameters"), "{gone}");

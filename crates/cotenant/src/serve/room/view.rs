@@ -119,8 +119,8 @@ pub struct Proposal {
     pub own: bool,
 }
 
-/// An invitation, for whom it is meant alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// An invitation, for whom it is meant alone: it is a secret, and has no `Debug`.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct InvitationView {
     /// For which seat, from 1.
     pub seat: usize,

@@ -1,7 +1,13 @@
 //! What a member that cheats can make the others do, say or believe. Carol, at the last of three seats, is played by the test, with her real key.
 
-use super::*;
-use cotenant_agent::operate::{self, Task};
+use super::{
+    super::note::{Vote, is_evidence},
+    *,
+};
+use cotenant_agent::{
+    operate::{self, Task},
+    vault::commit::statement::{Round, Statement, Vote as Kind},
+};
 use cotenant_core::channel::Channel;
 use cotenant_net::{Member as Peer, Mesh, MeshConfig};
 
@@ -149,4 +155,47 @@ async fn a_failed_write_closes_the_room() {
     assert!(shell.is_closed());
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(world.shell(1).look(|all| all.views().is_empty()), "nor were the others told");
+}
+
+/// A member signs votes that exclude each other: the log has two of them, with its signatures, and never more, also after a restart.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn votes_that_exclude_each_other_stay_as_evidence() {
+    let mut world = World::new(2, 3, honest()).await;
+    let round = Round { epoch: 1, version: 1, attempt: 1 };
+    let votes = |world: &World, runs: std::ops::Range<u8>| {
+        let identity = world.running[2].as_ref().unwrap().2.identity().clone();
+        let prepared = |run| Statement { signer: PartyId::new(2), vote: Kind::Prepared(round, Digest([run; 32])) };
+        runs.map(|run| Note::Vote(Vote::sign(ROOM, prepared(run), &identity))).collect::<Vec<_>>()
+    };
+    let evidence = |world: &World| {
+        let log = world.shell(0).log().unwrap();
+        let pairs = log.entries().iter().filter_map(|entry| match &entry.event {
+            Logged::Contradiction { party, votes } => Some((*party, votes.clone())),
+            _ => None,
+        });
+        pairs.collect::<Vec<_>>()
+    };
+    world.tell(2, 0, votes(&world, 0..1)).await;
+    assert!(evidence(&world).is_empty());
+    world.tell(2, 0, votes(&world, 1..20)).await;
+    let [(party, pair)] = &evidence(&world)[..] else { panic!("one pair") };
+    let carol = &world.parameters.members()[2].key;
+    assert!(*party == PartyId::new(2) && pair[0] != pair[1] && pair.iter().all(|vote| is_evidence(carol, vote)));
+    world.kill(0).await;
+    world.start(0).await;
+    world.tell(2, 0, votes(&world, 20..30)).await;
+    assert_eq!(evidence(&world).len(), 1);
+}
+
+/// What one member says about operations that nobody proposed does not push out what another says about one that comes later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn early_words_of_one_member_do_not_push_out_those_of_another() {
+    let world = World::new(2, 3, honest()).await;
+    let item = vec![Stored { item: "k".parse().unwrap(), pick: Pick::Newest }];
+    let proposed = world.forged(2, 303, Body::Verify(item.clone()));
+    world.tell(1, 0, vec![world.says(1, &proposed, Choice::Approve)]).await;
+    let junk = (0..300).map(|k| world.says(2, &world.forged(2, 603 + 3 * k, Body::Verify(item.clone())), Choice::Approve)).collect();
+    world.tell(2, 0, junk).await;
+    world.tell(2, 0, vec![Note::Proposal(proposed.encode())]).await;
+    assert_eq!(world.view(0, 303).standing, Shown::Proposed { missing: vec!["alice".to_owned(), "carol".to_owned()] });
 }

@@ -1,6 +1,14 @@
 //! What one member can make the others write, remember and be told, and for how long.
 
-use super::*;
+use super::{
+    super::{
+        OpenError,
+        vault::{RECORD, Vault},
+    },
+    *,
+};
+use crate::store::Transaction;
+use cotenant_agent::vault::commit::statement::Version;
 
 /// A member proposes without end, and refuses each proposal itself so that it is over: nothing of that is written, little is remembered, its day is used up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -116,4 +124,65 @@ async fn a_way_that_was_full_loses_nothing() {
     assert!(world.shell(1).look(|all| all.view(number)).is_none());
     world.full.store(false, Ordering::Relaxed);
     until(|| world.shell(1).look(|all| all.view(number))).await;
+}
+
+/// A record that was put back to before the last save does not name the shares that are in use: the start destroys nothing on its word, and what the others
+/// tell shows that it is old.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_old_record_destroys_no_share() {
+    let mut world = World::new(2, 2, honest()).await;
+    world.through(0, put("k", b"x")).await;
+    let record = |world: &World| world.running[0].as_ref().unwrap().2.store().room(ROOM.0).record(RECORD).unwrap().unwrap();
+    let old = record(&world);
+    world.through(0, Aim::Refresh(names(&["k"]))).await;
+    world.kill(0).await;
+    let home = world.homes[0].path().to_owned();
+    blocking(move || {
+        let daemon = Daemon::open(Config::open(&home).unwrap()).unwrap();
+        daemon.store().transaction(|changes| changes.room(ROOM.0).put_record(RECORD, &old)).unwrap();
+    })
+    .await;
+    world.start(0).await;
+    let shares = |world: &World| world.shell(0).stored_shares("k").iter().map(|version| version.number).collect::<Vec<_>>();
+    assert_eq!(shares(&world), [2]);
+    world.connect().await;
+    until(|| record(&world).record().old.then_some(())).await;
+    assert_eq!(shares(&world), [2]);
+}
+
+/// What a run that was given up has left is destroyed once all have told what they know.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_record_names_is_destroyed_once_all_have_told() {
+    let mut world = World::new(2, 2, honest()).await;
+    world.through(0, put("k", b"x")).await;
+    world.kill(0).await;
+    let (home, version) = (world.homes[0].path().to_owned(), Version { number: 7, run: Digest([7; 32]) });
+    blocking(move || {
+        let daemon = Daemon::open(Config::open(&home).unwrap()).unwrap();
+        daemon.store().transaction(|changes| changes.room(ROOM.0).put_share("k", &version, b"left behind")).unwrap();
+    })
+    .await;
+    world.start(0).await;
+    assert_eq!(world.shell(0).stored_shares("k").len(), 2, "nobody has been heard");
+    world.connect().await;
+    until(|| (world.shell(0).stored_shares("k").len() == 1).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_vault_without_its_record_is_no_new_room() {
+    let world = World::new(2, 2, honest()).await;
+    world.through(0, put("k", b"x")).await;
+    let items = world.running[0].as_ref().unwrap().2.store().room(ROOM.0).items().unwrap();
+    let (home, members) = (tempfile::tempdir().unwrap(), world.parameters.keys().collect::<Vec<_>>());
+    home::init(home.path(), "alice").unwrap();
+    config::write_template(home.path()).unwrap();
+    let work = move || {
+        let daemon = Daemon::open(Config::open(home.path()).unwrap()).unwrap();
+        let opened = || Vault::open(&daemon.store().room(ROOM.0), ROOM, PartyId::new(0), members.clone()).map(drop);
+        assert!(opened().is_ok(), "a room that begins");
+        let put = |changes: &mut Transaction<'_>| items.iter().try_for_each(|(name, bytes)| changes.room(ROOM.0).put_item(name, bytes));
+        daemon.store().transaction(put).unwrap();
+        assert!(matches!(opened(), Err(OpenError::NoRecord)));
+    };
+    blocking(work).await;
 }
