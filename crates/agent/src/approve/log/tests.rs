@@ -296,7 +296,7 @@ fn exported_logs_are_ascii_and_complete() {
     assert_eq!(entries.len(), events().len());
     let kinds: Vec<&str> = entries.iter().map(|entry| entry["event"].as_str().unwrap()).collect();
     assert_eq!(kinds[..7], ["epoch", "proposal", "proposal", "decision", "decision", "decision", "spent"]);
-    assert_eq!(kinds[7..], ["result", "result", "failed check", "failed check", "seen"]);
+    assert_eq!(kinds[7..], ["result", "result", "failed check", "failed check", "void", "contradiction", "void", "seen"]);
     assert_eq!(entries[1]["operation"], call().digest().to_string());
     assert_eq!(entries[5]["reason"], "\\u{1b}[31mno\\u{202e}");
     assert_eq!((&entries[4]["grounds"]["policy"], &entries[11]["sequence"]), (&"nightly".into(), &11.into()));
