@@ -1,10 +1,14 @@
 //! The command line: what there is, how a command runs until it is done or interrupted, how it fails.
 
 mod ask;
+mod backup;
+mod checks;
 mod circuits;
 mod demo;
 mod demo_service;
 mod init;
+mod log;
+mod person;
 mod proposal;
 mod room;
 mod s3;
@@ -50,7 +54,7 @@ enum Command {
     Pending(proposal::PendingArgs),
     Approve(proposal::ApproveArgs),
     Refuse(proposal::RefuseArgs),
-    Log(proposal::LogArgs),
+    Log(log::LogArgs),
     Receipt(proposal::ReceiptArgs),
     SClient(s_client::SClientArgs),
     S3(s3::S3Args),

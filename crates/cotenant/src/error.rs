@@ -4,7 +4,10 @@ use crate::{
     children::ChildrenError,
     home::HomeError,
     s3::S3Error,
-    serve::error::{ClientError, ServeError},
+    serve::{
+        backup::BackupError,
+        error::{ClientError, ServeError},
+    },
     share::ShareError,
     steps::StepError,
     target::SiteError,
@@ -41,6 +44,9 @@ pub enum Error {
     /// The daemon did not answer, or refused.
     #[error(transparent)]
     Daemon(#[from] ClientError),
+    /// A backup.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// Which room is meant is not clear.
     #[error("{}", which_room(.named.as_deref(), .rooms))]
     WhichRoom {
@@ -93,10 +99,10 @@ pub enum Error {
         source: io::Error,
     },
     /// A person's key did not sign.
-    #[error("{}: {what}; give a private key, or the public key of one in an ssh-agent", key.display())]
+    #[error("{key}: {what}; give a private key, or a public key or fingerprint of one in an ssh-agent")]
     Sign {
-        /// The key.
-        key: PathBuf,
+        /// The key, as it was given.
+        key: String,
         /// What happened.
         what: String,
     },
@@ -232,6 +238,26 @@ pub enum Error {
         endpoint: String,
         /// What went wrong.
         source: io::Error,
+    },
+    /// Nobody of that name is another member, and there is no such file.
+    #[error("{with}: neither a file nor another member of the room")]
+    NoLog {
+        /// What was given.
+        with: String,
+    },
+    /// A file is no log that can be compared.
+    #[error("{path}: {what}")]
+    BadLog {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// Two logs tell different things.
+    #[error("the logs differ: {what}")]
+    LogsDiffer {
+        /// In what, first.
+        what: String,
     },
     /// The embedded S3 service.
     #[error(transparent)]

@@ -20,6 +20,7 @@ pub mod s3;
 pub mod save;
 pub mod serve;
 pub mod share;
+pub mod ssh_agent;
 pub mod stages;
 pub mod steps;
 pub mod store;

@@ -10,6 +10,7 @@
 //! A room is a [`room::Room`], which has a [`queue::Queue`] of operations; the daemon shows, counts, stops and closes them, and knows nothing of what they do.
 
 pub mod api;
+pub mod backup;
 pub mod client;
 pub mod config;
 pub mod daemon;
@@ -24,19 +25,34 @@ pub mod queue;
 pub mod room;
 mod signals;
 mod socket;
+mod wiped;
 
-use axum::{Router, extract::State, http::header::CONTENT_TYPE, response::IntoResponse, routing::get};
+use axum::{
+    Router,
+    extract::State,
+    http::{
+        HeaderMap, StatusCode,
+        header::{CONTENT_TYPE, HOST},
+    },
+    response::{IntoResponse, Response},
+    routing::get,
+};
 use config::Config;
 use daemon::Daemon;
 use error::ServeError;
 use lock::Lock;
 use operations::Rules;
+use problem::Problem;
 use room::rooms::Rooms;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use sd_notify::NotifyState;
 use signals::Signals;
 use socket::Socket;
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     net::{TcpListener, UnixListener},
     task::JoinSet,
@@ -109,8 +125,24 @@ fn start_servers(
     servers
 }
 
-async fn show_metrics(State(daemon): State<Arc<Daemon>>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], daemon.metrics().text(&daemon))
+async fn show_metrics(State(daemon): State<Arc<Daemon>>, headers: HeaderMap) -> Response {
+    let here = daemon.config().metrics.is_none_or(|address| !address.ip().is_loopback());
+    if !here && !names_this_machine(&headers) {
+        let remedy = "ask by the address that cotenant status shows";
+        return Problem::new(StatusCode::MISDIRECTED_REQUEST, "other-host", "metrics", "are not shown under that name", remedy)
+            .into_response();
+    }
+    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], daemon.metrics().text(&daemon)).into_response()
+}
+
+/// Whether a request is for an address or `localhost`. A page of the web whose host name was made to lead to this machine (DNS rebinding) asks under that name.
+fn names_this_machine(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let is_port = |text: &str| text.parse::<u16>().is_ok();
+    let local = host.eq_ignore_ascii_case("localhost")
+        || host.split_once(':').is_some_and(|(name, port)| name.eq_ignore_ascii_case("localhost") && is_port(port));
+    let bracketed = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    local || host.parse::<SocketAddr>().is_ok() || bracketed.parse::<IpAddr>().is_ok()
 }
 
 async fn listen_for_metrics(address: Option<SocketAddr>) -> Result<Option<TcpListener>, ServeError> {

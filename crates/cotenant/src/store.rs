@@ -16,8 +16,9 @@
 //! data may keep the old sector until they use it again, and then whoever has that sector, the database and the passphrase has the share. Encryption of the
 //! whole disk, or a key file on a medium that can be destroyed, narrows that. Copies and backups keep what they hold.
 //!
-//! **Rolling back.** Both files count transactions. An older database beside newer keys is refused, and the other way round; both older at once look as they
-//! did then, and only the other parties can tell (`commit::Report::Old`).
+//! **Rolling back.** Both files count transactions. An older database beside newer keys is refused, and the other way round, and so is a database of which
+//! single rows were put back or taken away (`store/sum.rs`); both files older at once look as they did then, and only the other parties can tell
+//! (`commit::Report::Old`, and the heads of logs that they were told).
 //!
 //! The layout byte by byte is in `docs/formats-store.md`.
 
@@ -32,15 +33,17 @@ mod room;
 mod row;
 mod seal;
 mod slots;
+mod sum;
 mod table;
 mod transaction;
 mod unlock;
 
-pub use backup::restore;
+pub use backup::{Backup, Beside};
+pub(crate) use directory::write_new;
 pub use error::StoreError;
 pub use record::SignedRecord;
 pub use room::{Against, Room, Source};
-pub use row::RoomEpoch;
+pub use row::{Restored, RoomEpoch};
 pub use table::Table;
 pub use transaction::Transaction;
 pub use unlock::{Unlock, make_key_file};
@@ -57,7 +60,7 @@ use table::RowKey;
 use unlock::{Cost, HeaderOf, Root};
 
 /// The version of the files that this program writes, and the newest that it reads.
-pub const FORMAT: u16 = 1;
+pub const FORMAT: u16 = 2;
 
 /// An open store.
 pub struct Store {
@@ -105,12 +108,23 @@ impl Store {
         let mut data = Data::open(files.data, &files.data_path)?;
         let state = data.state(&root)?;
         let behind = check_stamps(&slots, &root, &state)?;
-        migrate::migrate(&mut data, &root)?;
-        slots.look(&used(&data, &root)?)?;
+        migrate::migrate(&mut data, &root, state)?;
+        let state = data.state(&root)?;
+        let used = used(&data, &root)?;
+        // Before anything is destroyed: the key of a row that was taken away is a key of nothing.
+        if data.sum(&root)? != state.rows {
+            return Err(StoreError::Rows { path: files.data_path });
+        }
+        slots.look(&used)?;
         if behind {
             slots.give_up(&root, &[], state.stamp)?;
         }
         Ok(Store { data, slots, root, state, failed: false, _lock: lock })
+    }
+
+    /// How many transactions it has seen.
+    pub fn transactions(&self) -> u64 {
+        self.state.stamp.count
     }
 
     /// One room's part.
@@ -167,9 +181,8 @@ fn found_files(files: Files<impl StorageBackend>, unlock: &Unlock, cost: Cost, c
     let header = HeaderOf { magic: slots::MAGIC, path: &files.keys_path }.make_header(&root, unlock, cost)?;
     let state = contents.new_state()?;
     Slots::new(files.keys, files.keys_path).found(&header, &root, state.stamp, &contents.keys)?;
-    let (key, row) = (RowKey::state(), state.encode());
-    let rows = contents.rows.iter().map(|(key, row)| (&key[..], &row[..])).chain([(&key.bytes[..], &row[..])]);
-    Data::found(files.data, &files.data_path, &root, contents.format, rows)
+    let rows = contents.rows.iter().map(|(key, row)| (&key[..], &row[..]));
+    Data::found(files.data, &files.data_path, &root, contents.format, state, rows)
 }
 
 impl Files<FileBackend> {

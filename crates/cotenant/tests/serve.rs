@@ -187,6 +187,26 @@ fn metrics_are_shown_at_a_loopback_address() {
     for outcome in ["done", "failed", "stopped"] {
         assert_eq!(value(&format!("cotenant_operations_finished_total{{outcome=\"{outcome}\"}}")), Some(0.0));
     }
+    // A page of the web whose name was made to lead here asks under that name.
+    let port = address.rsplit_once(':').unwrap().1;
+    for (host, status) in [
+        ("rebound.example", 421),
+        (&*format!("rebound.example:{port}"), 421),
+        ("127.0.0.1.rebound.example", 421),
+        ("", 421),
+        (&*address, 200),
+        (&*format!("localhost:{port}"), 200),
+        (&*format!("[::1]:{port}"), 200),
+        ("[::1]", 200),
+        ("127.0.0.1", 200),
+    ] {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        write!(stream, "GET /metrics HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{host}: {answer}");
+        assert_eq!(answer.contains("cotenant_up"), status == 200, "{host}");
+    }
     let (other, _) = ask(TcpStream::connect(&address).unwrap(), "GET", "/v1/status");
     assert!(other.starts_with("HTTP/1.1 404 "), "only metrics are shown there: {other}");
 }

@@ -185,6 +185,15 @@ fn a_daemon_that_is_killed_at_any_moment_of_a_run() {
     through(&alice, &bob, &["vault", "verify"], b"");
 }
 
+struct Agent(Child);
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Bob's people decide with keys: the owner of the socket alone approves nothing.
 #[test]
 fn people_approve_with_openssh_keys() {
@@ -202,16 +211,92 @@ fn people_approve_with_openssh_keys() {
     let child = begin(&alice, &["vault", "gen", "k", "--bytes", "8"], b"");
     let shown = asked(&bob);
     let (number, digest) = (shown["number"].to_string(), shown["digest"].as_str().unwrap().to_owned());
+    let home = bob.home.clone();
     let signed = |key: Option<&std::path::PathBuf>| {
         let key: Vec<&str> = key.into_iter().flat_map(|key| ["--key", key.to_str().unwrap()]).collect();
-        run(&[&["approve", &number, "--digest", &digest, "--home", bob.home.to_str().unwrap()][..], &key].concat())
+        run(&[&["approve", &number, "--digest", &digest, "--home", home.to_str().unwrap()][..], &key].concat())
     };
     assert!(error(&signed(None)).contains("people of this party approve with their keys"));
     assert!(!signed(Some(&keys[2])).status.success(), "eve is nobody");
     let first = signed(Some(&keys[0]));
     assert!(text(&first.stdout).contains("waits for the approval of bob"), "{}", text(&first.stderr));
-    assert!(signed(Some(&keys[1])).status.success());
+    // What was shown as given outlives the daemon.
+    let bob = bob.restart("-KILL");
+    let again = signed(Some(&keys[0]));
+    assert!(text(&again.stdout).contains("waits for the approval of bob"), "one person counts once: {}", text(&again.stderr));
+    // The second person's key is in an ssh-agent, and not in a file any more.
+    let socket = dir.path().join("agent.sock");
+    let _agent = Agent(Command::new("ssh-agent").args(["-D", "-a"]).arg(&socket).stdout(Stdio::null()).spawn().unwrap());
+    wait("an agent", || socket.exists().then_some(()));
+    for key in &keys[1..] {
+        let added = Command::new("ssh-add").arg("-q").arg(key).env("SSH_AUTH_SOCK", &socket).status();
+        assert!(added.unwrap().success());
+        fs::remove_file(key).unwrap();
+    }
+    let listed = Command::new("ssh-add").arg("-l").env("SSH_AUTH_SOCK", &socket).output().unwrap();
+    let fingerprint = |at: usize| text(&listed.stdout).lines().nth(at).unwrap().split(' ').nth(1).unwrap().to_owned();
+    let by_agent = |key: &str| {
+        let arguments = ["approve", &number, "--digest", &digest, "--key", key, "--home", home.to_str().unwrap()];
+        command(&arguments).env("SSH_AUTH_SOCK", &socket).output().unwrap()
+    };
+    assert!(error(&by_agent(&fingerprint(1))).contains("none that approves for this party"), "eve is nobody here either");
+    assert!(error(&by_agent("SHA256:AAAA")).contains("the ssh-agent has no such key"));
+    assert!(error(&by_agent(keys[0].with_extension("pub").to_str().unwrap())).contains("the ssh-agent has no such key"));
+    let arguments = ["approve", &number, "--digest", &digest, "--key", &fingerprint(0), "--home", home.to_str().unwrap()];
+    let without = command(&arguments).env_remove("SSH_AUTH_SOCK").output().unwrap();
+    assert!(error(&without).contains("no ssh-agent"), "{}", error(&without));
+    let second = by_agent(&fingerprint(0));
+    assert!(second.status.success(), "{}", error(&second));
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(items(&bob), [("k".to_owned(), 1)]);
+}
+
+/// A disk is lost, and comes back from a backup that was made while the daemon ran. Before, the logs of both agree.
+#[test]
+fn a_lost_home_comes_back_from_its_backup_and_logs_are_compared() {
+    let (dir, parties) = room();
+    let [alice, bob] = <[Daemon; 2]>::try_from(parties).ok().unwrap();
+    through(&alice, &bob, &["vault", "gen", "k", "--bytes", "8"], b"");
+    let log = dir.path().join("bob.log.json");
+    let written = text(&bob.run(&["log"]).stdout);
+    fs::write(&log, &written).unwrap();
+    let compare = |with: &str| alice.run(&["log", "compare", with]);
+    let agree = compare(log.to_str().unwrap());
+    assert!(text(&agree.stdout).starts_with("the logs agree"), "{}", text(&agree.stderr));
+    let record = Value::as_str(&serde_json::from_str::<Value>(&written).unwrap()["entries"][1]["record"]).unwrap().to_owned();
+    let changed = format!("{}{}", &record[..200], &record[200..].replacen('0', "1", 1));
+    fs::write(&log, written.replace(&record, &changed)).unwrap();
+    assert!(error(&compare(log.to_str().unwrap())).contains("log entry 1, from 0: was changed"));
+    assert!(error(&compare("carol")).contains("neither a file nor another member"));
+    wait("told of its log", || text(&compare("bob").stdout).contains("bob has told of").then_some(()));
+
+    let file = dir.path().join("bob.backup");
+    let backed = begin(&bob, &["vault", "backup", file.to_str().unwrap()], b"on paper\n").wait_with_output().unwrap();
+    assert!(backed.status.success(), "{}", text(&backed.stderr));
+    let again = begin(&bob, &["vault", "backup", file.to_str().unwrap()], b"on paper\n").wait_with_output().unwrap();
+    assert!(error(&again).contains("exists already"));
+    let home = bob.home.clone();
+    bob.end("-KILL");
+    let restore = |passphrase: &[u8]| {
+        let arguments = ["vault", "restore", file.to_str().unwrap(), "--home", home.to_str().unwrap()];
+        let mut child = command(&arguments).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(passphrase).unwrap();
+        child.wait_with_output().unwrap()
+    };
+    assert!(error(&restore(b"on paper")).contains("the store is here"), "nothing is overwritten");
+    fs::remove_dir_all(&home).unwrap();
+    assert!(error(&restore(b"of paper")).contains("wrong passphrase") && !home.exists());
+    let restored = restore(b"on paper");
+    assert!(restored.status.success(), "{}", text(&restored.stderr));
+    let bob = Daemon::start(&home);
+    wait("heard", || bob.json(&["vault", "list"])["hindrance"].is_null().then_some(()));
+    assert_eq!(items(&bob), [("k".to_owned(), 1)]);
+    assert!(text(&bob.run(&["log"]).stdout).contains("\"event\": \"restored\""));
+    // By all that the backup knows, this may have been done before.
+    let proposed = alice.json(&["vault", "verify", "--no-wait", "--within", "30"]);
+    let number = proposed["number"].to_string();
+    let shown = asked(&bob);
+    let refused = bob.run(&["approve", &number, "--digest", shown["digest"].as_str().unwrap()]);
+    assert!(error(&refused).contains("restored from a backup and may have done operation"), "{}", error(&refused));
 }

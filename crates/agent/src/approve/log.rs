@@ -111,17 +111,6 @@ impl Log {
         self.head = Head { entries: self.head.entries + 1, digest: digest(&entry) };
         [&identity.sign(PURPOSE, &entry)[..], &entry].concat()
     }
-
-    /// What other parties are told of this log.
-    ///
-    /// # Panics
-    /// If `identity` is not the owner's.
-    pub fn checkpoint(&self, identity: &Identity) -> Checkpoint {
-        assert!(identity.public() == self.owner, "a log is written by its owner");
-        let mut checkpoint = Checkpoint { owner: self.owner, room: self.room, head: self.head, signature: [0; 64] };
-        checkpoint.signature = identity.sign(CHECKPOINT_PURPOSE, &checkpoint.signed());
-        checkpoint
-    }
 }
 
 /// What the owner of a log has told of it.
@@ -131,6 +120,8 @@ pub struct Checkpoint {
     pub owner: PublicIdentity,
     /// The room.
     pub room: RoomId,
+    /// The room's epoch when it was told. A party that has lost entries of its log goes on in a later one, in which what it told before binds it no more.
+    pub epoch: u32,
     /// Where the log ended.
     pub head: Head,
     /// Of the owner, for [`CHECKPOINT_PURPOSE`].
@@ -138,7 +129,14 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Canonical bytes: format (1, of value 1), owner (32), room (16), entries (8), digest (32), signature (64).
+    /// What the owner of a log tells of it, which ends or ended at `head`.
+    pub fn sign(identity: &Identity, room: RoomId, epoch: u32, head: Head) -> Self {
+        let mut checkpoint = Checkpoint { owner: identity.public(), room, epoch, head, signature: [0; 64] };
+        checkpoint.signature = identity.sign(CHECKPOINT_PURPOSE, &checkpoint.signed());
+        checkpoint
+    }
+
+    /// Canonical bytes: format (1, of value 1), owner (32), room (16), epoch (4), entries (8), digest (32), signature (64).
     pub fn encode(&self) -> Vec<u8> {
         self.write(Writer::new().u8(FORMAT)).done()
     }
@@ -157,12 +155,12 @@ impl Checkpoint {
     }
 
     fn signed(&self) -> Vec<u8> {
-        let to = Writer::new().u8(FORMAT).put(self.owner.as_bytes()).put(&self.room.0);
+        let to = Writer::new().u8(FORMAT).put(self.owner.as_bytes()).put(&self.room.0).u32(self.epoch);
         to.u64(self.head.entries).digest(&self.head.digest).done()
     }
 
     fn write(&self, to: Writer) -> Writer {
-        let to = to.put(self.owner.as_bytes()).put(&self.room.0).u64(self.head.entries);
+        let to = to.put(self.owner.as_bytes()).put(&self.room.0).u32(self.epoch).u64(self.head.entries);
         to.digest(&self.head.digest).put(&self.signature)
     }
 
@@ -170,6 +168,7 @@ impl Checkpoint {
         Ok(Checkpoint {
             owner: PublicIdentity::from_bytes(&from.fixed()?).map_err(|_| BadFormat)?,
             room: RoomId(from.fixed()?),
+            epoch: from.u32()?,
             head: Head { entries: from.u64()?, digest: from.digest()? },
             signature: from.fixed()?,
         })
@@ -189,6 +188,17 @@ impl History {
     /// Whose it is.
     pub fn owner(&self) -> PublicIdentity {
         self.owner
+    }
+
+    /// Of which room.
+    pub fn room(&self) -> RoomId {
+        self.room
+    }
+
+    /// Where it ended when it had so many entries; none if it never had, or these are none.
+    pub fn head_at(&self, entries: u64) -> Option<Head> {
+        let last = usize::try_from(entries.checked_sub(1)?).ok()?;
+        self.digests.get(last).map(|digest| Head { entries, digest: *digest })
     }
 
     /// Its entries.

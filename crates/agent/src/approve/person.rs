@@ -21,7 +21,7 @@ use cotenant_core::codec::{BadFormat, Writer};
 use p256::ecdsa::signature::Verifier;
 use sha2::{Digest, Sha256};
 use ssh_key::{
-    Algorithm, EcdsaCurve, HashAlg, Mpint, PublicKey, Signature, SshSig,
+    Algorithm, EcdsaCurve, HashAlg, LineEnding, Mpint, PublicKey, Signature, SshSig,
     public::{EcdsaPublicKey, KeyData},
 };
 use std::{collections::BTreeMap, fmt};
@@ -57,6 +57,15 @@ impl Approver {
             _ => return Err(BadKey::Algorithm),
         };
         if usable { Ok(Approver(key)) } else { Err(BadKey::Weak) }
+    }
+
+    /// Reads a key as an ssh-agent lists it; it has no comment.
+    ///
+    /// # Errors
+    /// As [`Approver::parse`].
+    pub fn from_blob(blob: &[u8]) -> Result<Self, BadKey> {
+        let key = PublicKey::from_bytes(blob).map_err(|_| BadKey::Format)?;
+        Self::parse(&key.to_openssh().map_err(|_| BadKey::Format)?)
     }
 
     /// `SHA256:…`, as OpenSSH prints it.
@@ -131,7 +140,7 @@ impl PersonSignature {
         Ok(PersonSignature { key, hash: read.hash_alg(), signature, evidence: text.as_bytes().to_vec() })
     }
 
-    /// What an ssh-agent answered when it was asked to sign [`to_be_signed`] with the key of `by`.
+    /// What an ssh-agent answered when it was asked to sign [`to_be_signed`] with the key of `by`; the same as `ssh-keygen -Y sign` makes with that key.
     ///
     /// # Errors
     /// If it is no signature.
@@ -142,10 +151,12 @@ impl PersonSignature {
         if answer.len() != length {
             return Err(BadSignature::Format);
         }
-        Ok(PersonSignature { key: by.0.key_data().clone(), hash: HashAlg::Sha512, signature, evidence: answer.to_vec() })
+        let whole =
+            SshSig::new(by.0.key_data().clone(), NAMESPACE, HashAlg::Sha512, signature).and_then(|whole| whole.to_pem(LineEnding::LF));
+        Self::from_armoured(&whole.map_err(|_| BadSignature::Format)?)
     }
 
-    /// What was read, for the log.
+    /// What `ssh-keygen -Y sign` writes, or would have written.
     pub fn evidence(&self) -> &[u8] {
         &self.evidence
     }

@@ -206,7 +206,8 @@ fn value(bytes: &[u8]) -> String {
     format!("{} bytes with SHA-256 {}, at first \"{}\"", bytes.len(), sha256(bytes), escape_bytes(&bytes[..SHOWN_ARGUMENT]))
 }
 
-fn moment(seconds: i64) -> String {
+/// A time, in seconds since 1970, as people read it.
+pub fn moment(seconds: i64) -> String {
     Timestamp::from_unix(seconds).map_or_else(|BadTimestamp| format!("{seconds} s"), |time| time.to_string())
 }
 

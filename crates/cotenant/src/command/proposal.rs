@@ -1,6 +1,6 @@
 //! Operations of a room, asked of this party's daemon: proposed and waited for, shown, approved, refused, and what is known of them afterwards.
 
-use super::{ask::ask, home_or_default, note, print, print_json};
+use super::{ask::ask, home_or_default, note, person::sign, print, print_json};
 use crate::{
     error::Error,
     serve::{
@@ -15,16 +15,10 @@ use crate::{
 use clap::Args;
 use cotenant_agent::approve::{
     escape::escape,
-    person::NAMESPACE,
-    statement::{Choice, MAX_REASON, Statement},
+    statement::{Choice, MAX_REASON},
 };
-use serde::de::DeserializeOwned;
-use serde_json::Value;
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-};
+use serde::{Serialize, de::DeserializeOwned};
+use std::path::PathBuf;
 
 /// What commands about a room have.
 #[derive(Args)]
@@ -69,18 +63,22 @@ pub(super) struct PendingArgs {
 
 /// Approves an operation for this party; shows it first, and asks
 ///
-/// Where approvers.toml in the home lists keys of people, as many of them have to sign as it says: --key FILE has ssh-keygen do so.
+/// Where approvers.toml in the home lists keys of people, as many of them have to sign as it says: a private key by ssh-keygen, a public key or a fingerprint by the
+/// ssh-agent that SSH_AUTH_SOCK names, which can have keys of security keys as well.
 #[derive(Args)]
-#[command(verbatim_doc_comment, after_help = "Examples:\n  cotenant approve 4\n  cotenant approve 4 --key ~/.ssh/id_ed25519_sk")]
+#[command(
+    verbatim_doc_comment,
+    after_help = "Examples:\n  cotenant approve 4\n  cotenant approve 4 --key ~/.ssh/id_ed25519_sk\n  cotenant approve 4 --key ~/.ssh/id_ed25519.pub\n  cotenant approve 4 --key SHA256:2cx5..."
+)]
 pub(super) struct ApproveArgs {
     /// The operation's number
     number: u64,
     /// Do not ask; the digest of what is approved, as cotenant pending shows it
     #[arg(long, value_name = "DIGEST")]
     digest: Option<String>,
-    /// The private key of a person, or the public key of one in an ssh-agent
-    #[arg(long, value_name = "FILE")]
-    key: Option<PathBuf>,
+    /// A private key of a person; or a public key, or its fingerprint, that an ssh-agent has
+    #[arg(long, value_name = "FILE|SHA256:...")]
+    key: Option<String>,
     #[command(flatten)]
     common: Common,
 }
@@ -94,20 +92,9 @@ pub(super) struct RefuseArgs {
     /// Why, for the others
     #[arg(default_value = "")]
     reason: String,
-    /// The private key of a person, or the public key of one in an ssh-agent
-    #[arg(long, value_name = "FILE")]
-    key: Option<PathBuf>,
-    #[command(flatten)]
-    common: Common,
-}
-
-/// Prints as a JSON object what this party has written about the room, after verifying every signature and the chain of hashes
-#[derive(Args)]
-#[command(after_help = "Examples:\n  cotenant log\n  cotenant log --verify")]
-pub(super) struct LogArgs {
-    /// Only verify it
-    #[arg(long)]
-    verify: bool,
+    /// A private key of a person; or a public key, or its fingerprint, that an ssh-agent has
+    #[arg(long, value_name = "FILE|SHA256:...")]
+    key: Option<String>,
     #[command(flatten)]
     common: Common,
 }
@@ -151,6 +138,11 @@ impl About {
 
     fn path(&self, path: &str) -> String {
         format!("/v1/rooms/{}/{path}", self.room)
+    }
+
+    /// Sends something to a path of the room.
+    pub(super) async fn post<B: Serialize, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, Error> {
+        Ok(self.client.post(&self.path(path), body).await?)
     }
 
     async fn decide(&self, number: u64, decision: &Decision) -> Result<OperationView, Error> {
@@ -222,7 +214,7 @@ impl ApproveArgs {
                 view.digest.clone()
             }
         };
-        let signature = self.key.map(|key| sign(&key, &view, Choice::Approve)).transpose()?;
+        let signature = self.key.map(|key| sign(&key, &view.to_sign, Choice::Approve)).transpose()?;
         let view = about.decide(self.number, &Decision { digest, refuse: None, signature }).await?;
         shown(&self.common, &view)
     }
@@ -234,20 +226,9 @@ impl RefuseArgs {
         let view: OperationView = about.get(&format!("operations/{}", self.number)).await?;
         let mut reason = self.reason;
         reason.truncate(reason.floor_char_boundary(MAX_REASON));
-        let signature = self.key.map(|key| sign(&key, &view, Choice::Refuse(reason.clone()))).transpose()?;
+        let signature = self.key.map(|key| sign(&key, &view.to_sign, Choice::Refuse(reason.clone()))).transpose()?;
         let view = about.decide(self.number, &Decision { digest: view.digest, refuse: Some(reason), signature }).await?;
         shown(&self.common, &view)
-    }
-}
-
-impl LogArgs {
-    pub(super) async fn run(self) -> Result<(), Error> {
-        let log: Value = About::new(&self.common).await?.get("log").await?;
-        match self {
-            LogArgs { verify: true, common: Common { json: false, .. } } => print(b"the log is as this party wrote it\n"),
-            LogArgs { verify: true, .. } => print_json(&serde_json::json!({ "verified": true })),
-            LogArgs { .. } => print_json(&log),
-        }
     }
 }
 
@@ -289,25 +270,4 @@ fn standing(view: &OperationView) -> String {
 /// Names of members, as printable ASCII.
 fn names(all: &[String]) -> String {
     all.iter().map(|name| escape(name).to_string()).collect::<Vec<_>>().join(", ")
-}
-
-/// Has ssh-keygen sign what this party would say.
-fn sign(key: &Path, view: &OperationView, choice: Choice) -> Result<String, Error> {
-    let failed = |what: String| Error::Sign { key: key.to_owned(), what };
-    let bytes: Option<Vec<u8>> =
-        (0..view.to_sign.len()).step_by(2).map(|at| u8::from_str_radix(view.to_sign.get(at..at + 2)?, 16).ok()).collect();
-    let statement =
-        bytes.and_then(|bytes| Statement::decode(&bytes).ok()).ok_or_else(|| failed("the daemon's statement is none".into()))?;
-    let statement = Statement { choice, ..statement };
-    let mut tool = Command::new("ssh-keygen");
-    tool.args(["-q", "-Y", "sign", "-n", NAMESPACE, "-f"]).arg(key).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut running = tool.spawn().map_err(|error| failed(error.to_string()))?;
-    let mut to = running.stdin.take().expect("it was asked for");
-    to.write_all(&statement.encode()).map_err(|error| failed(error.to_string()))?;
-    drop(to);
-    let output = running.wait_with_output().map_err(|error| failed(error.to_string()))?;
-    match String::from_utf8(output.stdout) {
-        Ok(signature) if output.status.success() => Ok(signature),
-        _ => Err(failed(format!("ssh-keygen ended with {}", output.status))),
-    }
 }

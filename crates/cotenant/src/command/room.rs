@@ -2,7 +2,7 @@
 
 mod text;
 
-use super::{ask::ask, home_or_default, print, print_json};
+use super::{ask::ask, checks::ClearChecksArgs, home_or_default, print, print_json};
 use crate::{
     error::Error,
     serve::{
@@ -31,6 +31,7 @@ pub(super) enum RoomCommand {
     Show(ShowArgs),
     Check(CheckArgs),
     Withdraw(WithdrawArgs),
+    ClearChecks(ClearChecksArgs),
 }
 
 /// Starts a room: this party has its first seat, the others are open
@@ -176,6 +177,7 @@ impl RoomCommand {
             RoomCommand::Sign(args) => args.run().await,
             RoomCommand::Show(args) => args.run().await,
             RoomCommand::Check(args) => args.run().await,
+            RoomCommand::ClearChecks(args) => args.run().await,
             RoomCommand::Withdraw(args) => args.run().await,
         }
     }

@@ -84,12 +84,13 @@ fn text(status: &Status) -> String {
 }
 
 fn room(room: &RoomStatus) -> String {
-    let RoomStatus { id, name, peers, waiting, running } = room;
+    let RoomStatus { id, name, peers, notes, waiting, running } = room;
     let mut text = format!("room      {} \"{}\": {waiting} waiting\n", escape(id), escape(name));
     for peer in peers {
         let link = if peer.connected { "connected" } else { "away" };
         text += &format!("  {:<9} \"{}\" {}\n", link, escape(&peer.name), escape(&peer.fingerprint));
     }
+    text += &notes.iter().map(|note| format!("  note      {}\n", escape(note))).collect::<String>();
     if let Some(task) = running {
         let at = match &task.state {
             State::Running { progress: Some(progress) } if progress.wanted > 0 => {
@@ -128,7 +129,14 @@ mod tests {
         let peer = Peer { name: hostile.clone(), fingerprint: hostile.clone(), connected: true, sent_bytes: 1, received_bytes: 2 };
         let progress = Progress { stage: hostile.clone(), done: 1, wanted: 4 };
         let task = TaskView { id: 7, room: hostile.clone(), summary: hostile.clone(), state: State::Running { progress: Some(progress) } };
-        let room = RoomStatus { id: hostile.clone(), name: hostile.clone(), peers: vec![peer], waiting: 2, running: Some(task) };
+        let room = RoomStatus {
+            id: hostile.clone(),
+            name: hostile.clone(),
+            peers: vec![peer],
+            notes: vec![hostile.clone()],
+            waiting: 2,
+            running: Some(task),
+        };
         let status =
             Status { version: hostile.clone(), process: 1, uptime_seconds: 3_725, identity: hostile, metrics: None, rooms: vec![room] };
         let text = text(&status);

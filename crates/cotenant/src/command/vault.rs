@@ -2,6 +2,7 @@
 //! waited for.
 
 use super::{
+    backup::{BackupArgs, RestoreArgs},
     print, print_json,
     proposal::{About, Common, Waiting},
 };
@@ -10,7 +11,7 @@ use crate::{
     serve::operations::api::{ItemView, Letters, Proposed, Purpose, VaultView},
 };
 use clap::{Args, Subcommand};
-use cotenant_agent::vault::item::MAX_BYTES;
+use cotenant_agent::{approve::escape::escape, vault::item::MAX_BYTES};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use std::{
     io::{self, IsTerminal, Read, Write},
@@ -31,6 +32,8 @@ pub(super) enum VaultCommand {
     Refresh(RefreshArgs),
     Verify(VerifyArgs),
     Remove(RemoveArgs),
+    Backup(BackupArgs),
+    Restore(RestoreArgs),
 }
 
 /// Lists what is in the vault: names, versions, what each may be used for
@@ -169,6 +172,8 @@ impl VaultCommand {
                 let names = args.names;
                 args.waiting.propose(async |about: &About| Ok(Proposed::Verify { items: listed(about, names).await? })).await
             }
+            VaultCommand::Backup(args) => args.run().await,
+            VaultCommand::Restore(args) => args.run().await,
             VaultCommand::Remove(args) => args.waiting.propose(async |_| Ok(Proposed::Remove { items: args.names })).await,
         }
     }
@@ -219,7 +224,7 @@ async fn listed(about: &About, names: Vec<String>) -> Result<Vec<String>, Error>
 }
 
 /// The secret, from standard input: typed without being shown, or what is piped in.
-fn secret(name: &str, is_text: bool) -> Result<Zeroizing<Vec<u8>>, Error> {
+pub(super) fn secret(name: &str, is_text: bool) -> Result<Zeroizing<Vec<u8>>, Error> {
     let failed = |source| Error::Input { source };
     // As long as a secret can be, a line break, and one byte that shows that there is more: it is not moved, so no copy of it stays behind here.
     let mut value = Zeroizing::new(Vec::with_capacity(MAX_BYTES + 3));
@@ -253,10 +258,12 @@ fn without_line_break(text: &[u8]) -> usize {
 }
 
 fn list(vault: &VaultView) -> String {
-    match vault.version {
-        0 => "the vault is empty\n".to_owned(),
-        version => format!("version {version} of the vault\n") + &vault.items.iter().map(line).collect::<String>(),
-    }
+    let hindrance = vault.hindrance.as_ref().map_or(String::new(), |why| format!("nothing can be begun here: {}\n", escape(why)));
+    hindrance
+        + &match vault.version {
+            0 => "the vault is empty\n".to_owned(),
+            version => format!("version {version} of the vault\n") + &vault.items.iter().map(line).collect::<String>(),
+        }
 }
 
 fn line(item: &ItemView) -> String {

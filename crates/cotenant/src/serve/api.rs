@@ -3,6 +3,7 @@
 //! | route | does |
 //! | --- | --- |
 //! | `GET /v1/status` | [`Status`] |
+//! | `POST /v1/backup` | writes a backup as [`Backing`] says; gives a [`Backed`] |
 //! | `GET /v1/rooms/{room}/tasks` | what waits, runs and has lately ended: [`TaskView`]s |
 //! | `GET /v1/rooms/{room}/tasks/{id}` | one of them |
 //! | `GET /v1/rooms/{room}/tasks/{id}/events` | the same again at each change, one JSON object a line, up to its end |
@@ -11,10 +12,12 @@
 //! What goes wrong is a [`Problem`].
 
 use super::{
+    backup::BackupError,
     daemon::{Daemon, Status},
     problem::Problem,
     queue::{Task, TaskView},
     room::Room,
+    wiped::Wiped,
 };
 use axum::{
     Json, Router,
@@ -22,16 +25,38 @@ use axum::{
     extract::{Path, State},
     http::{Method, StatusCode, Uri, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use cotenant_agent::approve::escape::escape;
 use futures_util::StreamExt;
-use std::{convert::Infallible, sync::Arc};
+use serde::{Deserialize, Serialize};
+use std::{convert::Infallible, path::PathBuf, sync::Arc};
+use zeroize::Zeroizing;
+
+/// Where a backup is to be written.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Backing {
+    /// The new file; a complete path.
+    pub file: PathBuf,
+    /// What opens it.
+    pub passphrase: Zeroizing<String>,
+}
+
+/// A backup that was written.
+#[derive(Serialize, Deserialize)]
+pub struct Backed {
+    /// The file.
+    pub file: PathBuf,
+    /// How many transactions the store had seen.
+    pub transactions: u64,
+}
 
 /// The routes above, and `more`, of what the daemon is made of beside them.
 pub fn router(daemon: Arc<Daemon>, more: Router<Arc<Daemon>>) -> Router {
     Router::new()
         .route("/v1/status", get(status))
+        .route("/v1/backup", post(back_up))
         .route("/v1/rooms/{room}/tasks", get(tasks))
         .route("/v1/rooms/{room}/tasks/{id}", get(task).delete(cancel))
         .route("/v1/rooms/{room}/tasks/{id}/events", get(events))
@@ -57,6 +82,35 @@ pub(super) fn no_such_room(name: &str) -> Problem {
 
 async fn status(State(daemon): State<Arc<Daemon>>) -> Json<Status> {
     Json(daemon.status())
+}
+
+async fn back_up(State(daemon): State<Arc<Daemon>>, Wiped(wanted): Wiped<Backing>) -> Result<Json<Backed>, Problem> {
+    let Backing { file, passphrase } = wanted;
+    let path = file.clone();
+    let write = move || {
+        let home = daemon.config().home.clone();
+        super::backup::write(&daemon.store(), &home, &path, passphrase)
+    };
+    let written = waiting(write).await?;
+    let failed = |error: BackupError| {
+        let place = escape(&file.to_string_lossy()).to_string();
+        Problem::new(
+            StatusCode::CONFLICT,
+            "no-backup",
+            place,
+            escape(&error.to_string()),
+            "no backup was written; choose another file or passphrase",
+        )
+    };
+    written.map(|transactions| Json(Backed { file: file.clone(), transactions })).map_err(failed)
+}
+
+/// Does what waits for the disk on a thread that may.
+pub(super) async fn waiting<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| {
+        let (title, remedy) = ("this program has a fault", "see the daemon's log, and report what it says");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "fault", "the daemon", title, remedy)
+    })
 }
 
 async fn tasks(State(daemon): State<Arc<Daemon>>, Path(name): Path<String>) -> Result<Json<Vec<TaskView>>, Problem> {

@@ -4,12 +4,13 @@ use super::{
     config::{Config, UnlockFrom},
     error::ServeError,
     metrics::Metrics,
+    operations::Operations,
     queue::{State, TaskView},
     room::{Peer, Room},
 };
 use crate::{
     home,
-    store::{Store, make_key_file},
+    store::{Store, Unlock, make_key_file},
 };
 use cotenant_agent::room::RoomId;
 use cotenant_net::Identity;
@@ -60,6 +61,8 @@ pub struct RoomStatus {
     pub name: String,
     /// The other members.
     pub peers: Vec<Peer>,
+    /// What people should know: failed checks, and why nothing can be begun.
+    pub notes: Vec<String>,
     /// How many operations wait.
     pub waiting: usize,
     /// The one that runs.
@@ -159,23 +162,32 @@ impl RoomStatus {
     fn of(room: &dyn Room) -> Self {
         let running = room.queue().tasks().iter().map(|task| task.view()).find(|view| matches!(view.state, State::Running { .. }));
         let (waiting, _) = room.queue().load();
-        RoomStatus { id: room.id().to_string(), name: room.name(), peers: room.peers(), waiting, running }
+        let notes = room.operations().map(|shell| shell.look(Operations::notes)).unwrap_or_default();
+        RoomStatus { id: room.id().to_string(), name: room.name(), peers: room.peers(), notes, waiting, running }
     }
 }
 
 fn open_store(config: &Config) -> Result<Store, ServeError> {
-    let (directory, from) = (&config.store.directory, &config.store.unlock);
+    let directory = &config.store.directory;
     if directory.symlink_metadata().is_ok() {
-        return Ok(Store::open(directory, &from.read()?)?);
+        return Ok(Store::open(directory, &config.store.unlock.read()?)?);
     }
-    match from {
+    let store = Store::create(directory, &open_key(config)?)?;
+    tracing::info!(store = %directory.display(), "made a store");
+    Ok(store)
+}
+
+/// What opens the store; a key file that is not there is made.
+///
+/// # Errors
+/// If it cannot be read or made.
+pub(super) fn open_key(config: &Config) -> Result<Unlock, ServeError> {
+    match &config.store.unlock {
         UnlockFrom::KeyFile(path) if path.symlink_metadata().is_err() => {
             make_key_file(path)?;
             tracing::info!(key = %path.display(), "made a key file: without it the store cannot be opened; keep a copy elsewhere");
         }
         _ => {}
     }
-    let store = Store::create(directory, &from.read()?)?;
-    tracing::info!(store = %directory.display(), "made a store");
-    Ok(store)
+    config.store.unlock.read()
 }

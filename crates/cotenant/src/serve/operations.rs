@@ -18,12 +18,15 @@ mod changes;
 mod complaints;
 mod decisions;
 mod early;
+mod faults;
+mod heads;
 mod heard;
 mod note;
 mod proposals;
 mod propose;
 mod ready;
 mod replay;
+mod restored;
 mod running;
 pub mod shell;
 mod steps;
@@ -32,11 +35,13 @@ mod vault;
 
 pub use changes::Changes;
 pub use decisions::{APPROVERS, BadRules, POLICY, Rules};
+pub use faults::MOST;
 pub use proposals::{End, OperationView, Shown};
 pub use propose::{Aim, Conditions, NotDone};
 pub use replay::OpenError;
 pub use running::{Begin, RunEnd};
 
+use crate::store::Restored;
 use budget::Budget;
 use complaints::Complaints;
 use cotenant_agent::{
@@ -53,6 +58,8 @@ use cotenant_agent::{
 use cotenant_core::PartyId;
 use cotenant_net::Identity;
 use early::Early;
+use faults::Faults;
+use heads::Heads;
 use note::Note;
 use proposals::Proposal;
 use ready::{Asking, Promise};
@@ -101,6 +108,10 @@ pub struct Operations {
     linked: Parties,
     /// What those who are connected are yet to be told.
     telling: BTreeMap<PartyId, Telling>,
+    /// That the store was made of a backup, if it was.
+    restored: Option<Restored>,
+    heads: Heads,
+    faults: Faults,
     step: Step,
 }
 
@@ -151,6 +162,8 @@ impl Operations {
     /// Some seconds have passed: what is late ends, and what may have been lost is told again.
     pub fn tick(&mut self, now: i64) {
         self.advance(now);
+        self.write_heads(now);
+        self.tell_head();
         let again = Telling::again(self.vault.waits_for().is_some());
         for party in self.linked.iter() {
             self.telling.entry(party).or_insert_with(|| again.clone());
@@ -218,8 +231,9 @@ impl Operations {
     }
 
     fn write_log(&mut self, now: i64, event: Logged) {
-        let record = self.log.append(&self.setup.identity, now, event);
+        let record = self.log.append(&self.setup.identity, now, event.clone());
         self.step.changes.log.push(record);
+        self.note_entry(&event);
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
     FORMAT,
     error::StoreError,
     row::State,
+    sum::Sum,
     table::RowKey,
     unlock::{Root, created_by},
 };
@@ -31,19 +32,37 @@ pub(super) struct Data {
 }
 
 impl Data {
-    /// Fills an empty file.
+    /// Fills an empty file with rows, and with a state to which their sum is added.
     pub(super) fn found<'r>(
         file: impl StorageBackend,
         path: &Path,
         root: &Root,
         format: u16,
-        mut rows: impl Iterator<Item = (&'r [u8], &'r [u8])>,
+        state: State,
+        rows: impl Iterator<Item = (&'r [u8], &'r [u8])>,
     ) -> Result<(), StoreError> {
         let data = Data { database: database(file, path)?, path: path.to_owned(), format };
         let write = data.begin()?;
         data.set_format(&write)?;
-        rows.try_for_each(|(key, row)| data.put(&write, root, &RowKey::stored(key), row))?;
+        data.fill(&write, root, state, rows)?;
         data.commit(write)
+    }
+
+    /// Puts all rows, in place of those that are there under the same keys and nothing else, and the state with their sum.
+    pub(super) fn fill<'r>(
+        &self,
+        write: &WriteTransaction,
+        root: &Root,
+        mut state: State,
+        rows: impl Iterator<Item = (&'r [u8], &'r [u8])>,
+    ) -> Result<(), StoreError> {
+        state.rows = Sum::default();
+        for (key, row) in rows {
+            let sealed = root.master.seal(&self.context(key), row)?;
+            state.rows ^= Sum::of(&root.names, key, &sealed);
+            self.insert(write, key, &sealed)?;
+        }
+        self.put_state(write, root, &state)
     }
 
     /// The database in `file`, which errors call `path`.
@@ -103,17 +122,48 @@ impl Data {
         reading(&Opened { table, root, data: self })
     }
 
-    /// Puts `row` at `key`.
-    pub(super) fn put(&self, write: &WriteTransaction, root: &Root, key: &RowKey, row: &[u8]) -> Result<(), StoreError> {
+    /// Puts `row` at `key`. By what that changes the sum of all rows.
+    pub(super) fn put(&self, write: &WriteTransaction, root: &Root, key: &RowKey, row: &[u8]) -> Result<Sum, StoreError> {
         let sealed = root.master.seal(&self.context(&key.bytes), row)?;
-        let mut table = write.open_table(ROWS).map_err(|error| self.failed(error))?;
-        table.insert(&key.bytes[..], &sealed[..]).map(drop).map_err(|error| self.failed(error))
+        let mut change =
+            self.insert(write, &key.bytes, &sealed)?.map_or(Sum::default(), |before| Sum::of(&root.names, &key.bytes, &before));
+        change ^= Sum::of(&root.names, &key.bytes, &sealed);
+        Ok(change)
     }
 
-    /// Takes the row at `key` away.
-    pub(super) fn remove(&self, write: &WriteTransaction, key: &RowKey) -> Result<(), StoreError> {
+    /// Puts the state.
+    pub(super) fn put_state(&self, write: &WriteTransaction, root: &Root, state: &State) -> Result<(), StoreError> {
+        let key = RowKey::state().bytes;
+        let sealed = root.master.seal(&self.context(&key), &state.encode(self.format))?;
+        self.insert(write, &key, &sealed).map(drop)
+    }
+
+    /// Takes the row at `key` away. By what that changes the sum of all rows.
+    pub(super) fn remove(&self, write: &WriteTransaction, root: &Root, key: &RowKey) -> Result<Sum, StoreError> {
         let mut table = write.open_table(ROWS).map_err(|error| self.failed(error))?;
-        table.remove(&key.bytes[..]).map(drop).map_err(|error| self.failed(error))
+        let before = table.remove(&key.bytes[..]).map_err(|error| self.failed(error))?;
+        Ok(before.map_or(Sum::default(), |before| Sum::of(&root.names, &key.bytes, before.value())))
+    }
+
+    /// Puts what is sealed, and gives what was there.
+    fn insert(&self, write: &WriteTransaction, key: &[u8], sealed: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut table = write.open_table(ROWS).map_err(|error| self.failed(error))?;
+        let before = table.insert(key, sealed).map_err(|error| self.failed(error))?;
+        Ok(before.map(|before| before.value().to_vec()))
+    }
+
+    /// The sum of all rows as they are in the file.
+    pub(super) fn sum(&self, root: &Root) -> Result<Sum, StoreError> {
+        let read = self.database.begin_read().map_err(|error| self.failed(error))?;
+        let table = read.open_table(ROWS).map_err(|error| self.failed(error))?;
+        let (state, mut sum) = (RowKey::state().bytes, Sum::default());
+        for row in table.iter().map_err(|error| self.failed(error))? {
+            let (key, sealed) = row.map_err(|error| self.failed(error))?;
+            if key.value() != state {
+                sum ^= Sum::of(&root.names, key.value(), sealed.value());
+            }
+        }
+        Ok(sum)
     }
 
     /// Puts bytes at `key` that may not be a sealed row.
@@ -134,7 +184,7 @@ impl Data {
     pub(super) fn state(&self, root: &Root) -> Result<State, StoreError> {
         let row = self.read(root, |rows| rows.get(&RowKey::state()))?;
         let row = row.ok_or_else(|| StoreError::Blank { path: self.path.clone() })?;
-        State::decode(&row).map_err(|_| tampered(&RowKey::state()))
+        State::decode(&row, self.format).map_err(|_| tampered(&RowKey::state()))
     }
 
     fn context(&self, key: &[u8]) -> Vec<u8> {

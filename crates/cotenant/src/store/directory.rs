@@ -5,7 +5,7 @@ use redb::backends::FileBackend;
 use std::{
     fs::{self, File, OpenOptions, Permissions, TryLockError},
     io::{self, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -78,7 +78,7 @@ impl Directory {
 }
 
 /// Writes a new file, mode 0600, that is there as a whole or not at all, and that replaces none.
-pub(super) fn write_new(path: &Path, contents: &[u8]) -> Result<(), StoreError> {
+pub(crate) fn write_new(path: &Path, contents: &[u8]) -> Result<(), StoreError> {
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::AlreadyExists => StoreError::Exists { path: path.to_owned() },
         _ => StoreError::io(path, source),
@@ -89,10 +89,12 @@ pub(super) fn write_new(path: &Path, contents: &[u8]) -> Result<(), StoreError> 
     sync(parent(path)).map_err(failed)
 }
 
-/// Nobody but its owner may have access to what is at `path`.
+/// What is at `path` has to belong to this user, and nobody else may have access to it: whoever owns it can change its mode at any time.
 pub(super) fn private(path: &Path, metadata: &fs::Metadata) -> Result<(), StoreError> {
+    let (owner, user) = (metadata.uid(), rustix::process::geteuid().as_raw());
     match metadata.permissions().mode() & 0o777 {
         mode if mode & 0o077 != 0 => Err(StoreError::Exposed { path: path.to_owned(), mode }),
+        _ if owner != user => Err(StoreError::Foreign { path: path.to_owned(), owner, user }),
         _ => Ok(()),
     }
 }

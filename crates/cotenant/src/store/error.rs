@@ -32,6 +32,16 @@ pub enum StoreError {
         /// Its mode.
         mode: u32,
     },
+    /// A file or directory belongs to another user, who could open it at any time.
+    #[error("{path}: belongs to user {owner}, and this process is of user {user}; run it as the owner, or: chown {user} on it")]
+    Foreign {
+        /// The file or directory.
+        path: PathBuf,
+        /// The number of its owner.
+        owner: u32,
+        /// The number of this process's user.
+        user: u32,
+    },
     /// The disk or a quota is full. What was saved before is all there.
     #[error("{path}: no space left on the disk; nothing that was saved before is lost; free some space and start again")]
     Full {
@@ -129,6 +139,12 @@ pub enum StoreError {
         table: Table,
         /// The row, by name where known, else by its key in hexadecimal.
         key: String,
+    },
+    /// Single rows are not those that the last transaction left.
+    #[error("{path}: rows were put back as they once were, or taken away; restore a backup")]
+    Rows {
+        /// The database.
+        path: PathBuf,
     },
     /// The key slots' state cells are both unreadable, or one is with no crash to explain it.
     #[error("{path}: the state cells were changed; restore a backup")]

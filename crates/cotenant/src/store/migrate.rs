@@ -4,11 +4,13 @@
 //! | from | what changes |
 //! | --- | --- |
 //! | 0 | counters of failed checks have 4 bytes; never released, kept as the example that this mechanism is tested with |
+//! | 1 | the row of the table state has no sum of all others |
 
 use super::{
     FORMAT,
     data::{Data, Row, tampered},
     error::StoreError,
+    row::State,
     table::{RowKey, Table},
     unlock::Root,
 };
@@ -18,23 +20,25 @@ use zeroize::Zeroizing;
 type Step = fn(key: &[u8], row: Row) -> Option<Row>;
 
 /// The step from each format to the next.
-const STEPS: [Step; FORMAT as usize] = [widen_faults];
+const STEPS: [Step; FORMAT as usize] = [widen_faults, |_, row| Some(row)];
 
 /// Rewrites all rows in the format of this program, if they have an older one.
-pub(super) fn migrate(data: &mut Data, root: &Root) -> Result<(), StoreError> {
+pub(super) fn migrate(data: &mut Data, root: &Root, state: State) -> Result<(), StoreError> {
     let steps = &STEPS[usize::from(data.format)..];
     if steps.is_empty() {
         return Ok(());
     }
-    let rows = all_rows(data, root)?;
+    let mut rows = all_rows(data, root)?;
+    rows.retain(|(key, _)| Table::of(key) != Some(Table::State));
+    let rewritten = rows.into_iter().map(|(key, row)| {
+        let row = steps.iter().try_fold(row, |row, step| step(&key, row)).ok_or_else(|| tampered(&RowKey::stored(&key)))?;
+        Ok((key, row))
+    });
+    let rows = rewritten.collect::<Result<Vec<_>, StoreError>>()?;
     let write = data.begin()?;
     let before = std::mem::replace(&mut data.format, FORMAT);
-    let rewritten = rows.into_iter().try_for_each(|(key, row)| {
-        let key = RowKey::stored(&key);
-        let row = steps.iter().try_fold(row, |row, step| step(&key.bytes, row)).ok_or_else(|| tampered(&key))?;
-        data.put(&write, root, &key, &row)
-    });
-    let done = rewritten.and_then(|()| data.set_format(&write)).and_then(|()| data.commit(write));
+    let filled = data.fill(&write, root, state, rows.iter().map(|(key, row)| (&key[..], &row[..])));
+    let done = filled.and_then(|()| data.set_format(&write)).and_then(|()| data.commit(write));
     done.inspect_err(|_| data.format = before)
 }
 

@@ -7,7 +7,7 @@ use super::{
     error::StoreError,
     field::LONGEST,
     record::SignedRecord,
-    row::{self, RoomEpoch, ShareRow},
+    row::{self, Restored, RoomEpoch, ShareRow},
     seal::Key,
     slots::{Place, Slot, new_place},
     table::{RowKey, Table},
@@ -82,6 +82,11 @@ impl<S: Deref<Target: Source>> Room<S> {
     /// If the row cannot be read; so too below.
     pub fn assembly(&self) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
         self.get(&self.key(Table::Assemblies), |row| row::decode_room(row).map(|(_, bytes)| Zeroizing::new(bytes)))
+    }
+
+    /// That the room was restored from a backup, if it was.
+    pub fn restored(&self) -> Result<Option<Restored>, StoreError> {
+        self.get(&self.key(Table::Restored), Restored::decode)
     }
 
     /// The canonical bytes of an item's description.
@@ -232,6 +237,11 @@ impl Room<&mut Transaction<'_>> {
     /// Removes that: the room does not come about for this party.
     pub fn remove_assembly(&mut self) -> Result<(), StoreError> {
         self.source.remove(&self.key(Table::Assemblies))
+    }
+
+    /// Stores that the room was restored from a backup, in place of what was stored.
+    pub fn put_restored(&mut self, restored: &Restored) -> Result<(), StoreError> {
+        self.source.put(&self.key(Table::Restored), &restored.encode())
     }
 
     /// Stores an item's description, in place of the one before.

@@ -4,28 +4,37 @@
 use super::{
     field::{Put, Take},
     slots::{Place, Stamp},
+    sum::Sum,
 };
 use cotenant_core::codec::{BadFormat, Reader, Writer};
 
 /// The form of every row.
 const FORM: u8 = 1;
 
-/// The only row of the table "state": transactions so far (8), a random number of the last (16), that of the one before (16).
+/// The only row of the table "state": transactions so far (8), a random number of the last (16), that of the one before (16); from format 2 on, the sum of all
+/// other rows (32).
 #[derive(Clone, Copy)]
 pub(super) struct State {
     pub(super) stamp: Stamp,
     pub(super) before: [u8; 16],
+    pub(super) rows: Sum,
 }
 
+/// The first format in which the row of the table state has the sum of all others.
+const SUMMED: u16 = 2;
+
 impl State {
-    pub(super) fn encode(&self) -> Vec<u8> {
-        Writer::new().u8(FORM).u64(self.stamp.count).bytes(&self.stamp.random).bytes(&self.before).done()
+    pub(super) fn encode(&self, format: u16) -> Vec<u8> {
+        let writer = Writer::new().u8(FORM).u64(self.stamp.count).bytes(&self.stamp.random).bytes(&self.before);
+        if format < SUMMED { writer.done() } else { writer.bytes(&self.rows.0).done() }
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, BadFormat> {
+    pub(super) fn decode(bytes: &[u8], format: u16) -> Result<Self, BadFormat> {
         whole(bytes, |reader| {
             let stamp = Stamp { count: reader.u64()?, random: reader.array()? };
-            Ok(State { stamp, before: reader.array()? })
+            let before = reader.array()?;
+            let rows = if format < SUMMED { Sum::default() } else { Sum(reader.array()?) };
+            Ok(State { stamp, before, rows })
         })
     }
 }
@@ -46,6 +55,25 @@ impl RoomEpoch {
 
     pub(super) fn decode(bytes: &[u8]) -> Result<([u8; 16], Self), BadFormat> {
         whole(bytes, |reader| Ok((reader.array()?, RoomEpoch { epoch: reader.u32()?, sheet: reader.string()?.to_vec() })))
+    }
+}
+
+/// That a room was restored from a backup: when (8), and 1 if all other members have been heard since, else 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// When, in seconds since 1970.
+    pub at: i64,
+    /// Whether all other members have told since what they know.
+    pub heard: bool,
+}
+
+impl Restored {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        Writer::new().u8(FORM).bytes(&self.at.to_le_bytes()).u8(self.heard.into()).done()
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, BadFormat> {
+        whole(bytes, |reader| Ok(Restored { at: i64::from_le_bytes(reader.array()?), heard: reader.flag()? }))
     }
 }
 
@@ -135,13 +163,17 @@ mod tests {
 
     #[test]
     fn rows_go_there_and_back() {
-        check(&State { stamp: Stamp { count: 5, random: [1; 16] }, before: [2; 16] }.encode(), |b| State::decode(b).map(|s| s.encode()));
+        let state = State { stamp: Stamp { count: 5, random: [1; 16] }, before: [2; 16], rows: Sum([3; 32]) };
+        for format in [1, 2] {
+            check(&state.encode(format), |b| State::decode(b, format).map(|state| state.encode(format)));
+        }
         let epoch = RoomEpoch { epoch: 2, sheet: b"sheet".to_vec() };
         check(&epoch.encode(&[9; 16]), |b| RoomEpoch::decode(b).map(|(room, epoch)| epoch.encode(&room)));
         check(&encode_named("aws/key", b"description"), |b| decode_named(b).map(|(name, bytes)| encode_named(&name, &bytes)));
         check(&encode_room(&[9; 16], b"draft"), |b| decode_room(b).map(|(room, bytes)| encode_room(&room, &bytes)));
         let share = ShareRow { place: Place { slot: 7, name: [5; 16] }, sealed: vec![6; 90] };
         check(&share.encode(), |b| ShareRow::decode(b).map(|row| row.encode()));
+        check(&Restored { at: -5, heard: true }.encode(), |b| Restored::decode(b).map(|row| row.encode()));
         check(&encode_number(12), |b| decode_number(b).map(encode_number));
         check(&encode_bytes(b"entry"), |b| decode_bytes(b).map(|bytes| encode_bytes(&bytes)));
     }

@@ -37,12 +37,14 @@ pub enum Table {
     Faults = 11,
     /// How rooms come about and change: drafts, joins, what was signed.
     Assemblies = 12,
+    /// When rooms were restored from a backup.
+    Restored = 13,
 }
 
 impl Table {
-    pub(super) const ALL: [Table; 12] = {
+    pub(super) const ALL: [Table; 13] = {
         use Table::*;
-        [State, Rooms, Items, Shares, Records, Approvals, Operations, Log, Receipts, Sealed, Faults, Assemblies]
+        [State, Rooms, Items, Shares, Records, Approvals, Operations, Log, Receipts, Sealed, Faults, Assemblies, Restored]
     };
 
     /// The table that a row's key names.
@@ -66,6 +68,7 @@ impl fmt::Display for Table {
             Table::Sealed => "sealed",
             Table::Faults => "faults",
             Table::Assemblies => "assemblies",
+            Table::Restored => "restored",
         })
     }
 }
@@ -99,6 +102,11 @@ impl RowKey {
         let mut bytes = vec![table as u8];
         bytes.extend_from_slice(&hash.0[..NAME]);
         RowKey { bytes, name: Some(format!("room {}", hex(room))) }
+    }
+
+    /// The key in `table` of the room that the row with this key is about; none if it is about none.
+    pub(super) fn in_same_room(bytes: &[u8], table: Table) -> Option<Vec<u8>> {
+        bytes.get(1..1 + NAME).map(|room| [&[table as u8], room].concat())
     }
 
     /// The row of `item` of `room` in `table`, or all its rows there.

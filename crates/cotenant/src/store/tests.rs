@@ -44,6 +44,7 @@ fn fill(store: &mut Store) -> Result<(), StoreError> {
             room.put_receipt(1, b"receipt 1")?;
             room.count_fault(&Against::Members)?;
             room.put_assembly(b"draft")?;
+            room.put_restored(&Restored { at: 1, heard: true })?;
         }
         Ok(())
     })

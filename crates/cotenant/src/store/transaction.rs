@@ -12,10 +12,12 @@ use super::{
     row::State,
     seal::{self, Key},
     slots::{Place, Slot, Stamp},
+    sum::Sum,
     table::RowKey,
     unlock::Root,
 };
 use redb::WriteTransaction;
+use std::cell::Cell;
 
 /// Changes that will be made together, or not at all.
 pub struct Transaction<'s> {
@@ -25,6 +27,8 @@ pub struct Transaction<'s> {
     fresh: Vec<(Place, Key)>,
     /// Slots of shares that are gone.
     freed: Vec<u32>,
+    /// By what it changes the sum of all rows.
+    change: Cell<Sum>,
 }
 
 impl<'s> Transaction<'s> {
@@ -38,7 +42,8 @@ impl<'s> Transaction<'s> {
     }
 
     pub(super) fn put(&self, key: &RowKey, row: &[u8]) -> Result<(), StoreError> {
-        self.store.data.put(&self.write, &self.store.root, key, row)
+        self.note(self.store.data.put(&self.write, &self.store.root, key, row)?);
+        Ok(())
     }
 
     #[cfg(test)]
@@ -47,7 +52,14 @@ impl<'s> Transaction<'s> {
     }
 
     pub(super) fn remove(&self, key: &RowKey) -> Result<(), StoreError> {
-        self.store.data.remove(&self.write, key)
+        self.note(self.store.data.remove(&self.write, &self.store.root, key)?);
+        Ok(())
+    }
+
+    fn note(&self, change: Sum) {
+        let mut sum = self.change.get();
+        sum ^= change;
+        self.change.set(sum);
     }
 
     /// A slot for [`Transaction::take_slot`].
@@ -93,19 +105,20 @@ impl Store {
             return Err(StoreError::Failed.into());
         }
         let write = self.data.begin()?;
-        let mut transaction = Transaction { store: self, write, fresh: Vec::new(), freed: Vec::new() };
+        let mut transaction = Transaction { store: self, write, fresh: Vec::new(), freed: Vec::new(), change: Cell::default() };
         let result = change(&mut transaction)?;
-        let Transaction { write, fresh, freed, .. } = transaction;
-        self.commit(write, &fresh, &freed)?;
+        let Transaction { write, fresh, freed, change, .. } = transaction;
+        self.commit(write, &fresh, &freed, change.get())?;
         Ok(result)
     }
 
-    fn commit(&mut self, write: WriteTransaction, fresh: &[(Place, Key)], freed: &[u32]) -> Result<(), StoreError> {
+    fn commit(&mut self, write: WriteTransaction, fresh: &[(Place, Key)], freed: &[u32], change: Sum) -> Result<(), StoreError> {
         let stamp = Stamp { count: self.state.stamp.count + 1, random: seal::random()? };
-        let state = State { stamp, before: self.state.stamp.random };
+        let mut state = State { stamp, before: self.state.stamp.random, rows: self.state.rows };
+        state.rows ^= change;
         self.failed = true;
         self.slots.take(&self.root, fresh)?;
-        self.data.put(&write, &self.root, &RowKey::state(), &state.encode())?;
+        self.data.put_state(&write, &self.root, &state)?;
         self.data.commit(write)?;
         self.slots.give_up(&self.root, freed, stamp).map_err(|source| StoreError::Unfinished { source: Box::new(source) })?;
         self.state = state;

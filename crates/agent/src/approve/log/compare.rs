@@ -133,7 +133,14 @@ impl<'a> Index<'a> {
                 Event::Result { run, outcome, .. } => {
                     index.outcomes.entry(*run).or_insert(outcome);
                 }
-                Event::Epoch { .. } | Event::FailedCheck { .. } | Event::Seen(_) | Event::Void { .. } | Event::Contradiction { .. } => {}
+                Event::Epoch { .. }
+                | Event::FailedCheck { .. }
+                | Event::Seen(_)
+                | Event::Restored(_)
+                | Event::Cleared { .. }
+                | Event::Vote { .. }
+                | Event::Contradiction { .. }
+                | Event::Void { .. } => {}
             }
         }
         index
@@ -155,10 +162,19 @@ impl<'a> Index<'a> {
                 Some(Divergence::Run { operation: run.operation, ours: run.digest(), theirs })
             }
             Event::Result { run, outcome, .. } => {
-                let theirs = self.outcomes.get(run).filter(|theirs| **theirs != outcome)?;
+                // Why a run failed each party says in its own words.
+                let both_failed = |theirs: &Outcome| matches!((theirs, outcome), (Outcome::Failed(_), Outcome::Failed(_)));
+                let theirs = self.outcomes.get(run).filter(|theirs| **theirs != outcome && !both_failed(theirs))?;
                 Some(Divergence::Outcome { run: *run, ours: outcome.clone(), theirs: (*theirs).clone() })
             }
-            Event::Epoch { .. } | Event::FailedCheck { .. } | Event::Seen(_) | Event::Void { .. } | Event::Contradiction { .. } => None,
+            Event::Epoch { .. }
+            | Event::FailedCheck { .. }
+            | Event::Seen(_)
+            | Event::Restored(_)
+            | Event::Cleared { .. }
+            | Event::Vote { .. }
+            | Event::Contradiction { .. }
+            | Event::Void { .. } => None,
         }
     }
 }

@@ -60,6 +60,22 @@ pub enum Event {
     },
     /// 7: another party told where its log ends.
     Seen(Checkpoint),
+    /// 8: the owner's store was made of a backup, at this time in seconds since 1970; all other members have told since what they know.
+    Restored(i64),
+    /// 9: people have set a counter of failed checks to 0.
+    Cleared {
+        /// Of whom; nobody for that of the members together.
+        party: Option<PartyId>,
+        /// Why; up to 1024 bytes.
+        reason: String,
+    },
+    /// 10: a person of the owner's party has signed a statement, which may not decide alone.
+    Vote {
+        /// What the person signed.
+        statement: Statement,
+        /// The signature, as it came.
+        signature: Vec<u8>,
+    },
     /// 11: an operation that the owner had approved was over without a run.
     Void {
         /// The operation's digest.
@@ -119,6 +135,9 @@ impl Event {
             Event::Epoch { epoch, parameters } => to.u8(5).u32(*epoch).digest(parameters),
             Event::FailedCheck { check, parties } => to.u8(6).string(cut(check)).parties(*parties),
             Event::Seen(checkpoint) => checkpoint.write(to.u8(7)),
+            Event::Restored(at) => to.u8(8).i64(*at),
+            Event::Vote { statement, signature } => to.u8(10).string(&statement.encode()).string(signature),
+            Event::Cleared { party, reason } => to.u8(9).list(party.iter(), |to, party| to.seat(*party)).string(cut(reason)),
             Event::Contradiction { party, votes: [one, other] } => to.u8(12).seat(*party).string(one).string(other),
             Event::Void { operation, reason } => to.u8(11).digest(operation).list(reason.iter(), |to, reason| to.string(cut(reason))),
         }
@@ -137,6 +156,9 @@ impl Event {
             5 => Event::Epoch { epoch: from.u32()?, parameters: from.digest()? },
             6 => Event::FailedCheck { check: from.text(MAX_REASON)?, parties: from.parties()? },
             7 => Event::Seen(Checkpoint::read(from)?),
+            8 => Event::Restored(from.i64()?),
+            10 => Event::Vote { statement: Statement::decode(&from.string(MAX_STATEMENT)?)?, signature: from.string(MAX_SIGNATURE)? },
+            9 => Event::Cleared { party: from.list(1, Take::seat)?.pop(), reason: from.text(MAX_REASON)? },
             12 => Event::Contradiction { party: from.seat()?, votes: [from.string(MAX_VOTE)?, from.string(MAX_VOTE)?] },
             11 => Event::Void { operation: from.digest()?, reason: from.list(1, |from| from.text(MAX_REASON))?.pop() },
             _ => return Err(BadFormat),

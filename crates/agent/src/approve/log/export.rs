@@ -93,6 +93,19 @@ fn event(event: &Event) -> Value {
             "entries": checkpoint.head.entries,
             "head": checkpoint.head.digest.to_string(),
         }),
+        Event::Vote { statement, signature } => json!({
+            "event": "vote",
+            "operation": statement.operation.to_string(),
+            "number": statement.number,
+            "approves": statement.choice == Choice::Approve,
+            "signature": escape_bytes(signature).to_string(),
+        }),
+        Event::Restored(at) => json!({ "event": "restored", "at": at }),
+        Event::Cleared { party, reason } => json!({
+            "event": "cleared",
+            "party": party.map(|party| party.to_string()),
+            "reason": escape(reason).to_string(),
+        }),
     }
 }
 

@@ -42,6 +42,10 @@ impl Party {
         verify(self.records.iter().map(Vec::as_slice), MEMBERS[self.seat].public(), ROOM, head)
     }
 
+    fn checkpoint(&self) -> Checkpoint {
+        Checkpoint::sign(&MEMBERS[self.seat], ROOM, 1, self.log.head())
+    }
+
     fn history(&self) -> History {
         self.verify_with(Some(&self.log.head())).unwrap()
     }
@@ -79,7 +83,11 @@ fn events() -> Vec<Event> {
         Event::Void { operation: Digest([9; 32]), reason: None },
         Event::Contradiction { party: seat(1), votes: [vec![1; 70], vec![2; 70]] },
         Event::Void { operation: refresh().digest(), reason: Some("P1 \u{1b}says no".into()) },
-        Event::Seen(Party::with(1, [proposal(&refresh())]).log.checkpoint(&MEMBERS[1])),
+        Event::Seen(Party::with(1, [proposal(&refresh())]).checkpoint()),
+        Event::Restored(NOW),
+        Event::Vote { statement: says(&operation, 0, Choice::Approve).statement, signature: b"-----BEGIN SSH SIGNATURE-----".to_vec() },
+        Event::Cleared { party: Some(seat(1)), reason: "disk replaced\u{202e}".into() },
+        Event::Cleared { party: None, reason: String::new() },
     ]
 }
 
@@ -114,7 +122,7 @@ fn one_entry_has_one_encoding() {
 
 #[test]
 fn one_checkpoint_has_one_encoding() {
-    let checkpoint = Party::with(0, events()).log.checkpoint(&MEMBERS[0]);
+    let checkpoint = Party::with(0, events()).checkpoint();
     one_value_one_encoding(&checkpoint.encode(), Checkpoint::encode, |bytes| Checkpoint::decode(bytes).ok());
     let mut bytes = checkpoint.encode();
     for at in 0..bytes.len() {
@@ -231,7 +239,7 @@ fn logs_that_agree() {
     let own = Event::Epoch { epoch: 1, parameters: Digest([1; 32]) };
     let (a, mut b) =
         (Party::with(0, shared()), Party::with(1, [vec![own], shared(), vec![proposal(&Operation { number: 42, ..refresh() })]].concat()));
-    b.add(Event::Seen(a.log.checkpoint(&MEMBERS[0])));
+    b.add(Event::Seen(a.checkpoint()));
     assert_eq!(compare(&a.history(), &b.history()), None);
     assert_eq!(compare(&b.history(), &a.history()), None, "what stands in one alone is no difference");
 }
@@ -269,7 +277,7 @@ fn every_difference_is_found_and_shown() {
 #[test]
 fn whoever_was_told_of_a_log_finds_that_it_was_rewritten_or_cut() {
     let mut honest = Party::with(0, [proposal(&call()), decision(&call(), 2, Choice::Approve)]);
-    let told = honest.log.checkpoint(&MEMBERS[0]);
+    let told = honest.checkpoint();
     let witness = Party::with(1, [Event::Seen(told)]).history();
     let found = Some(Divergence::Rewritten { owner: MEMBERS[0].public(), told: told.head });
     honest.add(proposal(&refresh()));
@@ -280,7 +288,7 @@ fn whoever_was_told_of_a_log_finds_that_it_was_rewritten_or_cut() {
     let rewritten = Party::with(0, [proposal(&call()), proposal(&refresh())]).history();
     assert_eq!(compare(&rewritten, &witness), found);
     // Nobody can make up what another party told.
-    let mut forged = Party::with(0, [proposal(&refresh())]).log.checkpoint(&MEMBERS[0]);
+    let mut forged = Party::with(0, [proposal(&refresh())]).checkpoint();
     forged.head.entries += 1;
     assert!(!forged.is_signed() && told.is_signed());
     assert_eq!(compare(&honest.history(), &Party::with(1, [Event::Seen(forged)]).history()), None);
@@ -296,7 +304,8 @@ fn exported_logs_are_ascii_and_complete() {
     assert_eq!(entries.len(), events().len());
     let kinds: Vec<&str> = entries.iter().map(|entry| entry["event"].as_str().unwrap()).collect();
     assert_eq!(kinds[..7], ["epoch", "proposal", "proposal", "decision", "decision", "decision", "spent"]);
-    assert_eq!(kinds[7..], ["result", "result", "failed check", "failed check", "void", "contradiction", "void", "seen"]);
+    assert_eq!(kinds[7..14], ["result", "result", "failed check", "failed check", "void", "contradiction", "void"]);
+    assert_eq!(kinds[14..], ["seen", "restored", "vote", "cleared", "cleared"]);
     assert_eq!(entries[1]["operation"], call().digest().to_string());
     assert_eq!(entries[5]["reason"], "\\u{1b}[31mno\\u{202e}");
     assert_eq!((&entries[4]["grounds"]["policy"], &entries[11]["sequence"]), (&"nightly".into(), &11.into()));

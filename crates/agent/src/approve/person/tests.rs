@@ -88,6 +88,9 @@ fn an_agents_answer_is_the_same_signature() {
     let answer = Vec::try_from(Signature::new(Algorithm::Ed25519, signed).unwrap()).unwrap();
     let read = |answer: &[u8]| PersonSignature::from_agent(&person.approver(), answer);
     assert_eq!(read(&answer).unwrap().verify(&person.approver(), &statement(), false), Ok(None));
+    let written = String::from_utf8(read(&answer).unwrap().evidence().to_vec()).unwrap();
+    assert_eq!(PersonSignature::from_armoured(&written).unwrap().verify(&person.approver(), &statement(), false), Ok(None));
+    assert_eq!(Approver::from_blob(&person.approver().blob()).unwrap().fingerprint(), person.approver().fingerprint());
     assert_eq!(read(&[&answer[..], &[0]].concat()).err(), Some(BadSignature::Format));
     assert_eq!(read(&answer[1..]).err(), Some(BadSignature::Format));
 }

@@ -9,13 +9,20 @@
 //! | `GET /v1/rooms/{room}/operations/{number}/events` | the same again at each change, one JSON object a line, up to its end |
 //! | `POST /v1/rooms/{room}/operations/{number}/decision` | a person's [`Decision`]; gives the view |
 //! | `GET /v1/rooms/{room}/operations/{number}/receipt` | a [`ReceiptView`] |
-//! | `GET /v1/rooms/{room}/log` | the log, which was verified |
+//! | `GET /v1/rooms/{room}/log` | the log, which was verified; each entry with its signed record in hexadecimal |
+//! | `GET /v1/rooms/{room}/log/heads` | where the members' logs end: [`HeadView`]s |
+//! | `POST /v1/rooms/{room}/checks` | sets a counter of failed checks to 0 as [`Clearing`] says |
 
 use super::{
     Aim, Conditions, NotDone, OperationView, Shown,
     shell::{Closed, Shell},
 };
-use crate::serve::{daemon::Daemon, problem::Problem};
+use crate::serve::{
+    api::waiting,
+    daemon::Daemon,
+    problem::Problem,
+    wiped::{self, Wiped},
+};
 use axum::{
     Json, Router,
     body::{Body, Bytes},
@@ -49,6 +56,8 @@ pub struct VaultView {
     pub version: u64,
     /// Its items, by rising names.
     pub items: Vec<ItemView>,
+    /// Why this party can use none of them, if it cannot.
+    pub hindrance: Option<String>,
 }
 
 /// An item, as all know it.
@@ -102,7 +111,8 @@ pub enum Proposed {
         uses: Vec<Purpose>,
         /// About it.
         note: String,
-        /// The bytes.
+        /// The bytes, in hexadecimal.
+        #[serde(with = "wiped::hexadecimal")]
         value: Zeroizing<Vec<u8>>,
     },
     /// [`Aim::Gen`].
@@ -190,6 +200,40 @@ pub struct Decision {
     pub signature: Option<String>,
 }
 
+/// What is known of a member's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadView {
+    /// Whose.
+    pub member: String,
+    /// What it has told of its log.
+    pub theirs: Option<LogEnd>,
+    /// What it knows of this party's.
+    pub ours: Option<LogEnd>,
+    /// Whether this party's log goes on from there.
+    pub continues: bool,
+    /// What it has told and what does not go on from what it told before.
+    pub rewritten: Option<LogEnd>,
+}
+
+/// Where a log ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogEnd {
+    /// How many entries it has.
+    pub entries: u64,
+    /// The digest of the last, in hexadecimal.
+    pub digest: String,
+}
+
+/// Which counter of failed checks is to be 0.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clearing {
+    /// The member whom the checks name; none for those that name nobody alone.
+    pub member: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
 /// A receipt as text.
 #[derive(Serialize, Deserialize)]
 pub struct ReceiptView {
@@ -207,12 +251,15 @@ pub fn routes() -> Router<Arc<Daemon>> {
         .route("/v1/rooms/{room}/operations/{number}/decision", post(decide))
         .route("/v1/rooms/{room}/operations/{number}/receipt", get(receipt))
         .route("/v1/rooms/{room}/log", get(log))
+        .route("/v1/rooms/{room}/log/heads", get(heads))
+        .route("/v1/rooms/{room}/checks", post(clear))
 }
 
 async fn vault(State(daemon): State<Arc<Daemon>>, Path(room): Path<String>) -> Result<Json<VaultView>, Problem> {
-    let manifest = shell(&daemon, &room)?.vault();
+    let shell = shell(&daemon, &room)?;
+    let (manifest, hindrance) = (shell.vault(), shell.look(super::Operations::hindrance));
     let items = manifest.items().map(|entry| ItemView::of(&entry.item, entry.run)).collect();
-    Ok(Json(VaultView { version: manifest.number(), items }))
+    Ok(Json(VaultView { version: manifest.number(), items, hindrance }))
 }
 
 async fn all(State(daemon): State<Arc<Daemon>>, Path(room): Path<String>) -> Result<Json<Vec<OperationView>>, Problem> {
@@ -226,7 +273,7 @@ async fn one(State(daemon): State<Arc<Daemon>>, Path((room, number)): Path<(Stri
 async fn propose(
     State(daemon): State<Arc<Daemon>>,
     Path(room): Path<String>,
-    Json(Proposing { proposed, with, within }): Json<Proposing>,
+    Wiped(Proposing { proposed, with, within }): Wiped<Proposing>,
 ) -> Result<Json<OperationView>, Problem> {
     let shell = shell(&daemon, &room)?;
     let aim = proposed.aim(&shell)?;
@@ -297,8 +344,24 @@ async fn receipt(State(daemon): State<Arc<Daemon>>, Path((room, number)): Path<(
 async fn log(State(daemon): State<Arc<Daemon>>, Path(room): Path<String>) -> Result<Json<Value>, Problem> {
     let shell = shell(&daemon, &room)?;
     let reading = shell.clone();
-    let history = waiting(move || reading.log()).await?;
-    history.map(|history| Json(history.to_json())).map_err(|error| unreadable(&shell, &error))
+    let history = waiting(move || reading.log_and_records()).await?;
+    let (history, records) = history.map_err(|error| unreadable(&shell, &error))?;
+    let mut log = history.to_json();
+    if let Some(entries) = log["entries"].as_array_mut() {
+        entries.iter_mut().zip(records).for_each(|(entry, record)| entry["record"] = super::steps::hex(&record).into());
+    }
+    Ok(Json(log))
+}
+
+async fn heads(State(daemon): State<Arc<Daemon>>, Path(room): Path<String>) -> Result<Json<Vec<HeadView>>, Problem> {
+    Ok(Json(shell(&daemon, &room)?.look(super::Operations::head_views)))
+}
+
+async fn clear(State(daemon): State<Arc<Daemon>>, Path(room): Path<String>, Json(asked): Json<Clearing>) -> Result<Json<()>, Problem> {
+    let shell = shell(&daemon, &room)?;
+    let acting = shell.clone();
+    let done = waiting(move || acting.clear_faults(asked.member.as_deref(), asked.reason)).await?;
+    done.map(Json).map_err(|refused| not_done(&shell, &refused))
 }
 
 /// What helps when a write has failed.
@@ -318,14 +381,6 @@ fn view(shell: &Shell, number: u64) -> Result<OperationView, Problem> {
     shell.look(|operations| operations.view(number)).ok_or_else(|| not_done(shell, &NotDone::NoSuch(number)))
 }
 
-/// Does what waits for the disk on a thread that may.
-async fn waiting<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| {
-        let (title, remedy) = ("this program has a fault", "see the daemon's log, and report what it says");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "fault", "the daemon", title, remedy)
-    })
-}
-
 fn not_done(shell: &Shell, refused: &NotDone) -> Problem {
     let (status, kind, remedy) = match refused {
         NotDone::NoSuch(_) => (StatusCode::NOT_FOUND, "no-such-operation", "see cotenant pending"),
@@ -339,6 +394,8 @@ fn not_done(shell: &Shell, refused: &NotDone) -> Problem {
         NotDone::NotCounted(_) => (StatusCode::FORBIDDEN, "not-counted", "sign with a key that approvers.toml lists"),
         NotDone::Closed(_) => (StatusCode::SERVICE_UNAVAILABLE, "room-closed", CLOSED),
         NotDone::Many(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many", "wait until others are over, or until tomorrow"),
+        NotDone::Unheard(_) => (StatusCode::CONFLICT, "unheard", "wait until they are connected; if they never will be, change the room"),
+        NotDone::BeforeRestore { .. } => (StatusCode::CONFLICT, "before-restore", "have it proposed again, to begin later"),
         NotDone::Other(_) | NotDone::NotOpen(_) | NotDone::NotNow(_) => (StatusCode::CONFLICT, "not-now", "see cotenant pending"),
         NotDone::Item(_) | NotDone::Value | NotDone::Operation(_) => (StatusCode::BAD_REQUEST, "bad-proposal", "change it"),
     };

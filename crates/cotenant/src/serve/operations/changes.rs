@@ -1,7 +1,7 @@
 //! What one step of a room's operations changes in the store: all of it in one transaction, before anything that others can see.
 
 use super::vault::{RECORD, manifest_name};
-use crate::store::{Room, SignedRecord, Source, StoreError, Table, Transaction};
+use crate::store::{Against, Restored, Room, SignedRecord, Source, StoreError, Table, Transaction};
 use cotenant_agent::{
     operate::{Manifest, ShareName},
     vault::{commit::statement::Version, share::Share},
@@ -18,7 +18,12 @@ pub struct Changes {
     /// Epoch and bytes.
     pub(super) ledger: Option<(u32, Vec<u8>)>,
     pub(super) newest: Option<u64>,
+    pub(super) restored: Option<Restored>,
     pub(super) log: Vec<Vec<u8>>,
+    /// Failed checks to be counted.
+    pub(super) faults: Vec<Against>,
+    /// Counters of failed checks that are 0 from now on.
+    pub(super) cleared: Vec<Against>,
     /// Number and bytes.
     pub(super) receipts: Vec<(u64, Vec<u8>)>,
 }
@@ -26,8 +31,9 @@ pub struct Changes {
 impl Changes {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        let Changes { record, keep, ledger, newest, log, receipts } = self;
-        record.is_none() && keep.is_none() && ledger.is_none() && newest.is_none() && log.is_empty() && receipts.is_empty()
+        let Changes { record, keep, ledger, newest, restored, log, faults, cleared, receipts } = self;
+        let one = record.is_some() || keep.is_some() || ledger.is_some() || newest.is_some() || restored.is_some();
+        !one && log.is_empty() && faults.is_empty() && cleared.is_empty() && receipts.is_empty()
     }
 
     /// Writes all of it.
@@ -38,6 +44,9 @@ impl Changes {
         if let Some(number) = self.newest {
             room.put_operation(number)?;
         }
+        if let Some(restored) = &self.restored {
+            room.put_restored(restored)?;
+        }
         if let Some((epoch, ledger)) = &self.ledger {
             room.put_ledger(*epoch, ledger)?;
         }
@@ -47,6 +56,10 @@ impl Changes {
         for entry in &self.log {
             room.append_log(entry)?;
         }
+        for against in &self.faults {
+            room.count_fault(against)?;
+        }
+        self.cleared.iter().try_for_each(|against| room.reset_faults(against))?;
         for (number, receipt) in &self.receipts {
             room.put_receipt(*number, receipt)?;
         }

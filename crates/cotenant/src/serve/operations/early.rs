@@ -30,7 +30,7 @@ impl Operations {
         let (charter, statement) = (self.setup.parameters.charter(), &signed.statement);
         let signer = self.setup.parameters.members().get(statement.party.index());
         let here = (statement.room, statement.epoch) == (charter.room, charter.epoch) && self.known(statement.number).is_none();
-        if !here || !signer.is_some_and(|member| member.key.verify(PURPOSE, &statement.encode(), &signed.signature).is_ok()) {
+        if !here || signer.is_none_or(|member| member.key.verify(PURPOSE, &statement.encode(), &signed.signature).is_err()) {
             return;
         }
         let said = self.early.0.entry(statement.party).or_default();

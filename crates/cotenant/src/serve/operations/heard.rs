@@ -62,6 +62,8 @@ impl Operations {
             Note::Start(start) => self.heard_start(from, start),
             Note::Ended { number, operation, reason } => self.heard_ended(from, number, operation, &reason, now),
             Note::Done { number, operation } => self.heard_done(from, number, operation, now),
+            Note::Checkpoint(told) => self.heard_checkpoint(from, told, now),
+            Note::Known(known) => self.heard_known(from, known, now),
             Note::Vote(vote) => self.heard_votes(&[vote], now),
             Note::Told { votes, asks } => {
                 self.heard_votes(&votes, now);

@@ -10,6 +10,8 @@
 //! | told | 6: number (2), then as many votes: all that the sender has; 1 if it wants to be told as well, else 0 |
 //! | receipt | 7: number (8), signature (64) of the sender, 1 if it lacks signatures of others, else 0 |
 //! | done | 8: number (8), operation (32): the sender, who began it, says so to those who took no part |
+//! | checkpoint | 9: where the sender's log ends (string) |
+//! | known | 10: where the receiver's log ends, as the sender has heard last (string) |
 //! | ready | 11: number (8), operation (32), 1 if the sender asks whether the other can begin it now, 0 if it says that it can |
 //!
 //! Numbers are little-endian; a string stands after its length (4). Nothing here has been verified.
@@ -20,7 +22,7 @@ use crate::store::{
     record::{put_statement, statement},
 };
 use cotenant_agent::{
-    approve::{operation::MAX_OPERATION, statement::Signed},
+    approve::{log::Checkpoint, operation::MAX_OPERATION, statement::Signed},
     room::RoomId,
     vault::commit::statement::Statement,
 };
@@ -91,6 +93,10 @@ pub(super) enum Note {
         /// The operation.
         operation: Digest,
     },
+    /// Where the sender's log ends.
+    Checkpoint(Checkpoint),
+    /// What the receiver once told of its own log.
+    Known(Checkpoint),
 }
 
 /// Which run begins, and its date.
@@ -159,6 +165,8 @@ impl Note {
             Note::Told { votes, asks } => votes.iter().fold(to.u8(6).u16(votes.len() as u16), |to, vote| vote.write(to)).u8((*asks).into()),
             Note::Receipt { number, signature, asks } => to.u8(7).u64(*number).bytes(signature).u8((*asks).into()),
             Note::Done { number, operation } => to.u8(8).u64(*number).bytes(&operation.0),
+            Note::Checkpoint(told) => to.u8(9).string(&told.encode()),
+            Note::Known(known) => to.u8(10).string(&known.encode()),
             Note::Ready { number, operation, asks } => to.u8(11).u64(*number).bytes(&operation.0).u8((*asks).into()),
         }
         .done()
@@ -196,6 +204,8 @@ impl Note {
             }
             7 => Note::Receipt { number: from.u64()?, signature: from.array()?, asks: from.flag()? },
             8 => Note::Done { number: from.u64()?, operation: Digest(from.array()?) },
+            9 => Note::Checkpoint(Checkpoint::decode(from.string()?)?),
+            10 => Note::Known(Checkpoint::decode(from.string()?)?),
             11 => Note::Ready { number: from.u64()?, operation: Digest(from.array()?), asks: from.flag()? },
             _ => return Err(BadFormat),
         })
@@ -211,10 +221,16 @@ fn limited<'a>(from: &mut Reader<'a>, most: usize) -> Result<&'a [u8], BadFormat
 mod tests {
     use super::*;
     use cotenant_agent::{
-        approve::statement::{Choice, Statement as Said},
+        approve::{
+            log::Head,
+            statement::{Choice, Statement as Said},
+        },
         vault::commit::statement::{Round, Vote as Kind},
     };
     use cotenant_core::PartyId;
+    use std::sync::LazyLock;
+
+    static OWNER: LazyLock<Identity> = LazyLock::new(|| Identity::generate().unwrap());
 
     fn votes() -> Vec<Vote> {
         let round = Round { epoch: 1, version: 2, attempt: 3 };
@@ -226,6 +242,7 @@ mod tests {
     fn notes() -> Vec<Note> {
         let (number, operation) = (7, Digest([1; 32]));
         let choice = Choice::Refuse("no".into());
+        let checkpoint = Checkpoint::sign(&OWNER, RoomId([5; 16]), 3, Head { entries: 7, digest: Digest([6; 32]) });
         let statement = Said { room: RoomId([5; 16]), epoch: 1, number, operation, party: PartyId::new(1), choice };
         let fixed = [
             Note::Proposal(b"bytes".to_vec()),
@@ -236,6 +253,8 @@ mod tests {
             Note::Told { votes: Vec::new(), asks: true },
             Note::Receipt { number, signature: [9; 64], asks: true },
             Note::Done { number, operation },
+            Note::Checkpoint(checkpoint),
+            Note::Known(checkpoint),
             Note::Ready { number, operation, asks: true },
         ];
         fixed.into_iter().chain(votes().into_iter().map(Note::Vote)).collect()

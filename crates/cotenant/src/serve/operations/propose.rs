@@ -18,6 +18,7 @@ use cotenant_agent::{
         policy::{Named, Past, Verdict},
         spend::{Effect, Event, NotNow},
         statement::Choice,
+        words::moment,
     },
     room::Charter,
     vault::{
@@ -113,6 +114,17 @@ pub enum NotDone {
     /// The ledger forbids it.
     #[error(transparent)]
     NotNow(#[from] NotNow),
+    /// The store was made of a backup, and these have not told since what they know.
+    #[error("this party was restored from a backup, and has not heard since from {}", .0.join(", "))]
+    Unheard(Vec<String>),
+    /// It may have been approved and done before the store was restored.
+    #[error("this party was restored from a backup and may have done operation {number} before; it decides about what may begin after {}", moment(*.after))]
+    BeforeRestore {
+        /// The number.
+        number: u64,
+        /// From when on, in seconds since 1970.
+        after: i64,
+    },
     /// There is nothing of that name.
     #[error("there is no item {0} in the vault")]
     NoItem(ItemName),
@@ -151,6 +163,7 @@ impl Operations {
     /// # Errors
     /// If it cannot be proposed.
     pub fn propose(&mut self, aim: Aim, conditions: &Conditions, now: i64) -> Result<u64, NotDone> {
+        self.all_heard()?;
         let (body, value) = self.body(aim)?;
         let quorum = self.quorum(&body, conditions.with.as_deref())?;
         let operation = self.operation(body, quorum, conditions.within, now);
@@ -181,6 +194,7 @@ impl Operations {
         now: i64,
     ) -> Result<(), NotDone> {
         let people = self.setup.rules.people.is_some();
+        self.proposals.get(&number).map_or(Ok(()), |proposal| self.is_after_restore(proposal.operation()))?;
         let proposal = self.proposals.get_mut(&number).ok_or(NotDone::NoSuch(number))?;
         if proposal.digest != digest {
             return Err(NotDone::Other(number));
@@ -195,9 +209,14 @@ impl Operations {
             self.decided(number, choice, Grounds::People(Vec::new()), now)?;
         } else {
             let signature = signature.ok_or(NotDone::NeedsSignature)?;
+            let statement = proposal.deciding.statement(choice.clone());
             if proposal.deciding.hear(choice, signature, &mut self.counters, now)? {
+                // Written down before it is shown as given: whoever has signed need not do so again.
                 proposal.evidence.push(signature.evidence().to_vec());
+                self.write_down(number, now);
+                self.write_log(now, Logged::Vote { statement, signature: signature.evidence().to_vec() });
             }
+            let proposal = &self.proposals[&number];
             let decision = proposal.deciding.decision().clone();
             let grounds = Grounds::People(proposal.evidence.clone());
             match decision {
@@ -270,7 +289,8 @@ impl Operations {
 
     /// This party has decided: durably, then signed for the others.
     fn decided(&mut self, number: u64, choice: Choice, grounds: Grounds, now: i64) -> Result<(), NotDone> {
-        let proposal = self.proposals.get_mut(&number).ok_or(NotDone::NoSuch(number))?;
+        let proposal = self.proposals.get(&number).ok_or(NotDone::NoSuch(number))?;
+        self.is_after_restore(proposal.operation())?;
         let (ledger, effects) = self.ledger.step(Event::Decide(proposal.operation(), choice))?;
         self.ledger = ledger;
         self.write_down(number, now);

@@ -5,6 +5,8 @@ use super::{
     budget::Budget,
     complaints::Complaints,
     early::Early,
+    faults::Faults,
+    heads::Heads,
     proposals::{End, Running, Stage},
     vault::Vault,
 };
@@ -16,7 +18,7 @@ use cotenant_agent::{
         policy::Past,
         run::Run,
         spend::Ledger,
-        statement::{Signed, Standing},
+        statement::{Signed, Standing, Statement},
     },
     operate::Task,
     vault::commit::statement::Parties,
@@ -57,11 +59,12 @@ impl Operations {
         let charter = setup.parameters.charter();
         let (room, epoch) = (charter.room, charter.epoch);
         let me = setup.parameters.seat(&own).ok_or(OpenError::NotAMember)?;
-        let history = read_log(stored, &setup)?;
+        let (history, _) = read_log(stored, &setup)?;
         let ledger = match stored.ledger(epoch)? {
             Some(bytes) => Ledger::decode(&bytes).map_err(OpenError::Ledger)?,
             None => Ledger::new(&setup.parameters, me),
         };
+        let faults = Faults::open(stored, &setup.parameters)?;
         let vault = Vault::open(stored, room, me, setup.parameters.keys().collect())?;
         let mut operations = Operations {
             setup,
@@ -83,9 +86,13 @@ impl Operations {
             asking: None,
             promise: None,
             linked: Parties::NONE,
+            restored: stored.restored()?,
+            heads: Heads::default(),
+            faults,
             telling: BTreeMap::new(),
             step: Step::default(),
         };
+        operations.replay_heads(&history);
         operations.replay(&history, stored, now)?;
         let actions = operations.take();
         Ok((operations, actions))
@@ -104,6 +111,7 @@ impl Operations {
                     proposal.written = true;
                     self.proposals.insert(operation.number, proposal);
                 }
+                Event::Vote { statement, signature } => self.replay_vote(statement, signature, entry.time),
                 Event::Decision { signed, grounds } => self.replay_decision(signed, grounds, entry.time),
                 Event::Spent(run) => drop(numbers.get(&run.operation).map(|number| runs.insert(*number, run.clone()))),
                 Event::Contradiction { party, votes } if self.vault.are_of(*party, votes) => {
@@ -126,6 +134,17 @@ impl Operations {
         self.go_on(&runs, now);
         self.forget();
         Ok(())
+    }
+
+    /// A person's signature counts as it did, as long as that person's key is still among those who decide.
+    fn replay_vote(&mut self, statement: &Statement, signature: &[u8], time: i64) {
+        let proposal = self.proposals.get_mut(&statement.number).filter(|proposal| proposal.digest == statement.operation);
+        let read = std::str::from_utf8(signature).ok().and_then(|text| PersonSignature::from_armoured(text).ok());
+        if let (Some(proposal), Some(read)) = (proposal, read)
+            && proposal.deciding.hear(statement.choice.clone(), &read, &mut self.counters, time) == Ok(true)
+        {
+            proposal.evidence.push(signature.to_vec());
+        }
     }
 
     fn replay_decision(&mut self, signed: &Signed, grounds: &Grounds, time: i64) {
@@ -201,8 +220,8 @@ impl Operations {
 ///
 /// # Errors
 /// The first entry that is not.
-pub(super) fn read_log<S: Deref<Target: Source>>(stored: &Room<S>, setup: &Setup) -> Result<History, OpenError> {
-    let records = stored.log(0, usize::MAX)?;
-    let records = records.iter().map(|(_, record)| &record[..]);
-    Ok(log::verify(records, setup.identity.public(), setup.parameters.charter().room, None)?)
+pub(super) fn read_log<S: Deref<Target: Source>>(stored: &Room<S>, setup: &Setup) -> Result<(History, Vec<Vec<u8>>), OpenError> {
+    let records: Vec<Vec<u8>> = stored.log(0, usize::MAX)?.into_iter().map(|(_, record)| record).collect();
+    let history = log::verify(records.iter().map(Vec::as_slice), setup.identity.public(), setup.parameters.charter().room, None)?;
+    Ok((history, records))
 }

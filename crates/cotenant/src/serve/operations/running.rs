@@ -20,7 +20,7 @@ use cotenant_agent::{
     },
 };
 use cotenant_core::{Digest, PartyId};
-use cotenant_mpc::{Error as Mpc, Options, Session};
+use cotenant_mpc::{Error as Mpc, Options, Reason, Session};
 use cotenant_net::{Hub, Lane, Limits, Member, Mesh, MeshConfig, NetError};
 use std::{
     sync::{
@@ -131,6 +131,12 @@ impl RunError {
             }
             RunError::Operate(OperateError::Vault(VaultError::VaultTag { .. })) => {
                 Some(FailedCheck { name: "vault tag".to_owned(), parties: Parties::NONE })
+            }
+            // Of two, the other one has stopped, by a check of its own or without one. Of three, whose check failed may be as honest as this party.
+            RunError::Operate(OperateError::Vault(VaultError::Mpc(Mpc::Stopped { reason: Reason::Check(check), .. })))
+                if quorum.len() > 2 =>
+            {
+                Some(FailedCheck { name: check.name().to_owned(), parties: Parties::NONE })
             }
             _ => None,
         }

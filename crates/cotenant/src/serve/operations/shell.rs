@@ -170,8 +170,24 @@ impl Shell {
     /// # Errors
     /// What is wrong with it.
     pub fn log(&self) -> Result<History, super::OpenError> {
+        self.log_and_records().map(|(history, _)| history)
+    }
+
+    /// The log of the room, and its records as they are stored.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn log_and_records(&self) -> Result<(History, Vec<Vec<u8>>), super::OpenError> {
         let core = self.lock();
         super::replay::read_log(&self.place.daemon()?.store().room(self.place.room.0), &core.operations.setup)
+    }
+
+    /// People say why it may go on in spite of failed checks.
+    ///
+    /// # Errors
+    /// [`Operations::clear_faults`].
+    pub fn clear_faults(self: &Arc<Self>, member: Option<&str>, reason: String) -> Result<(), NotDone> {
+        self.act(|operations, now| operations.clear_faults(member, reason, now))?
     }
 
     /// The receipt of an operation, once all have signed it. If some have not, they are asked.
@@ -363,6 +379,12 @@ impl Drop for Telling {
 
 #[cfg(test)]
 impl Shell {
+    /// As when a run ends in a check that others did not pass.
+    pub(super) fn fail_a_check(self: &Arc<Self>, parties: cotenant_agent::vault::commit::statement::Parties) {
+        let check = super::running::FailedCheck { name: "coin".to_owned(), parties };
+        self.act(|operations, now| operations.count_fault(check, now)).expect("the store takes it");
+    }
+
     /// The versions of an item of which there is a share on disk.
     pub(super) fn stored_shares(&self, item: &str) -> Vec<cotenant_agent::vault::commit::statement::Version<Digest>> {
         self.place.daemon().expect("it runs").store().room(self.place.room.0).shares(item).expect("it can be read")

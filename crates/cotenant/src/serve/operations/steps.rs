@@ -42,6 +42,7 @@ impl Operations {
     /// Ends what is late, and begins what can be.
     pub(super) fn advance(&mut self, now: i64) {
         self.expire(now);
+        self.note_all_heard(now);
         self.forget();
         let mut open: Vec<_> = self.proposals.iter().filter(|(_, p)| p.is_open()).map(|(number, p)| (p.tries, *number)).collect();
         // What could not begin is no reason for others to wait.
@@ -130,6 +131,10 @@ impl Operations {
         if self.active.is_some() {
             return Err(NotBegun::Waits("another operation runs".to_owned()));
         }
+        if let Some(why) = self.hindrance().or_else(|| self.too_many_faults(operation.quorum)) {
+            return Err(NotBegun::Waits(why));
+        }
+        self.is_after_restore(operation).map_err(|before| NotBegun::Never(before.to_string()))?;
         let round = match operation.body.needs_everyone() {
             true => Some(self.vault.may_begin().map_err(|refusal| NotBegun::Waits(self.in_words(refusal)))?),
             false => None,
@@ -164,10 +169,13 @@ impl Operations {
         let Some(proposal) = self.proposals.get_mut(&number) else { return };
         proposal.stage = Stage::Running(running);
         let (value, what) = (proposal.value.take(), proposal.what());
-        if let Some(date) = date {
-            let start = Start { number, operation: proposal.digest, date };
-            proposal.start = Some(start);
-            let quorum = proposal.operation().quorum;
+        let digest = proposal.digest;
+        let quorum = proposal.operation().quorum;
+        let start = date.map(|date| Start { number, operation: digest, date });
+        proposal.start = start.or(proposal.start);
+        // That the approval is spent is known to others before the run begins: a store that is put back has told more than it knows.
+        self.tell_head();
+        if let Some(start) = start {
             let others = self.others().filter(|party| quorum.contains(*party));
             others.for_each(|party| self.send(party, &Note::Start(start)));
         }
@@ -194,7 +202,7 @@ impl Operations {
             RunEnd::Failed { reason, check } => {
                 let reason = proposal.stopped.map_or(reason.clone(), |why| format!("{why}: {reason}"));
                 if let Some(check) = check {
-                    self.write_log(now, Logged::FailedCheck { check: check.name, parties: check.parties });
+                    self.count_fault(check, now);
                 }
                 match commits {
                     true => {
@@ -320,6 +328,7 @@ impl Operations {
             }
         };
         self.set_stage(number, Stage::Ended(end));
+        self.tell_head();
     }
 
     /// Signs the receipt of what was done.
@@ -450,6 +459,6 @@ impl Operations {
 }
 
 /// In hexadecimal.
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -55,7 +55,8 @@ impl Operations {
     /// The next notes for this member, at most [`PAGE`].
     pub(super) fn page(&mut self, party: PartyId, now: i64) -> Vec<Note> {
         let Some(mut telling) = self.telling.remove(&party) else { return Vec::new() };
-        let mut notes = Vec::new();
+        // Before anything that could be written down: a party whose log was put back learns of it first.
+        let mut notes = if telling.whole && telling.votes.is_some() { self.heads_for(party) } else { Vec::new() };
         notes.extend(telling.votes.take().map(|asks| Note::Told { votes: self.vault.tell(), asks }));
         let mut bytes = 0;
         let after = telling.done.map_or(Bound::Unbounded, Bound::Excluded);

@@ -1,5 +1,7 @@
 //! Three daemons' operations in one process: their stores and their runs are real, the notes between them go through the test.
 
+mod keeping;
+
 use super::{
     Aim, Conditions, End, NotDone, OperationView, Operations, Rules, Setup, Shown,
     budget::Exceeded,
@@ -148,6 +150,9 @@ impl World {
         queue.close().await;
         drop((shell, queue, daemon));
         until(|| (weak.strong_count() == 0).then_some(())).await;
+        // Whoever dropped it last may not have closed the store yet.
+        let lock = self.homes[k].path().join("store/lock");
+        until(|| std::fs::File::open(&lock).ok()?.try_lock().ok()).await;
     }
 
     /// Links between all that run.

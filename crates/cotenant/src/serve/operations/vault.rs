@@ -111,6 +111,16 @@ impl Vault {
         record.in_doubt().then(|| record.members.iter().filter(|&party| record.votes_of(party).closing.is_none()).collect())
     }
 
+    /// Who has not told what it knows since this process started.
+    pub(super) fn unheard(&self) -> Parties {
+        self.state.record.members.without(self.state.synced).without(Parties::NONE.with(self.state.record.me))
+    }
+
+    /// Whether others have shown a vote of this party that it does not know.
+    pub(super) fn is_old(&self) -> bool {
+        self.state.record.old
+    }
+
     /// The run that was started in this round.
     pub(super) fn started(&self) -> Option<Digest> {
         self.state.record.started

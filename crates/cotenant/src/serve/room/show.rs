@@ -5,7 +5,10 @@ use super::{
     kept::{Kept, Origin},
     view::{Finding, JoinView, MemberView, Proposal, RoomView, SeatState, Stage, Value},
 };
-use crate::{serve::operations::shell::Closed, store::StoreError};
+use crate::{
+    serve::operations::{Operations, shell::Closed},
+    store::StoreError,
+};
 use cotenant_agent::room::{
     Charter, Member, Parameters, Record, Sheet, Signed, admits,
     assembly::State,
@@ -32,8 +35,15 @@ impl Actor {
             members: self.members(force.map(Signed::parameters).or(sheet.map(Sheet::parameters))),
             join: self.join_view(),
             proposal: self.proposal(),
-            notes: self.notes.iter().cloned().chain(self.work.get().filter(|work| work.is_closed()).map(|_| Closed.to_string())).collect(),
+            notes: self.all_notes(),
         }
+    }
+
+    /// What people should know: what the room's task remembers, and what holds for what is done together.
+    fn all_notes(&self) -> Vec<String> {
+        let work = self.work.get();
+        let closed = work.filter(|work| work.is_closed()).map(|_| Closed.to_string());
+        self.notes.iter().cloned().chain(closed).chain(work.map(|shell| shell.look(Operations::notes)).unwrap_or_default()).collect()
     }
 
     fn record(&self) -> Option<&Record> {

@@ -1,6 +1,7 @@
 //! Stores in real directories: who may open them, with what.
 
 use super::{disk::CHEAP, *};
+use crate::store::directory::private;
 use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
@@ -60,6 +61,30 @@ fn a_store_that_others_have_access_to_is_refused() {
     }
 }
 
+/// Root can give files away, and so see the refusal of a whole store; others see it on a file that root owns.
+#[test]
+fn what_belongs_to_another_user_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("store");
+    drop(Store::create(&dir, &passphrase("right")).unwrap());
+    let user = rustix::process::geteuid().as_raw();
+    let foreign = |error: StoreError, path: &Path| {
+        assert!(matches!(&error, StoreError::Foreign { path: named, owner, .. } if named == path && *owner != user), "{error}");
+    };
+    if user == 0 {
+        for path in [dir.clone(), dir.join("data"), dir.join("keys")] {
+            std::os::unix::fs::chown(&path, Some(12_345), None).unwrap();
+            foreign(Store::open(&dir, &passphrase("right")).err().expect("not opened"), &path);
+            std::os::unix::fs::chown(&path, Some(user), None).unwrap();
+        }
+    } else {
+        // Whoever runs tests does not own this; it is nobody's business but root's, by its mode too.
+        let path = Path::new("/proc/1/environ");
+        foreign(private(path, &fs::metadata(path).unwrap()).expect_err("not private"), path);
+    }
+    drop(Store::open(&dir, &passphrase("right")).unwrap());
+}
+
 #[test]
 fn a_key_file_opens_what_it_was_made_for() {
     let home = tempfile::tempdir().unwrap();
@@ -89,12 +114,19 @@ fn a_backup_is_a_store_again_under_another_key() {
     fill(&mut store).unwrap();
     save(&mut store).unwrap();
     let before = seen(&store);
-    store.backup_at_cost(&backup, &passphrase("on paper"), CHEAP).unwrap();
-    assert!(matches!(store.backup(&backup, &unlock()), Err(StoreError::Exists { .. })));
+    let beside = vec![("identity.pem".to_owned(), b"key".to_vec().into()), ("party.toml".to_owned(), Vec::new().into())];
+    store.backup_at_cost(&backup, &passphrase("on paper"), &beside, CHEAP).unwrap();
+    assert!(matches!(store.backup(&backup, &unlock(), &beside), Err(StoreError::Exists { .. })));
     assert_eq!(mode(&backup), 0o600);
-    assert!(matches!(restore(&backup, &passphrase("of paper"), &again, &unlock()), Err(StoreError::WrongKey { .. })));
-    assert!(matches!(restore(&backup, &passphrase("on paper"), &dir, &unlock()), Err(StoreError::Exists { .. })));
-    let mut restored = restore(&backup, &passphrase("on paper"), &again, &unlock()).unwrap();
+    let read = |by: &str| Backup::read(&backup, &passphrase(by));
+    assert!(matches!(read("of paper"), Err(StoreError::WrongKey { .. })));
+    assert!(matches!(read("on paper").unwrap().restore(&dir, &unlock(), 5), Err(StoreError::Exists { .. })));
+    let found = read("on paper").unwrap();
+    assert!(*found.beside() == beside && found.is_of(&store) && found.transactions() == store.transactions());
+    let mut restored = found.restore(&again, &unlock(), 5).unwrap();
+    assert_eq!(restored.transactions(), store.transactions() + 1);
+    assert_eq!(restored.room(ROOM).restored().unwrap(), Some(Restored { at: 5, heard: false }));
+    assert_eq!(store.room(ROOM).restored().unwrap(), Some(Restored { at: 1, heard: true }));
     assert_eq!(seen(&restored), before);
     assert_eq!(keys_stored(&restored), keys_stored(&store));
     // It goes on: shares can be erased, and their slots used again.
@@ -107,8 +139,7 @@ fn a_backup_is_a_store_again_under_another_key() {
         let mut changed = bytes.clone();
         changed[at] ^= 1;
         fs::write(&backup, changed).unwrap();
-        let error = restore(&backup, &passphrase("on paper"), &home.path().join("none"), &unlock()).err().expect("not restored");
+        let error = Backup::read(&backup, &passphrase("on paper")).err().expect("not read");
         assert!(matches!(error, StoreError::Header { .. } | StoreError::Newer { .. } | StoreError::Backup { .. }), "byte {at}: {error}");
     }
-    assert!(!home.path().join("none").exists());
 }

@@ -1,5 +1,6 @@
-//! Formats before and after this one. The store of format 0 in `tests/store/v0` was written by [`write_format_0`], its files as what of them is not zero:
-//! the length (8 bytes), then each page of 4096 bytes after its number (8).
+//! Formats before and after this one. The stores in `tests/store` hold what [`fill`] wrote then: that of format 0 was written by [`write_format_0`], that of
+//! format 1 by the program when this was the newest. Their files stand as what of them is not zero: the length (8 bytes), then each page of 4096 bytes after its
+//! number (8).
 
 use super::{
     disk::{CHEAP, DATA, Disk, KEYS},
@@ -8,7 +9,6 @@ use super::{
 use crate::store::{backup::Contents, unlock::HEADER};
 use std::{fs, os::unix::fs::PermissionsExt};
 
-const V0: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/store/v0");
 const PAGE: usize = 4096;
 
 /// What [`fill`] writes that there was then, with counters of failed checks of 4 bytes.
@@ -18,7 +18,7 @@ fn format_0() -> Contents {
     fill(&mut store).unwrap();
     let mut contents = store.contents().unwrap();
     contents.format = 0;
-    contents.rows.retain(|(key, _)| Table::of(key) != Some(Table::Assemblies));
+    contents.rows.retain(|(key, _)| !matches!(Table::of(key), Some(Table::Assemblies | Table::Restored)));
     let faults = contents.rows.iter_mut().filter(|(key, _)| Table::of(key) == Some(Table::Faults));
     faults.for_each(|(_, row)| row.truncate(5));
     contents
@@ -30,7 +30,7 @@ fn write_format_0() {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("store");
     Directory::new(&dir).found(|files| found_files(files, &passphrase("format 0"), CHEAP, &format_0())).unwrap();
-    fs::create_dir_all(V0).unwrap();
+    fs::create_dir_all(kept(0)).unwrap();
     for name in ["data", "keys"] {
         let file = fs::read(dir.join(name)).unwrap();
         let mut packed = (file.len() as u64).to_le_bytes().to_vec();
@@ -38,15 +38,20 @@ fn write_format_0() {
             packed.extend_from_slice(&(number as u64).to_le_bytes());
             packed.extend_from_slice(page);
         }
-        fs::write(Path::new(V0).join(name), packed).unwrap();
+        fs::write(kept(0).join(name), packed).unwrap();
     }
 }
 
-fn copy_of_v0(dir: &Path) {
+/// Where the store of an older format is kept.
+fn kept(format: u16) -> PathBuf {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/store")).join(format!("v{format}"))
+}
+
+fn copy_of(format: u16, dir: &Path) {
     fs::create_dir(dir).unwrap();
     fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).unwrap();
     for name in ["data", "keys"] {
-        let packed = fs::read(Path::new(V0).join(name)).unwrap();
+        let packed = fs::read(kept(format).join(name)).unwrap();
         let number = |bytes: &[u8]| u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
         let mut file = vec![0; number(&packed)];
         packed[8..].chunks(8 + PAGE).for_each(|page| file[number(page) * PAGE..][..PAGE].copy_from_slice(&page[8..]));
@@ -56,23 +61,26 @@ fn copy_of_v0(dir: &Path) {
 }
 
 #[test]
-fn a_store_of_format_0_is_brought_to_this_one() {
-    let home = tempfile::tempdir().unwrap();
-    let dir = home.path().join("store");
-    copy_of_v0(&dir);
-    let disk = Disk::founded();
-    let mut new = disk.open().unwrap();
-    fill(&mut new).unwrap();
-    for _ in 0..2 {
-        let store = Store::open(&dir, &passphrase("format 0")).unwrap();
+fn stores_of_older_formats_are_brought_to_this_one() {
+    for format in 0..FORMAT {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("store");
+        copy_of(format, &dir);
+        let disk = Disk::founded();
+        let mut new = disk.open().unwrap();
+        fill(&mut new).unwrap();
+        let by = || passphrase(["format 0", "right"][usize::from(format)]);
+        for _ in 0..2 {
+            let store = Store::open(&dir, &by()).unwrap();
+            assert_eq!(seen(&store), seen(&new));
+            assert_eq!(store.data.format, FORMAT);
+            assert_eq!(store.room(ROOM).faults(&Against::Members).unwrap(), 1);
+        }
+        let mut store = Store::open(&dir, &by()).unwrap();
+        save(&mut store).unwrap();
+        save(&mut new).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(seen(&store), seen(&new));
-        assert_eq!(store.data.format, FORMAT);
-        assert_eq!(store.room(ROOM).faults(&Against::Members).unwrap(), 1);
     }
-    let mut store = Store::open(&dir, &passphrase("format 0")).unwrap();
-    save(&mut store).unwrap();
-    save(&mut new).unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(seen(&store), seen(&new));
 }
 
 /// Stopped at any write, the next opening migrates.
@@ -133,8 +141,8 @@ fn a_newer_format_is_refused_by_both_numbers() {
     keys[18..HEADER].fill(0x55);
     for (disk, file) in [(newer_data, "data"), (Disk::with([disk.bytes(DATA), keys]), "keys")] {
         let error = disk.open().err().expect("not opened");
-        assert!(matches!(&error, StoreError::Newer { path, found: 2, known: 1 } if path == Path::new(file)), "{error}");
-        assert_eq!(error.to_string().matches("format 2").count() + error.to_string().matches("up to 1").count(), 2, "{error}");
+        assert!(matches!(&error, StoreError::Newer { path, found: 3, known: 2 } if path == Path::new(file)), "{error}");
+        assert_eq!(error.to_string().matches("format 3").count() + error.to_string().matches("up to 2").count(), 2, "{error}");
     }
 }
 

@@ -24,6 +24,7 @@ fn read(room: &Room<&mut Transaction<'_>>, table: Table) -> Result<(), StoreErro
         Table::Receipts => room.receipt(1).map(drop),
         Table::Faults => room.faults(&Against::Members).map(drop),
         Table::Assemblies => room.assembly().map(drop),
+        Table::Restored => room.restored().map(drop),
         Table::State | Table::Sealed => unreachable!("no room has rows there"),
     }
 }
@@ -45,7 +46,7 @@ fn every_changed_byte_of_a_row_is_named() {
     let mut store = disk.open().unwrap();
     let prefix = RowKey::room(Table::Rooms, &store.root.names, &ROOM).bytes;
     let rows: Vec<_> = store.data.raw().into_iter().filter(|(key, _)| key[1..].starts_with(&prefix[1..])).collect();
-    assert_eq!(rows.len(), 10);
+    assert_eq!(rows.len(), 11);
     for (key, row) in rows {
         let table = Table::of(&key).unwrap();
         store
@@ -113,6 +114,38 @@ fn a_changed_share_keeps_the_store_closed_and_its_key() {
     let keys = disk.bytes(KEYS);
     assert!(matches!(disk.open(), Err(StoreError::Tampered { table: Table::Shares, .. })));
     assert_eq!(disk.bytes(KEYS), keys);
+}
+
+/// A row as it once stood there, or none where one stands: each row opens, and the store does not, and no key is destroyed.
+#[test]
+fn single_rows_that_are_put_back_or_taken_away_keep_the_store_closed() {
+    let disk = filled();
+    let rows = || disk.open().unwrap().data.raw().into_iter().collect::<BTreeMap<_, _>>();
+    let before = rows();
+    save(&mut disk.open().unwrap()).unwrap();
+    let (after, state) = (rows(), RowKey::state().bytes);
+    let refused = |key: &[u8], row: Option<&Vec<u8>>| {
+        let copy = disk.copy();
+        {
+            let store = copy.open().unwrap();
+            let write = store.data.begin().unwrap();
+            match row {
+                Some(row) => store.data.put_raw(&write, key, row),
+                None => assert_ne!(store.data.remove(&write, &store.root, &RowKey::stored(key)).unwrap(), sum::Sum::default()),
+            }
+            store.data.commit(write).unwrap();
+        }
+        let keys = copy.bytes(KEYS);
+        let error = copy.open().err().expect("not opened");
+        assert!(matches!(&error, StoreError::Rows { path } if path == Path::new("data")), "{error}");
+        assert_eq!(copy.bytes(KEYS), keys);
+    };
+    let older: Vec<_> = before.iter().filter(|(key, row)| **key != state && after.get(*key) != Some(row)).collect();
+    // Ledger and number are older ones, the share is one that was erased.
+    let tables: Vec<Table> = older.iter().filter_map(|(key, _)| Table::of(key)).collect();
+    assert_eq!(tables, [Table::Shares, Table::Approvals, Table::Operations]);
+    older.into_iter().for_each(|(key, row)| refused(key, Some(row)));
+    after.keys().filter(|key| **key != state).for_each(|key| refused(key, None));
 }
 
 /// Header, cells and slots of the file `keys`, byte by byte.

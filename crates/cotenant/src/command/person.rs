@@ -1,0 +1,88 @@
+//! How a person signs what this party would say: with a private key in a file, by ssh-keygen, or with one that an ssh-agent has.
+
+use crate::{error::Error, ssh_agent::Agent};
+use cotenant_agent::approve::{
+    person::{Approver, NAMESPACE, PersonSignature, to_be_signed},
+    statement::{Choice, Statement},
+};
+use std::{
+    fmt::Display,
+    fs,
+    io::Write,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+/// How a fingerprint begins, as ssh-keygen and ssh-add print it.
+const FINGERPRINT: &str = "SHA256:";
+
+/// A signature of the person with this key under what the daemon has given to be signed, in hexadecimal, but for `choice`: what `ssh-keygen -Y sign` writes.
+pub(super) fn sign(key: &str, to_sign: &str, choice: Choice) -> Result<String, Error> {
+    let failed = |what: String| Error::Sign { key: key.to_owned(), what };
+    let statement = statement(to_sign).ok_or_else(|| failed("the daemon's statement is none".to_owned()))?;
+    let statement = Statement { choice, ..statement };
+    match InAgent::of(key) {
+        Some(meant) => by_agent(&meant, &statement),
+        None => by_file(Path::new(key), &statement),
+    }
+    .map_err(failed)
+}
+
+fn statement(hexadecimal: &str) -> Option<Statement> {
+    let (pairs, rest) = hexadecimal.as_bytes().as_chunks::<2>();
+    let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let bytes: Option<Vec<u8>> = pairs.iter().map(byte).collect();
+    Statement::decode(&bytes.filter(|_| rest.is_empty())?).ok()
+}
+
+/// Which key of an agent is meant.
+enum InAgent {
+    Fingerprint(String),
+    Public(Approver),
+}
+
+impl InAgent {
+    /// If one is: by its fingerprint, or a file with the public key.
+    fn of(key: &str) -> Option<InAgent> {
+        if key.starts_with(FINGERPRINT) {
+            return Some(InAgent::Fingerprint(key.to_owned()));
+        }
+        Approver::parse(fs::read_to_string(key).ok()?.trim()).ok().map(InAgent::Public)
+    }
+
+    fn is(&self, key: &Approver) -> bool {
+        match self {
+            InAgent::Fingerprint(fingerprint) => key.fingerprint() == *fingerprint,
+            InAgent::Public(public) => key.blob() == public.blob(),
+        }
+    }
+}
+
+fn by_agent(meant: &InAgent, statement: &Statement) -> Result<String, String> {
+    let mut agent = Agent::of_environment().map_err(text)?;
+    let keys = agent.keys().map_err(text)?;
+    // It may have keys of kinds that approve nothing.
+    let approver = keys.iter().filter_map(|blob| Approver::from_blob(blob).ok()).find(|key| meant.is(key));
+    let approver = approver.ok_or("the ssh-agent has no such key; see ssh-add -l")?;
+    let answer = agent.sign(&approver.blob(), &to_be_signed(statement)).map_err(text)?;
+    let signature = PersonSignature::from_agent(&approver, &answer).map_err(text)?;
+    String::from_utf8(signature.evidence().to_vec()).map_err(text)
+}
+
+fn by_file(key: &Path, statement: &Statement) -> Result<String, String> {
+    let mut tool = Command::new("ssh-keygen");
+    tool.args(["-q", "-Y", "sign", "-n", NAMESPACE, "-f"]).arg(key).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut running = tool.spawn().map_err(|error| format!("ssh-keygen: {error}"))?;
+    let mut to = running.stdin.take().expect("it was asked for");
+    to.write_all(&statement.encode()).map_err(text)?;
+    drop(to);
+    let output = running.wait_with_output().map_err(text)?;
+    match String::from_utf8(output.stdout) {
+        Ok(signature) if output.status.success() => Ok(signature),
+        _ => Err(format!("ssh-keygen ended with {}", output.status)),
+    }
+}
+
+fn text(error: impl Display) -> String {
+    error.to_string()
+}
