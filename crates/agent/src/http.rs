@@ -8,5 +8,6 @@ mod grammar;
 mod request;
 mod response;
 
+pub(crate) use grammar::{is_field_byte, is_token};
 pub use request::{Request, RequestError};
 pub use response::{End, Response, ResponseError, parse};

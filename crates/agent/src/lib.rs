@@ -5,6 +5,7 @@ pub mod approve;
 pub mod call;
 pub mod http;
 pub mod operate;
+pub mod redact;
 pub mod relay;
 pub mod room;
 pub mod sign;

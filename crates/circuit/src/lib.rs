@@ -12,6 +12,7 @@ mod node;
 
 pub mod aes;
 pub mod bytes;
+pub mod charset;
 pub mod coordinates;
 pub mod field;
 pub mod gf128;

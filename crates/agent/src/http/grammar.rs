@@ -6,12 +6,12 @@ pub(super) fn is_token_byte(b: u8) -> bool {
 }
 
 /// A non-empty token (RFC 9110 section 5.6.2).
-pub(super) fn is_token(text: &[u8]) -> bool {
+pub(crate) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().copied().all(is_token_byte)
 }
 
 /// RFC 9110 section 5.5: what may stand in a field value; `obs-text` (0x80 and up) only in what a server sent.
-pub(super) fn is_field_byte(b: u8) -> bool {
+pub(crate) fn is_field_byte(b: u8) -> bool {
     b == b'\t' || (b >= b' ' && b != 0x7f)
 }
 

@@ -27,6 +27,8 @@ impl Alphabet {
     pub const ALPHANUMERIC: Alphabet = Alphabet::of(&[(b'0', b'9'), (b'A', b'Z'), (b'a', b'z')]);
     /// Digits, letters, plus and slash: those of base64, and of the secret keys of AWS.
     pub const BASE64: Alphabet = Alphabet::of(&[(b'+', b'+'), (b'/', b'9'), (b'A', b'Z'), (b'a', b'z')]);
+    /// Digits, letters, hyphen and underscore: those of base64 in URLs, and of JSON Web Tokens but for the dots.
+    pub const BASE64URL: Alphabet = Alphabet::of(&[(b'-', b'-'), (b'0', b'9'), (b'A', b'Z'), (b'_', b'_'), (b'a', b'z')]);
     /// All printable characters but the space.
     pub const VISIBLE: Alphabet = Alphabet::of(&[(b'!', b'~')]);
 

@@ -1,6 +1,7 @@
 //! The library of circuits: published vectors, and random inputs against independent implementations.
 
 mod aes;
+mod charset;
 mod counts;
 mod field;
 mod gf128;
