@@ -8,6 +8,7 @@
 //! | `framing` | what every policy opens, in the clear |
 //! | `plain` | what a policy finds, in the clear: the meaning |
 //! | `sample` | when a kept value counts as found again |
+//! | `inner` | where the content of a record ends, over secret bytes |
 //! | `head` | the framing over secret bytes |
 //! | `circuit`, `ring`, `repeat` | what a policy finds, over secret bytes |
 //!
@@ -16,6 +17,7 @@
 pub mod circuit;
 pub mod framing;
 pub mod head;
+pub mod inner;
 mod parse;
 pub mod plain;
 mod policy;
