@@ -16,20 +16,20 @@ use std::time::Duration;
 /// How long a server is silent when its answer has ended.
 const SILENCE: Duration = Duration::from_millis(400);
 
-pub static PKI: LazyLock<(Pki, Identity)> = LazyLock::new(|| {
+pub(crate) static PKI: LazyLock<(Pki, Identity)> = LazyLock::new(|| {
     let pki = Pki::new();
     let identity = pki.localhost(KeyKind::EcdsaP256);
     (pki, identity)
 });
 
 /// What came of a request.
-pub struct Held {
+pub(crate) struct Held {
     /// The records of the answer.
-    pub records: Vec<Record>,
+    pub(crate) records: Vec<Record>,
     /// The server's key of the first generation.
-    pub key: ServerKey,
+    pub(crate) key: ServerKey,
     /// What one who opens everything reads: the truth. `None` if the records are not one answer.
-    pub answer: Option<Answer>,
+    pub(crate) answer: Option<Answer>,
 }
 
 /// The plaintext backend, which tells the server's key.
@@ -88,7 +88,7 @@ impl KeyOps for Watching {
 }
 
 /// Sends a request and holds the answer until the server is silent or closes. `talk` is called once the request is sent, for servers that say what they are told.
-pub fn converse(address: &str, request: &str, talk: impl FnOnce()) -> Held {
+pub(crate) fn converse(address: &str, request: &str, talk: impl FnOnce()) -> Held {
     let seen = Arc::new(Mutex::new(None));
     let mut socket = TcpStream::connect(address).expect("the server listens");
     socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");

@@ -13,17 +13,17 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 /// The longest head.
-pub const HEAD: usize = 512;
+pub(crate) const HEAD: usize = 512;
 /// The longest content.
-pub const CONTENT: usize = 1536;
+pub(crate) const CONTENT: usize = 1536;
 
 static HEAD_CIRCUIT: LazyLock<cotenant_circuit::Circuit> = LazyLock::new(|| head::head(HEAD));
 
 /// The server's key and IV of one generation.
 #[derive(Clone)]
-pub struct ServerKey {
-    pub key: [u8; 16],
-    pub iv: [u8; 12],
+pub(crate) struct ServerKey {
+    pub(crate) key: [u8; 16],
+    pub(crate) iv: [u8; 12],
 }
 
 impl ServerKey {
@@ -34,7 +34,7 @@ impl ServerKey {
     }
 
     /// E(nonce || counter).
-    pub fn counter_block(&self, sequence: usize, counter: u32) -> [u8; 16] {
+    pub(crate) fn counter_block(&self, sequence: usize, counter: u32) -> [u8; 16] {
         self.block([&nonce(&self.iv, sequence as u64)[..], &counter.to_be_bytes()].concat().try_into().expect("16 bytes"))
     }
 
@@ -51,7 +51,7 @@ impl ServerKey {
 
 /// One answer of the oracle, all that the parties ever learn.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
+pub(crate) enum Told {
     /// E(0), with which tags are checked.
     HashKey([u8; 16]),
     /// E(J0) of each record.
@@ -75,19 +75,19 @@ pub enum Told {
 }
 
 /// See above.
-pub struct Oracle {
+pub(crate) struct Oracle {
     key: ServerKey,
     plain: Vec<Vec<u8>>,
     types: Vec<Option<u8>>,
     stream: Vec<u8>,
     texts: Option<(Vec<u8>, Vec<u8>)>,
     found: Option<Vec<Found>>,
-    pub told: Vec<Told>,
+    pub(crate) told: Vec<Told>,
 }
 
 impl Oracle {
     /// For records that all hold and have compared: after this they cannot change.
-    pub fn new(key: ServerKey, held: &[Record]) -> Oracle {
+    pub(crate) fn new(key: ServerKey, held: &[Record]) -> Oracle {
         let plain: Vec<Vec<u8>> = held.iter().enumerate().map(|(i, record)| key.decrypt(i, record)).collect();
         let types = vec![None; plain.len()];
         Oracle { key, plain, types, stream: vec![], texts: None, found: None, told: vec![] }
@@ -102,18 +102,18 @@ impl Oracle {
     }
 
     /// E(0).
-    pub fn hash_key(&mut self) -> [u8; 16] {
+    pub(crate) fn hash_key(&mut self) -> [u8; 16] {
         self.tell(self.key.block([0; 16]), Told::HashKey)
     }
 
     /// E(J0) of all records.
-    pub fn tag_masks(&mut self) -> Vec<[u8; 16]> {
+    pub(crate) fn tag_masks(&mut self) -> Vec<[u8; 16]> {
         let masks = (0..self.plain.len()).map(|i| self.key.counter_block(i, 1)).collect();
         self.tell(masks, Told::TagMasks)
     }
 
     /// The last byte that is not zero in the window of a record that ends at `end`. Only behind it all were zero.
-    pub fn last(&mut self, record: usize, end: usize) -> Option<Last> {
+    pub(crate) fn last(&mut self, record: usize, end: usize) -> Option<Last> {
         assert!(self.told.iter().any(|told| matches!(told, Told::TagMasks(_))), "types are opened when tags were checked");
         assert!(self.plain[record][end..].iter().all(|&byte| byte == 0), "a window ends where zeros begin");
         let mut window = [0; WINDOW];
@@ -125,13 +125,13 @@ impl Oracle {
     }
 
     /// The first bytes of a record that was found to be no application data.
-    pub fn content(&mut self, record: usize, length: usize) -> Vec<u8> {
+    pub(crate) fn content(&mut self, record: usize, length: usize) -> Vec<u8> {
         assert!(self.types[record].is_some_and(|kind| kind != 23), "application data is opened by the policy alone");
         self.tell(self.plain[record][..length].to_vec(), Told::Content)
     }
 
     /// From here on the stream is what stands in these ranges of records. No answer: all know them.
-    pub fn solder(&mut self, ranges: &[(usize, Range<usize>)]) {
+    pub(crate) fn solder(&mut self, ranges: &[(usize, Range<usize>)]) {
         assert!(ranges.iter().all(|(record, _)| self.types[*record] == Some(23)), "only application data is in the stream");
         self.stream = ranges.iter().flat_map(|(record, range)| self.plain[*record][range.clone()].to_vec()).collect();
     }
@@ -143,25 +143,25 @@ impl Oracle {
     }
 
     /// The framing of the head.
-    pub fn head(&mut self) -> Option<HeadFound> {
+    pub(crate) fn head(&mut self) -> Option<HeadFound> {
         let found = head::read_head(HEAD, &HEAD_CIRCUIT.eval(&self.part(0, HEAD)));
         self.tell(found, Told::Head)
     }
 
     /// The chunk whose line begins at `at`.
-    pub fn chunk(&mut self, at: usize) -> Option<(usize, usize)> {
+    pub(crate) fn chunk(&mut self, at: usize) -> Option<(usize, usize)> {
         let found = head::read_chunk_line(&head::chunk_line().eval(&self.part(at - 2, 12)));
         self.tell(found, Told::Chunk)
     }
 
     /// Whether the two bytes before `at` end a line.
-    pub fn line_end(&mut self, at: usize) -> bool {
+    pub(crate) fn line_end(&mut self, at: usize) -> bool {
         let ends = head::line_end().eval(&self.part(at - 2, 2))[0];
         self.tell(ends, Told::LineEnd)
     }
 
     /// Whether the rules fit the head of this length and what stands in the ranges.
-    pub fn fits(&mut self, rules: &Rules, head: usize, content: &[Range<usize>]) -> bool {
+    pub(crate) fn fits(&mut self, rules: &Rules, head: usize, content: &[Range<usize>]) -> bool {
         let content: Vec<u8> = content.iter().flat_map(|range| self.stream[range.clone()].to_vec()).collect();
         let texts = Texts { head: &self.stream[..head], content: &content };
         let room = Room::of(rules, HEAD, CONTENT);
@@ -172,13 +172,13 @@ impl Oracle {
     }
 
     /// Where the values stand.
-    pub fn places(&mut self) -> Vec<Found> {
+    pub(crate) fn places(&mut self) -> Vec<Found> {
         let found = self.found.clone().expect("places are opened when the policy fits");
         self.tell(found, Told::Places)
     }
 
     /// A value that is opened.
-    pub fn value(&mut self, rules: &Rules, found: &Found) -> Vec<u8> {
+    pub(crate) fn value(&mut self, rules: &Rules, found: &Found) -> Vec<u8> {
         assert!(
             rules[found.rule].action == Action::Open && self.found.as_ref().is_some_and(|all| all.contains(found)),
             "it is opened by the policy"
@@ -189,7 +189,7 @@ impl Oracle {
     }
 
     /// What a kept value's wires hold. Nobody is told; a test may look.
-    pub fn kept(&self, rules: &Rules, found: &Found) -> Vec<u8> {
+    pub(crate) fn kept(&self, rules: &Rules, found: &Found) -> Vec<u8> {
         let (head, content) = self.texts.as_ref().expect("the policy was tried");
         Texts { head, content }.of(rules[found.rule].place)[found.at.clone()].to_vec()
     }

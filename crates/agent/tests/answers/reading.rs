@@ -14,7 +14,7 @@ use std::ops::Range;
 
 /// Why nothing more is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// Rule 2: this record is not authentic.
     Tag(usize),
     /// Rule 3: no type, another type than alert, handshake and application data, or too much content.
@@ -35,16 +35,16 @@ pub enum Refusal {
 
 /// What came of it.
 #[derive(Clone, Debug)]
-pub struct Read {
-    pub framing: Framing,
-    pub end: End,
-    pub tickets: usize,
-    pub found: Vec<Found>,
-    pub opened: Vec<(String, Vec<u8>)>,
+pub(crate) struct Read {
+    pub(crate) framing: Framing,
+    pub(crate) end: End,
+    pub(crate) tickets: usize,
+    pub(crate) found: Vec<Found>,
+    pub(crate) opened: Vec<(String, Vec<u8>)>,
 }
 
 /// Reads, once: the held records are used up.
-pub fn read(held: Vec<Record>, oracle: &mut Oracle, rules: &Rules, to_head: bool) -> Result<Read, Refusal> {
+pub(crate) fn read(held: Vec<Record>, oracle: &mut Oracle, rules: &Rules, to_head: bool) -> Result<Read, Refusal> {
     check_tags(&held, oracle)?;
     let ends = (0..held.len()).map(|i| inner_end(i, held[i].body.len() - TAG, oracle)).collect::<Result<Vec<Last>, Refusal>>()?;
     let Others { stream, end, tickets } = others(&ends, oracle)?;
@@ -72,7 +72,7 @@ fn check_tags(held: &[Record], oracle: &mut Oracle) -> Result<(), Refusal> {
 }
 
 /// The tag that these bytes have under an opened hash key and mask.
-pub fn ghash_tag(key: &[u8; 16], mask: &[u8; 16], header: &[u8], ciphertext: &[u8]) -> Vec<u8> {
+pub(crate) fn ghash_tag(key: &[u8; 16], mask: &[u8; 16], header: &[u8], ciphertext: &[u8]) -> Vec<u8> {
     let mut hash = ghash::GHash::new(&(*key).into());
     hash.update_padded(header);
     hash.update_padded(ciphertext);

@@ -9,19 +9,19 @@ use cotenant_agent::redact::{Action, Policy, Rules};
 use cotenant_tls_plain::servers::{Server, StartError};
 use std::time::Duration;
 
-pub const SECRET: &str = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY40";
-pub const ID: &str = "AKIAIOSFODNN7EXAMPLE";
-pub const POLICY: &str =
+pub(crate) const SECRET: &str = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY40";
+pub(crate) const ID: &str = "AKIAIOSFODNN7EXAMPLE";
+pub(crate) const POLICY: &str =
     "keep secret in xml \"SecretAccessKey\" chars [A-Za-z0-9+/=] len 40\nopen id in xml \"AccessKeyId\" chars alnum len 16..128";
 
-pub fn rules(text: &str) -> Rules {
+pub(crate) fn rules(text: &str) -> Rules {
     match Policy::parse(text) {
         Ok(Policy::Rules(rules)) => rules,
         other => panic!("{other:?}"),
     }
 }
 
-pub fn content() -> String {
+pub(crate) fn content() -> String {
     format!(
         "<Response><AccessKeyId>{ID}</AccessKeyId><Filler>{}</Filler><SecretAccessKey>{SECRET}</SecretAccessKey></Response>",
         "0123456789".repeat(70)
@@ -29,7 +29,7 @@ pub fn content() -> String {
 }
 
 /// A whole response, for servers that serve files as such.
-pub fn response() -> String {
+pub(crate) fn response() -> String {
     let content = content();
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nX: y\r\n\r\n{content}", content.len())
 }
@@ -41,7 +41,7 @@ fn started(server: Result<Server, StartError>) -> Server {
 const GET: &str = "GET /answer HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n";
 
 /// Neither the secret nor a half of it, as it is, in hex or in base64, is in anything that was told.
-pub fn assert_untold(told: &[Told]) {
+pub(crate) fn assert_untold(told: &[Told]) {
     let all = format!("{told:?}").to_lowercase();
     let bytes: Vec<u8> = told
         .iter()
