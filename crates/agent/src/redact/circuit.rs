@@ -101,7 +101,7 @@ impl Text {
         Text { bytes, charsets: Charsets::cheapest(&sets, place == Place::Header) }
     }
 
-    /// For bytes that are asked about these sets; of ASCII or not.
+    /// For any bytes that will be asked about these sets.
     pub(super) fn asked(bytes: Vec<Byte>, sets: &[u128]) -> Text {
         Text { bytes, charsets: Charsets::cheapest(sets, false) }
     }

@@ -93,9 +93,9 @@ pub enum RuleError {
     /// A prefix or suffix with another byte than printable ASCII, tab, CR or LF.
     #[error("a prefix and a suffix are of printable ASCII, tabs and ends of lines")]
     LiteralByte,
-    /// A header rule that does not begin with the name of a header and its colon.
-    #[error("in a header the prefix begins with the header's name and a colon, and ends before the end of the line")]
-    HeaderName,
+    /// A header rule that does not begin with the name of a header and its colon, or goes on behind its line.
+    #[error("in a header the prefix begins with the header's name and a colon, and prefix and suffix end with the line at the latest")]
+    HeaderLine,
     /// Characters that the value must not have.
     #[error("a value must not have backslashes, nor the character that its suffix begins with")]
     Characters,
@@ -105,8 +105,8 @@ pub enum RuleError {
     /// The number of values.
     #[error("a rule is for 1 to {MAX_TIMES} values")]
     Times,
-    /// Every place where the longer prefix stands would be one of the shorter one.
-    #[error("of two prefixes in the same place one contains the other")]
+    /// A prefix inside another one, of which every match would be one of its own; or inside a suffix, which would then run into a value.
+    #[error("another prefix or suffix in the same place contains this prefix, or this one contains another prefix")]
     Contained,
     /// A value could contain the beginning of a prefix.
     #[error("the prefix begins with a character that a value may have")]
@@ -132,7 +132,8 @@ impl Rule {
         ensure((1..=MAX_NAME).contains(&fields.name.len()) && fields.name.bytes().all(name), RuleError::Name)?;
         ensure(literals.iter().all(|text| (1..=MAX_LITERAL).contains(&text.len())), RuleError::LiteralLength)?;
         ensure(literals.iter().all(|text| text.iter().copied().all(literal)), RuleError::LiteralByte)?;
-        ensure(fields.place == Place::Body || header_prefix(&mut fields.prefix), RuleError::HeaderName)?;
+        let within_line = !fields.suffix[..fields.suffix.len() - 1].contains(&b'\n');
+        ensure(fields.place == Place::Body || within_line && header_prefix(&mut fields.prefix), RuleError::HeaderLine)?;
         ensure(!fields.characters.contains(b'\\') && !fields.characters.contains(fields.suffix[0]), RuleError::Characters)?;
         let (shortest, longest) = fields.length.clone().into_inner();
         ensure(shortest >= least && shortest <= longest && longest <= MAX_VALUE, RuleError::Length)?;
@@ -208,7 +209,8 @@ impl Rules {
         for (i, a) in self.iter().enumerate() {
             let beside = self.iter().enumerate().filter(|(_, b)| b.place == a.place);
             for (j, b) in beside {
-                ensure(i == j || !contains(&a.prefix, &b.prefix), RuleError::Contained)?;
+                let inside_suffix = contains(&a.suffix[..a.suffix.len() - 1], &b.prefix);
+                ensure(!inside_suffix && (i == j || !contains(&a.prefix, &b.prefix)), RuleError::Contained)?;
                 // A header's prefix stands behind an end of line, which is in no value.
                 ensure(a.place == Place::Header || !b.characters.contains(a.prefix[0]), RuleError::BeginsInValue)?;
             }

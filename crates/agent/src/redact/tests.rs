@@ -117,10 +117,10 @@ fn rules_that_cannot_be_and_rules_that_do_not_fit() {
         (format!("open x in body \"\" chars hex len 1 \"{long}\""), RuleError::LiteralLength),
         (format!("open x in body \"{long}\" chars hex len 1 \";\""), RuleError::LiteralLength),
         ("open x in body \"é\" chars hex len 1 \";\"".into(), RuleError::LiteralByte),
-        ("open x in header \"Location\" chars hex len 1 \";\"".into(), RuleError::HeaderName),
-        ("open x in header \": a\" chars hex len 1 \";\"".into(), RuleError::HeaderName),
-        ("open x in header \"a b: c\" chars hex len 1 \";\"".into(), RuleError::HeaderName),
-        ("open x in header \"a: b\\r\\nc: \" chars hex len 1 \";\"".into(), RuleError::HeaderName),
+        ("open x in header \"Location\" chars hex len 1 \";\"".into(), RuleError::HeaderLine),
+        ("open x in header \": a\" chars hex len 1 \";\"".into(), RuleError::HeaderLine),
+        ("open x in header \"a b: c\" chars hex len 1 \";\"".into(), RuleError::HeaderLine),
+        ("open x in header \"a: b\\r\\nc: \" chars hex len 1 \";\"".into(), RuleError::HeaderLine),
         ("open x in json \"a\" chars [ -~] len 1".into(), RuleError::Characters),
         ("open x in json \"a\" chars [a\"] len 1".into(), RuleError::Characters),
         ("open x in body \"<a>\" chars [a\\\\] len 1 \"<\"".into(), RuleError::Characters),
@@ -129,12 +129,17 @@ fn rules_that_cannot_be_and_rules_that_do_not_fit() {
         ("open x in json \"a\" chars hex len 1\nopen x in json \"b\" chars hex len 1".into(), RuleError::NameTaken),
         ("open x in json \"a\" chars hex len 1\nopen y in json \"a\" chars hex len 1".into(), RuleError::Contained),
         ("open x in header \"a: b\" chars hex len 1 \";\"\nopen y in header \"A: bc\" chars hex len 1 \";\"".into(), RuleError::Contained),
+        ("open x in header \"a: b\" chars hex len 1 \"\\r\\nc: \"".into(), RuleError::HeaderLine),
+        ("open x in body \"<a>\" chars hex len 1 \"</a><b>0\"\nopen y in xml \"b\" chars hex len 1".into(), RuleError::Contained),
+        ("open x in body \"<a>\" chars hex len 1 \"</a><a>0\"".into(), RuleError::Contained),
         ("keep x in json \"a\" chars hex len 4\nopen all-else".into(), RuleError::AllElse),
         ("open all-else\nopen x in json \"a\" chars hex len 4".into(), RuleError::AllElse),
         ((0..=MAX_RULES).map(|i| format!("open x{i} in json \"a{i}\" chars hex len 1\n")).collect(), RuleError::TooMany),
     ] {
         assert_eq!(one(&text), error, "{text}");
     }
+    // A suffix may end where the next value begins.
+    rules("open x in body \"<a>\" chars hex len 1 \"</a><b>\"\nopen y in xml \"b\" chars hex len 1");
     // The same literals in both places, or in the other case after the colon, do not meet.
     rules("open x in header \"a: \" chars hex len 1 \";\"\nopen y in body \"a: \" chars [x;] len 1 \":\"");
     rules("open x in header \"a: b\" chars hex len 1 \";\"\nopen y in header \"A: B\" chars hex len 1 \";\"");

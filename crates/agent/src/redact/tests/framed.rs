@@ -254,5 +254,8 @@ proptest! {
 #[test]
 fn counts() {
     let ands = |room| head::head(room).stats().ands();
-    assert_eq!([(ands(1024) - ands(512)) / 512, ands(1024), head::chunk_line().stats().ands()], [109, 110_803, 312]);
+    assert_eq!(
+        [(ands(1024) - ands(512)) / 512, ands(1024), head::chunk_line().stats().ands(), head::line_end().stats().ands()],
+        [109, 110_803, 312, 15]
+    );
 }
