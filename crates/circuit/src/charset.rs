@@ -1,11 +1,12 @@
 //! Whether a secret byte is one of a set of ASCII characters.
 //!
-//! A byte is two nibbles, and a set a sum, over its different rows, of products: the low nibble is in the row, and the high one is of those that have this row. Sums of
-//! what excludes each other are free; and when many sets are asked of the same byte, they share most of what is left.
+//! A byte is two nibbles, and a set a sum, over its different rows, of products: the low nibble is in the row, and the high one is of those
+//! that have this row. Sums of what excludes each other are free; and when many sets are asked of the same byte, they share most of what is
+//! left.
 //!
-//! A function of a nibble comes in two ways. By its rows again: pairs of bits, one product for each different row. Or by its monomials, of which there are 11
-//! with more than one bit: dear for one set, and nothing at all for one more when all have been made. [`Charsets`] takes what is cheapest for the sets that will
-//! be asked.
+//! A function of a nibble comes in two ways. By its rows again: pairs of bits, one product for each different row. Or by its monomials, of
+//! which there are 11 with more than one bit: dear for one set, and nothing at all for one more when all have been made. [`Charsets`] takes
+//! what is cheapest for the sets that will be asked.
 
 use crate::bytes::{Byte, to_array};
 use crate::{Builder, Lit};
@@ -25,7 +26,8 @@ enum Way {
 }
 
 impl Charsets {
-    /// The way that is cheapest if each of the sets is asked of a byte, whose highest bit is known to be 0 if it is `ascii`. Bit c of a set stands for character c.
+    /// The way that is cheapest if each of the sets is asked of a byte, whose highest bit is known to be 0 if it is `ascii`. Bit c of a set
+    /// stands for character c.
     pub fn cheapest(sets: &[u128], ascii: bool) -> Charsets {
         let ways = [Way::Rows, Way::Monomials];
         let all = ways.into_iter().flat_map(|low| ways.map(|high| Charsets { low, high }));

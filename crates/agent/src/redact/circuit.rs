@@ -1,14 +1,14 @@
 //! The rules of a policy as one circuit over secret bytes: [`super::plain::find`], gate by gate, in one pass.
 //!
-//! For each rule: where its prefix ends (a chain of products along the text), which of these is the first value, the second and so on, and for each value a latch
-//! that is on from the prefix to the first byte that is not of the rule's characters. There the suffix must stand, and the value must have begun as long ago
-//! as the rule allows. Counts and positions are sums over the whole text and nearly free.
+//! For each rule: where its prefix ends (a chain of products along the text), which of these is the first value, the second and so on, and
+//! for each value a latch that is on from the prefix to the first byte that is not of the rule's characters. There the suffix must stand,
+//! and the value must have begun as long ago as the rule allows. Counts and positions are sums over the whole text and nearly free.
 //!
-//! What is sure when the count is right is not checked twice: a value has one beginning and so one end, hence that all ends are good is a parity, and whether it
-//! began in a window of positions another. Windows over single beginnings are sums of prefix sums.
+//! What is sure when the count is right is not checked twice: a value has one beginning and so one end, hence that all ends are good is a
+//! parity, and whether it began in a window of positions another. Windows over single beginnings are sums of prefix sums.
 //!
-//! Outputs: one bit, whether all is as the rules say, which is opened alone; then for each value, by rule and as they stand, the positions of its first byte and of the byte
-//! behind its last, [`Room::width`] bits each, which mean nothing unless that bit is 1.
+//! Outputs: one bit, whether all is as the rules say, which is opened alone; then for each value, by rule and as they stand, the positions
+//! of its first byte and of the byte behind its last, [`Room::width`] bits each, which mean nothing unless that bit is 1.
 
 use super::plain::{Found, Texts};
 use super::policy::{Action, Place, Rule, Rules};
@@ -44,7 +44,8 @@ impl Room {
     }
 }
 
-/// The circuit. Its inputs are the head's bytes without their highest bits, which were found to be 0 ([`super::head`]), then the content's bytes.
+/// The circuit. Its inputs are the head's bytes without their highest bits, which were found to be 0 ([`super::head`]), then the content's
+/// bytes.
 pub fn matcher(rules: &Rules, room: Room) -> Circuit {
     let mut b = Builder::new();
     let head = (0..room.head).map(|_| to_array::<1>(&[b.input(HEAD_BITS), vec![Lit::FALSE]].concat())[0]).collect();

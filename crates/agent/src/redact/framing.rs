@@ -1,8 +1,9 @@
 //! The framing of an answer: what of it every policy opens, because no one could find an end without it.
 //!
-//! It is the status, the length of the head, how the content is delimited (RFC 9112 section 6.3), and the content's length or the sizes of its chunks. Where
-//! [`crate::http::parse`] takes several spellings this reader takes one, as each spelling costs gates: no interim response, a head of ASCII, `Content-Length: N` and
-//! `Transfer-Encoding: chunked` with one space after the colon. What is refused here is lost to a policy that keeps something, and nothing is opened.
+//! It is the status, the length of the head, how the content is delimited (RFC 9112 section 6.3), and the content's length or the sizes of
+//! its chunks. Where [`crate::http::parse`] takes several spellings this reader takes one, as each spelling costs gates: no interim
+//! response, a head of ASCII, `Content-Length: N` and `Transfer-Encoding: chunked` with one space after the colon. What is refused here is
+//! lost to a policy that keeps something, and nothing is opened.
 
 use crate::http::{End, is_field_byte, is_token};
 use std::ops::Range;
@@ -38,8 +39,8 @@ pub struct Framing {
     pub content: Vec<Range<usize>>,
 }
 
-/// Why the bytes are not one answer that can be read in part. Each is a fault of the server or of a connector that lost or added bytes; the parties learn that
-/// the head is malformed or not, no more.
+/// Why the bytes are not one answer that can be read in part. Each is a fault of the server or of a connector that lost or added bytes; the
+/// parties learn that the head is malformed or not, no more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum FramingError {
     /// Status line or headers, or they do not end within the limit (RFC 9112 sections 4, 5 and 6).

@@ -1,9 +1,9 @@
 //! The framing of an answer as circuits: [`super::framing::framing`] over secret bytes.
 //!
-//! [`head`] looks for the first empty line. Until there every CR must stand before an LF and every LF behind a CR, no other control may stand but tabs, every line but
-//! the first must begin with a token and a colon, and the lines of Content-Length and Transfer-Encoding must be as wanted; what stands behind it does not
-//! count. [`chunk_line`] is for each chunk, at a place that the chunk before has told. What they put out is masked: unless all is well it is nothing but zeros, so each is
-//! opened at once.
+//! [`head`] looks for the first empty line. Until there every CR must stand before an LF and every LF behind a CR, no other control may
+//! stand but tabs, every line but the first must begin with a token and a colon, and the lines of Content-Length and Transfer-Encoding must
+//! be as wanted; what stands behind it does not count. [`chunk_line`] is for each chunk, at a place that the chunk before has told. What
+//! they put out is masked: unless all is well it is nothing but zeros, so each is opened at once.
 //!
 //! | circuit | inputs | outputs |
 //! | --- | --- | --- |
@@ -19,8 +19,8 @@ use super::ring::Ring;
 use cotenant_circuit::bytes::{Byte, bytes_of, input_bytes};
 use cotenant_circuit::{Builder, Circuit, Lit};
 
-/// What stands in no head, beside bytes of 0x80 and above (RFC 9110 section 5.5 leaves these to the server; here they are refused, so that what looks into the head need not
-/// look at highest bits).
+/// What stands in no head, beside bytes of 0x80 and above (RFC 9110 section 5.5 leaves these to the server; here they are refused, so that
+/// what looks into the head need not look at highest bits).
 const CONTROLS: u128 = 0xffff_ffff & !(1 << b'\t' | 1 << b'\n' | 1 << b'\r') | 1 << 127;
 const LENGTH_NAME: &[u8] = b"content-length:";
 const CODING_NAME: &[u8] = b"transfer-encoding:";

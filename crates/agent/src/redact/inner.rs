@@ -1,7 +1,8 @@
-//! Where the content of a protected record ends (RFC 8446 section 5.2): TLSInnerPlaintext is content, type and zeros, and how many zeros only the last byte that is none tells.
+//! Where the content of a protected record ends (RFC 8446 section 5.2): TLSInnerPlaintext is content, type and zeros, and how many zeros
+//! only the last byte that is none tells.
 //!
-//! Nobody may look for it in the clear, byte by byte from the end, as each look costs a round; so a circuit takes [`WINDOW`] bytes at once. Most servers do not pad, and for
-//! them one window a record is enough. What comes of it says nothing of the content but its length.
+//! Nobody may look for it in the clear, byte by byte from the end, as each look costs a round; so a circuit takes [`WINDOW`] bytes at once.
+//! Most servers do not pad, and for them one window a record is enough. What comes of it says nothing of the content but its length.
 
 use cotenant_circuit::bytes::input_bytes;
 use cotenant_circuit::{Builder, Circuit, Lit};
@@ -29,8 +30,7 @@ pub fn last() -> Circuit {
         let some = byte.iter().fold(Lit::FALSE, |some, &bit| b.or(some, bit));
         let here = b.and(some, !found);
         found = b.xor(found, here);
-        for (k, bit) in position.iter_mut().enumerate().filter(|(k, _)| i >> k & 1 == 1) {
-            debug_assert!(k < WIDTH, "a position has its bits");
+        for (_, bit) in position.iter_mut().enumerate().filter(|(k, _)| i >> k & 1 == 1) {
             *bit = b.xor(*bit, here);
         }
         for (sum, &bit) in value.iter_mut().zip(byte) {

@@ -10,8 +10,8 @@
 //! open all-else
 //! ```
 //!
-//! `json`, `spaced-json` and `xml` are rules of the body with the prefix `"name":"`, `"name": "` or `<name>` and the suffix `"` or `</`. Quotes take `\"`,
-//! `\\`, `\r`, `\n` and `\t`, brackets `\]` and `\-`. The status is open in any case.
+//! `json`, `spaced-json` and `xml` are rules of the body with the prefix `"name":"`, `"name": "` or `<name>` and the suffix `"` or `</`.
+//! Quotes take `\"`, `\\`, `\r`, `\n` and `\t`, brackets `\]` and `\-`. The status is open in any case.
 
 use super::policy::{Action, Fields, Place, Policy, Rule, RuleError, Rules};
 use crate::vault::alphabet::Alphabet;

@@ -1,4 +1,5 @@
-//! What a policy opens and keeps of an answer, for one who has the answer in the clear: the meaning that the circuits must have, and what a dry run shows.
+//! What a policy opens and keeps of an answer, for one who has the answer in the clear: the meaning that the circuits must have, and what a
+//! dry run shows.
 
 use super::policy::{Action, Place, Rule, Rules};
 use super::sample::Sample;

@@ -1,6 +1,7 @@
 //! A kept value found again in an opened one, as a circuit: [`Sample::stands_in`] where no one knows where either stands.
 //!
-//! The sampled bits of both go into rings. The kept one's is turned so that it begins at its first byte; the opened one's is compared with it at every place.
+//! The sampled bits of both go into rings. The kept one's is turned so that it begins at its first byte; the opened one's is compared with
+//! it at every place.
 
 use super::circuit::Value;
 use super::policy::Rule;

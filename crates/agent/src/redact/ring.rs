@@ -1,7 +1,8 @@
 //! A value of which no one knows where it stands, in a ring of its own: what a latch lets through, folded.
 //!
-//! As the value is no longer than the ring, each place of the ring holds one byte of it at most, and the sum of all that falls there is that byte. Only the latch costs, one AND
-//! for each bit that is looked at. Turning the ring by the position of the value, which is one-hot, brings its first byte to the front.
+//! As the value is no longer than the ring, each place of the ring holds one byte of it at most, and the sum of all that falls there is
+//! that byte. Only the latch costs, one AND for each bit that is looked at. Turning the ring by the position of the value, which is
+//! one-hot, brings its first byte to the front.
 
 use cotenant_circuit::{Builder, Lit};
 

@@ -1,7 +1,8 @@
 //! Whether a kept value stands again in what would be opened, told by a sample of it.
 //!
-//! Compared are the first bytes of the kept value, as many as it has at least and 32 at most, and of each byte as many bits as make 32 together: so an equal part is always
-//! found, and another one with probability 2^-32 at each place if the kept value is random. What is found fails the call and opens nothing.
+//! Compared are the first bytes of the kept value, as many as it has at least and 32 at most, and of each byte as many bits as make 32
+//! together: so an equal part is always found, and another one with probability 2^-32 at each place if the kept value is random. What is
+//! found fails the call and opens nothing.
 
 use super::policy::Rule;
 
@@ -26,8 +27,8 @@ impl Sample {
         Sample { bytes, bits: BITS.div_ceil(bytes).min(8) }
     }
 
-    /// The bits of a byte of which bit `i` of the sample is the sum, as a mask. The first four are sums of a low and a high bit, as in most sets of characters
-    /// neither alone tells much; all eight together are the byte.
+    /// The bits of a byte of which bit `i` of the sample is the sum, as a mask. The first four are sums of a low and a high bit, as in most
+    /// sets of characters neither alone tells much; all eight together are the byte.
     pub(super) fn mask(i: usize) -> u8 {
         if i < 4 { 0x11 << i } else { 1 << i }
     }

@@ -1,5 +1,5 @@
-//! What a connector does to the records: before they are held, where every change is found before a type or a byte is seen; and what it could do afterwards, which is
-//! why records are read once.
+//! What a connector does to the records: before they are held, where every change is found before a type or a byte is seen; and what it
+//! could do afterwards, which is why records are read once.
 
 use crate::oracle::{Oracle, ServerKey, Told};
 use crate::reading::{Refusal, ghash_tag, read};
@@ -86,7 +86,7 @@ fn what_a_server_may_not_send_shows_nothing_of_the_stream() {
     let ticket: &[u8] = &[4, 0, 0, 3, 1, 2, 3];
     let cases: [(&str, Vec<Said>, Refusal); 10] = [
         ("an unknown type", vec![first, (ContentType::ChangeCipherSpec, &[1], 0), second, close], Refusal::Inner(1)),
-        ("no type", vec![first, second, (ContentType::Alert, &[], 0)], Refusal::Alert),
+        ("an empty alert", vec![first, second, (ContentType::Alert, &[], 0)], Refusal::Alert),
         ("data behind close_notify", vec![first, close, second], Refusal::AfterClose),
         ("a ticket behind close_notify", vec![first, second, close, handshake(ticket)], Refusal::AfterClose),
         ("another alert", vec![first, second, alert(&[2, 80])], Refusal::Alert),
@@ -120,9 +120,9 @@ fn what_a_server_may_not_send_shows_nothing_of_the_stream() {
     assert_eq!(inner([vec![b'x'; (1 << 14) + 1], vec![23]].concat()), Some(Refusal::Inner(0)));
 }
 
-/// After the first reading everybody has E(0) and E(J0), and knows every byte of the answer but the secret. With these the connector makes authentic records of the same length
-/// in which the secret stands where the policy opens: nothing in them is wrong. So held records are used up by being read, and nothing else of their
-/// generation is ever accepted.
+/// After the first reading everybody has E(0) and E(J0), and knows every byte of the answer but the secret. With these the connector makes
+/// authentic records of the same length in which the secret stands where the policy opens: nothing in them is wrong. So held records are
+/// used up by being read, and nothing else of their generation is ever accepted.
 #[test]
 fn a_second_reading_of_other_records_would_open_the_secret() {
     let response = response();

@@ -87,7 +87,8 @@ impl KeyOps for Watching {
     }
 }
 
-/// Sends a request and holds the answer until the server is silent or closes. `talk` is called once the request is sent, for servers that say what they are told.
+/// Sends a request and holds the answer until the server is silent or closes. `talk` is called once the request is sent, for servers that
+/// say what they are told.
 pub(crate) fn converse(address: &str, request: &str, talk: impl FnOnce()) -> Held {
     let seen = Arc::new(Mutex::new(None));
     let mut socket = TcpStream::connect(address).expect("the server listens");

@@ -1,5 +1,5 @@
-//! One party reads an answer of which a part stays secret. It holds the records, which all have compared, and asks the oracle; the rules are those of
-//! docs/protocol/answers.md, by their numbers.
+//! One party reads an answer of which a part stays secret. It holds the records, which all have compared, and asks the oracle; the rules
+//! are those of docs/protocol/answers.md, by their numbers.
 
 use crate::oracle::Oracle;
 use cotenant_agent::http::End;

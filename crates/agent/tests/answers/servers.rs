@@ -1,4 +1,5 @@
-//! Real servers: what each sends around an answer, and that the rules read it, while the planted secret is in nothing that any party was told.
+//! Real servers: what each sends around an answer, and that the rules read it, while the planted secret is in nothing that any party was
+//! told.
 
 use crate::conversation::{Held, PKI, converse};
 use crate::oracle::{Oracle, Told};
@@ -168,7 +169,8 @@ fn an_answer_that_ends_by_closing() {
     assert_eq!((opened(&read), read.framing.delimiter, read.end), (vec![("id", ID)], Delimiter::Close, End::CloseNotify));
 }
 
-/// Behind a KeyUpdate the server's records are of another generation, whose keys were not opened: they are not authentic. One at the end is found when types are.
+/// Behind a KeyUpdate the server's records are of another generation, whose keys were not opened: they are not authentic. One at the end is
+/// found when types are.
 #[test]
 fn a_key_update_inside_an_answer_ends_it_before_anything_is_seen() {
     let response = response();

@@ -28,7 +28,8 @@ fn plain(content: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{content}", content.len()).into_bytes()
 }
 
-/// Everything that the parties see of an answer beside its framing: names and values that are opened, names and places of those that are kept; or nothing.
+/// Everything that the parties see of an answer beside its framing: names and values that are opened, names and places of those that are
+/// kept; or nothing.
 fn seen(policy: &str, answer: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
     let rules = rules(policy);
     let framing = framing(answer, 512, false, End::CloseNotify).ok()?;
