@@ -10,7 +10,7 @@ pub use content::{Content, Key, Part, SignedRequest};
 use crate::http;
 use crate::relay::{Patience, Relay, RelayError, Server};
 use crate::sign::{circuit, sigv4};
-use crate::tls::{JointError, JointHole, JointKeys, Milestone, Shape, TlsPlan};
+use crate::tls::{Gate, JointError, JointHole, JointKeys, Milestone, Shape, TlsPlan};
 use crate::vault::{VaultError, load::Wanted, share::Share};
 use chacha20::ChaCha20Rng;
 use content::{HolesPlan, Message};
@@ -21,6 +21,10 @@ use rand_core::SeedableRng;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// The most bytes that one call sends. Each 16 of them take about 5000 AND gates, for an AES-128 block and powers of the authentication key, and all of
+/// them 2.7 GB of the evaluator's memory, as measured with two parties.
+pub const MAX_REQUEST: u64 = 32 << 10;
 
 /// One call, as one party sees it; all but a share of a key is the same at every party.
 pub struct Call {
@@ -67,6 +71,21 @@ pub enum Event {
 /// Is told what happens. It is called on the call's own thread and should return at once.
 pub type Observer = Box<dyn FnMut(Event) + Send>;
 
+/// Whom a call turns to while it runs.
+pub struct Hooks {
+    /// Is told what happens.
+    pub observe: Observer,
+    /// Is asked before anything of the request's ciphertext leaves this party. It may take as long as a disk does; if it says no, nothing is sent.
+    pub may_send: Gate,
+}
+
+impl Hooks {
+    /// An observer, for a caller that keeps nothing.
+    pub fn observing(observe: Observer) -> Self {
+        Hooks { observe, may_send: Box::new(|| true) }
+    }
+}
+
 /// Why a call failed. Nothing of its answer is used, and nothing is retried.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
@@ -106,6 +125,18 @@ pub enum CallError {
         /// Its number.
         number: usize,
     },
+}
+
+impl CallError {
+    /// What happened in the session, if that is why.
+    pub fn in_session(&self) -> Option<&cotenant_mpc::Error> {
+        match self {
+            CallError::MayHaveBeenSent(error) => error.in_session(),
+            CallError::Mpc(error) | CallError::Vault(VaultError::Mpc(error)) => Some(error),
+            CallError::Tls(cotenant_tls::Error::Backend(JointError::Mpc(error))) => Some(error),
+            _ => None,
+        }
+    }
 }
 
 /// The items of the vault that a call takes.
@@ -171,7 +202,7 @@ pub async fn run<C: Channel, R: Channel, S: Server>(
     let options = Options { observer: Some(observer), threads };
     let session = Session::start(mpc, agreed, session_rng, options).await?;
     watch.finished(Stage::Setup, session.stats());
-    run_on(session, relay, call, FromVault::default(), rng, &watch).await.map(|done| done.answer)
+    run_on(session, relay, call, FromVault::default(), rng, (&watch, Box::new(|| true))).await.map(|done| done.answer)
 }
 
 /// The same on a session that was started elsewhere, of any engine.
@@ -185,7 +216,7 @@ pub async fn run_in<E: Engine, R: Channel, S: Server>(
     rng: ChaCha20Rng,
     observe: Observer,
 ) -> Result<Answer, CallError> {
-    run_with_vault(session, relay, call, FromVault::default(), rng, observe).await.map(|done| done.answer)
+    run_with_vault(session, relay, call, FromVault::default(), rng, Hooks::observing(observe)).await.map(|done| done.answer)
 }
 
 /// The same with items of the vault.
@@ -198,9 +229,9 @@ pub async fn run_with_vault<E: Engine, R: Channel, S: Server>(
     call: Call,
     vault: FromVault,
     rng: ChaCha20Rng,
-    observe: Observer,
+    Hooks { observe, may_send }: Hooks,
 ) -> Result<Done, CallError> {
-    run_on(session, relay, call, vault, rng, &Watch(Arc::new(Mutex::new(observe)))).await
+    run_on(session, relay, call, vault, rng, (&Watch(Arc::new(Mutex::new(observe))), may_send)).await
 }
 
 async fn run_on<E: Engine, R: Channel, S: Server>(
@@ -209,7 +240,7 @@ async fn run_on<E: Engine, R: Channel, S: Server>(
     call: Call,
     vault: FromVault,
     rng: ChaCha20Rng,
-    watch: &Watch,
+    (watch, may_send): (&Watch, Gate),
 ) -> Result<Done, CallError> {
     let Call { target, config, limits, content, .. } = call;
     let FromVault { wanted, shares } = vault;
@@ -218,7 +249,7 @@ async fn run_on<E: Engine, R: Channel, S: Server>(
     let mut online = session.seal().await?;
     watch.finished(Stage::Prepare, online.stats());
 
-    let ready = Ready { plan, message, shares, config, target, limits, rng, watch };
+    let ready = Ready { plan, message, shares, config, target, limits, rng, watch, may_send };
     let result = ready.run(&mut online, &mut relay).await;
     if result.is_err() {
         // A party that refuses the server, say, must not leave the others waiting.
@@ -237,11 +268,12 @@ struct Ready<'a> {
     limits: AnswerLimits,
     rng: ChaCha20Rng,
     watch: &'a Watch,
+    may_send: Gate,
 }
 
 impl Ready<'_> {
     async fn run<O: Online, R: Channel, S: Server>(self, online: &mut O, relay: &mut Relay<R, S>) -> Result<Done, CallError> {
-        let Ready { plan, message, shares, config, target, limits, mut rng, watch } = self;
+        let Ready { plan, message, shares, config, target, limits, mut rng, watch, may_send } = self;
         if !plan.holes.is_empty() {
             plan.holes.fill(online, &message, shares).await?;
             watch.finished(Stage::Sign, online.stats());
@@ -249,7 +281,7 @@ impl Ready<'_> {
         relay.connect().await?;
         watch.finished(Stage::Connect, online.stats());
         let (released, chain) = (AtomicBool::new(false), Mutex::new([0; 32]));
-        let keys = JointKeys::new(online, plan.tls, ChaCha20Rng::from_rng(&mut rng), |milestone, stats| match milestone {
+        let keys = JointKeys::new(online, plan.tls, ChaCha20Rng::from_rng(&mut rng), may_send, |milestone, stats| match milestone {
             Milestone::Handshake(of_server) => {
                 *chain.lock().unwrap_or_else(PoisonError::into_inner) = of_server;
                 watch.finished(Stage::Handshake, stats);

@@ -13,18 +13,17 @@
 //! in the vault, a use that was not agreed on, too few members with shares. Its digest is what the parties bind into their session. Nothing here has a clock,
 //! a disk or a socket. How a new version of the vault is committed is [`crate::vault::commit`]; there is one such machine for a room.
 
+mod answer;
 mod compare;
 mod error;
-mod flow;
 mod manifest;
 mod request;
 mod run;
 mod task;
 
+pub use answer::{answer, outcome};
 pub use compare::{Compared, MAX_MESSAGE, compare};
 pub use error::{OperateError, Refused};
-pub use flow::FlowError;
 pub use manifest::{Entry, MAX_REMOVED, Manifest, ShareName, unnamed};
-pub use request::{ACCESS_KEY_ID, NOT_REFLECTED, OPEN_ALL};
-pub use run::{Call, Client, Mine, Remove, Save, Saved, Verified, Verify, outcome};
+pub use run::{Call, Client, Mine, Remove, Save, Saved, Verified, Verify};
 pub use task::{Task, Work};

@@ -14,5 +14,5 @@ mod ecdh;
 mod keys;
 mod plan;
 
-pub use keys::{JointError, JointHole, JointKeys, Milestone};
+pub use keys::{Gate, JointError, JointHole, JointKeys, Milestone};
 pub use plan::{PieceShape, Shape, TlsPlan};

@@ -2,6 +2,7 @@
 
 mod ask;
 mod backup;
+mod call;
 mod checks;
 mod circuits;
 mod demo;
@@ -51,6 +52,7 @@ enum Command {
     Room(room::RoomCommand),
     #[command(subcommand)]
     Vault(vault::VaultCommand),
+    Call(call::CallArgs),
     Pending(proposal::PendingArgs),
     Approve(proposal::ApproveArgs),
     Refuse(proposal::RefuseArgs),
@@ -127,6 +129,7 @@ async fn run(command: Command) -> Result<(), Error> {
         Command::Status(args) => args.run().await,
         Command::Room(command) => command.run().await,
         Command::Vault(command) => command.run().await,
+        Command::Call(args) => args.run().await,
         Command::Pending(args) => args.run().await,
         Command::Approve(args) => args.run().await,
         Command::Refuse(args) => args.run().await,

@@ -16,6 +16,7 @@ use cotenant_agent::{
     agree::AgreeError,
     approve::escape::escape,
     call::{CallError, Stage},
+    flow::FlowError,
     http::{RequestError, ResponseError},
     relay::RelayError,
     sign::sigv4::SigningError,
@@ -203,7 +204,7 @@ pub enum Error {
     /// Standard input is longer than what is sent inside MPC.
     #[error(
         "standard input has more than the {} bytes that one call takes: all of them are encrypted inside MPC",
-        crate::party::MAX_REQUEST
+        cotenant_agent::call::MAX_REQUEST
     )]
     LongInput,
     /// The answer would act on the terminal that it was to be printed on.
@@ -214,6 +215,14 @@ pub enum Error {
     NotAFile {
         /// What is there.
         path: PathBuf,
+    },
+    /// A flow is wrong.
+    #[error("{}:{source}", path.display())]
+    Flow {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        source: Box<FlowError>,
     },
     /// A file cannot be read.
     #[error("{path}: cannot be read ({source}); check the path")]

@@ -42,10 +42,6 @@ use zeroize::Zeroizing;
 /// How many calls one mesh carries: each has three lanes of its own, of 256.
 pub const MAX_CALLS: usize = 80;
 
-/// The most bytes that one call sends. Each 16 of them take about 5000 AND gates, for an AES-128 block and powers of the authentication key, and all of
-/// them 2.7 GB of the evaluator's memory, as measured with two parties.
-pub const MAX_REQUEST: u64 = 32 << 10;
-
 /// One party with links to all others.
 pub struct Party {
     home: Home,

@@ -3,8 +3,11 @@
 //! Path-style addresses (`/bucket/key`), as services that are not Amazon's take them too. Source: Amazon S3 API Reference, PutObject,
 //! GetObject, ListObjectsV2.
 
-use crate::{error::Error, listing::error_code, party::MAX_REQUEST, target::Site};
-use cotenant_agent::http::{self, End, Request, Response};
+use crate::{error::Error, listing::error_code, target::Site};
+use cotenant_agent::{
+    call::MAX_REQUEST,
+    http::{self, End, Request, Response},
+};
 use cotenant_tls::Answer;
 use std::{fmt, fs::File, io::Read, path::PathBuf, str::FromStr};
 

@@ -3,8 +3,9 @@
 mod common;
 
 use common::{
+    board::{approve, asked, begin, items, room, through, wait},
     command,
-    daemon::{Daemon, home_at},
+    daemon::Daemon,
     error, run, text,
 };
 use cotenant_agent::{
@@ -16,83 +17,10 @@ use std::{
     fs,
     io::Write,
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
-use tempfile::TempDir;
 
 const SECRET: &[u8] = b"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
-
-/// Alice and Bob in a room.
-fn room() -> (TempDir, Vec<Daemon>) {
-    let dir = tempfile::tempdir().unwrap();
-    let parties: Vec<Daemon> = ["alice", "bob"].iter().map(|name| Daemon::start(&home_at(dir.path(), name))).collect();
-    found(&parties);
-    (dir, parties)
-}
-
-fn found(parties: &[Daemon]) {
-    let [alice, bob] = parties else { unreachable!() };
-    alice.json(&["room", "new", "board", "--as", "alice"]);
-    let invitation = alice.json(&["room", "invite"]);
-    let joined = bob.json(&["room", "join", invitation["text"].as_str().unwrap(), "--as", "bob"]);
-    let phrase = joined["join"]["phrase"].as_str().unwrap();
-    alice.json(&["room", "confirm", "--phrase", phrase]);
-    bob.json(&["room", "confirm", "--phrase", phrase]);
-    let asked = wait("asked", || Some(bob.json(&["room", "show"])).filter(|room| room["proposal"]["own"] == false));
-    bob.json(&["room", "sign", "--digest", asked["proposal"]["digest"].as_str().unwrap()]);
-    for party in parties {
-        wait("founded", || (party.json(&["room", "show"])["stage"] == "member").then_some(()));
-    }
-}
-
-fn wait<T>(what: &str, mut is: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(found) = is() {
-            return found;
-        }
-        assert!(start.elapsed() < Duration::from_secs(180), "not {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-/// A command of a party that waits for what becomes of its proposal.
-fn begin(party: &Daemon, arguments: &[&str], input: &[u8]) -> Child {
-    let all = [arguments, &["--json", "--home", party.home.to_str().unwrap()]].concat();
-    let mut child = command(&all).stdin(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input).unwrap();
-    child
-}
-
-/// The operation that waits for this party, as it is shown.
-fn asked(party: &Daemon) -> Value {
-    wait("asked", || party.json(&["pending"]).as_array().unwrap().iter().find(|one| one["undecided"] == true).cloned())
-}
-
-fn approve(party: &Daemon) -> Value {
-    let shown = asked(party);
-    party.json(&["approve", &shown["number"].to_string(), "--digest", shown["digest"].as_str().unwrap()])
-}
-
-/// Proposed by one, approved by the other, and done; the operation as the first is shown it.
-fn through(one: &Daemon, other: &Daemon, arguments: &[&str], input: &[u8]) -> Value {
-    let child = begin(one, arguments, input);
-    approve(other);
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
-    let view: Value = serde_json::from_slice(&output.stdout).unwrap();
-    wait("done at the other", || {
-        let all = other.json(&["pending", "--all"]);
-        all.as_array().unwrap().iter().any(|one| one["number"] == view["number"] && one["standing"]["end"] == "done").then_some(())
-    });
-    view
-}
-
-fn items(party: &Daemon) -> Vec<(String, u64)> {
-    let vault = party.json(&["vault", "list"]);
-    let item = |item: &Value| (item["name"].as_str().unwrap().to_owned(), item["version"].as_u64().unwrap());
-    vault["items"].as_array().unwrap().iter().map(item).collect()
-}
 
 #[test]
 fn a_secret_from_standard_input_to_its_removal_with_daemons_that_are_killed() {

@@ -20,13 +20,18 @@ impl TrustRoots {
     /// # Errors
     /// [`Misuse::NoTrustRoots`] if it holds no certificate, or one that cannot be read.
     pub fn from_pem(pem: &[u8]) -> Result<Self, Misuse> {
-        let anchors: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem)
-            .map(|certificate| {
-                let certificate = certificate.map_err(|_| Misuse::NoTrustRoots)?;
-                webpki::anchor_from_trusted_cert(&certificate).map(|anchor| anchor.to_owned()).map_err(|_| Misuse::NoTrustRoots)
-            })
-            .collect();
-        match anchors? {
+        let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|_| Misuse::NoTrustRoots)?;
+        Self::from_certificates(&certificates)
+    }
+
+    /// These certificates, each a root.
+    ///
+    /// # Errors
+    /// [`Misuse::NoTrustRoots`] if there is none, or one that cannot be read.
+    pub fn from_certificates(certificates: &[CertificateDer<'_>]) -> Result<Self, Misuse> {
+        let root =
+            |certificate| webpki::anchor_from_trusted_cert(certificate).map(|anchor| anchor.to_owned()).map_err(|_| Misuse::NoTrustRoots);
+        match certificates.iter().map(root).collect::<Result<Vec<_>, _>>()? {
             anchors if anchors.is_empty() => Err(Misuse::NoTrustRoots),
             anchors => Ok(TrustRoots(anchors)),
         }

@@ -150,12 +150,12 @@ pub(super) fn is_plain(purpose: &Use) -> bool {
 }
 
 /// Letters, digits, `.`, `_` and `-`, small, 1 to 64.
-pub(super) fn is_token(text: &str) -> bool {
+pub(crate) fn is_token(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || b"._-".contains(&c))
 }
 
 /// A host name or an address: what stands in a URL's place of it, in small letters.
-pub(super) fn is_host(text: &str) -> bool {
+pub(crate) fn is_host(text: &str) -> bool {
     let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || b".-:[]".contains(&c);
     (1..=MAX_HOST).contains(&text.len()) && text.bytes().all(plain)
 }

@@ -83,6 +83,11 @@ pub struct Receipt {
     signatures: BTreeMap<PartyId, [u8; 64]>,
 }
 
+impl Outcome {
+    /// Of an operation that opens nothing.
+    pub const NOTHING: Outcome = Outcome { server_chain: None, values: Vec::new() };
+}
+
 impl Receipt {
     /// One that nobody has signed.
     ///

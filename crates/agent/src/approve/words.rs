@@ -5,7 +5,7 @@
 use super::{
     escape::{escape, escape_bytes},
     item,
-    operation::{Audience, Body, Call, Language, Operation, Source, Stored},
+    operation::{Body, Operation, Stored},
 };
 use crate::{
     room::diff,
@@ -16,6 +16,8 @@ use cotenant_core::{Digest, PartyId};
 use sha2::{Digest as _, Sha256};
 use similar::{ChangeTag, TextDiff};
 use std::fmt;
+
+mod call;
 
 /// Of a longer argument the first bytes are shown, with the SHA-256 of all.
 const SHOWN_ARGUMENT: usize = 4096;
@@ -44,7 +46,7 @@ pub fn summary(operation: &Operation, name: impl Fn(PartyId) -> String) -> Vec<S
     // What the proposer wrote comes last, so that it cannot pass for the rest of the line.
     lines.push(format!("program {file}, called {}", escape(&operation.program.version)));
     lines.push(format!("engine parameters {}", operation.engine));
-    lines.extend(body(&operation.body, &who));
+    lines.extend(body(operation, &who));
     lines
 }
 
@@ -120,12 +122,12 @@ impl fmt::Display for ByteDifference {
     }
 }
 
-fn body(body: &Body, who: &impl Fn(PartyId) -> String) -> Vec<String> {
+fn body(operation: &Operation, who: &impl Fn(PartyId) -> String) -> Vec<String> {
     let list = |what: String, items: &[Stored]| {
         let items = items.iter().map(|stored| format!("  {}, {}", stored.item, stored.pick));
         [what].into_iter().chain(items).collect()
     };
-    match body {
+    match &operation.body {
         Body::Put { giver, item } => new_item(format!("{} gives a value, and knows it, for", who(*giver)), item),
         Body::Gen(item) => new_item("draw a value that nobody knows for".to_owned(), item),
         Body::Refresh(items) => list("make fresh shares of the same values of".to_owned(), items),
@@ -133,7 +135,7 @@ fn body(body: &Body, who: &impl Fn(PartyId) -> String) -> Vec<String> {
         Body::Repair { member, items } => list(format!("give {} usable shares of", who(*member)), items),
         Body::Remove(items) => list("destroy for ever".to_owned(), items),
         Body::Verify(items) => list("check the shares, opening nothing else, of".to_owned(), items),
-        Body::Call(inner) => call(inner, who),
+        Body::Call(inner) => call::lines(inner, &operation.members, who),
         Body::ChangeRoom(new) => {
             let what = "change the room and begin a new epoch, which voids all approvals; its parameters will be".to_owned();
             let values = diff::lines(None, new).into_iter().map(|line| format!("  {}", escape(&line.to_string())));
@@ -160,37 +162,6 @@ fn new_item(what: String, new: &Item) -> Vec<String> {
     if new.uses.is_empty() {
         lines.push("  may be used for nothing".to_owned());
     }
-    lines
-}
-
-fn call(call: &Call, who: &impl Fn(PartyId) -> String) -> Vec<String> {
-    let Language::S3 = call.language;
-    let mut lines = vec![
-        format!("send a request (S3) to {} port {}, connected by {}", escape(&call.host), call.port, who(call.connector)),
-        format!("  server certificate under the roots {}", call.trust_roots),
-    ];
-    lines.push(format!("  request of {} bytes:", call.flow.len()));
-    lines.extend(barred(&call.flow));
-    lines.extend(call.arguments.iter().map(|argument| format!("  argument {} = {}", escape(&argument.name), value(&argument.value))));
-    for slot in &call.slots {
-        let hole = escape(&slot.hole);
-        lines.push(match &slot.source {
-            Source::Item { stored, purpose } => {
-                format!("  secret {hole} = item {}, {}: {}", stored.item, stored.pick, item::in_words(purpose))
-            }
-            Source::Private { owner, limit } => format!("  secret {hole} = what {} gives, up to {limit} bytes", who(*owner)),
-        });
-    }
-    let response = &call.response;
-    let audience = match response.audience {
-        Audience::All => "all who take part".to_owned(),
-        Audience::Only(party) => format!("{} alone", who(party)),
-    };
-    lines.push(format!(
-        "  of an answer of up to {} bytes in {} records, opened to {audience}:",
-        response.limit_bytes, response.limit_records
-    ));
-    lines.extend(barred(&response.policy));
     lines
 }
 
@@ -233,8 +204,9 @@ mod tests {
             "proposed by P1 (Ada), may begin until 20270115T090000Z",
             "members 3, of whom any 2 can use a secret:",
             &format!("  P3 {} takes no part", operation.members[2]),
-            "send a request (S3) to s3.example port 443, connected by P2",
-            "  | PUT /bucket/{{key}}\n  | x-amz-acl: private\n",
+            "send a request to https://s3.example port 443, connected by P2",
+            "  it is not what its text says, so it will not run",
+            "  | PUT https://s3.example/bucket/{{key}}\n  | x-amz-acl: private\n",
             "  argument key = \"report.txt\"",
             "  secret body = what P1 (Ada) gives, up to 1000 bytes",
             "  secret secret = item s3/key, newest version: signs requests to s3.example (Signature Version 4, region us-east-1, service s3)",
@@ -272,7 +244,7 @@ mod tests {
         let mut operation = a_call();
         operation.program.version = "v\u{1b}[31m".into();
         let Body::Call(call) = &mut operation.body else { panic!("it is a call") };
-        call.flow = "GET /\u{202e}gpj.exe\nargument key = \"harmless\"\r\u{200b}".into();
+        call.flow = "GET /\u{202e}gpj.exe\nargument key = \"harmless\"\u{7f}\u{200b}".into();
         call.response.policy = b"\xff\x9b2J".to_vec();
         call.arguments[0].value = "\u{1b}]0;title\u{7}".into();
         let words = summary(&operation, |_| "Eve\u{2066}\nadmin".into());
@@ -281,7 +253,7 @@ mod tests {
         for part in [
             "v\\u{1b}[31m",
             "GET /\\u{202e}gpj.exe",
-            "  | argument key = \"harmless\"\\u{d}\\u{200b}",
+            "  | argument key = \"harmless\"\\u{7f}\\u{200b}",
             "\\xff\\x9b2J",
             "Eve\\u{2066}\\u{a}admin",
         ] {
@@ -331,8 +303,8 @@ mod tests {
             call.arguments[0].value = [vec![b'x'; SHOWN_ARGUMENT], vec![last]].concat();
             operation
         };
-        let lines = diff(&long(b'y'), &long(b'\x1b'), nameless);
+        let lines = diff(&long(b'y'), &long(b'z'), nameless);
         assert!(lines.len() == 3 && lines[0].contains("4097 bytes with SHA-256"), "{lines:?}");
-        assert!(lines[2].contains("79 (\"y\" then ") && lines[2].contains("1b (\"\\u{1b}\" then "), "{lines:?}");
+        assert!(lines[2].contains("79 (\"y\" then ") && lines[2].contains("7a (\"z\" then "), "{lines:?}");
     }
 }

@@ -1,6 +1,5 @@
 //! Why an operation does not run, or did not succeed.
 
-use super::flow::FlowError;
 use crate::{
     approve::{
         item::{Pick, in_words},
@@ -8,8 +7,7 @@ use crate::{
         run::BadRun,
     },
     call::CallError,
-    http::RequestError,
-    sign::sigv4::SigningError,
+    flow::FlowError,
     vault::{
         VaultError,
         item::{ItemError, Use},
@@ -103,14 +101,6 @@ pub enum Refused {
         /// How it may be used.
         allowed: Vec<Use>,
     },
-    /// A hole stands at another place than it is for.
-    #[error("the hole {hole} stands where it is not meant to be: {}", in_words(.purpose))]
-    Place {
-        /// The hole.
-        hole: String,
-        /// What it is for.
-        purpose: Use,
-    },
     /// The characters of an item may not stand at the place of a hole.
     #[error("{item} can have characters that may not stand at the place of the hole {hole}")]
     Characters {
@@ -127,36 +117,12 @@ pub enum Refused {
         /// Its length.
         len: usize,
     },
-    /// A request has one signature, and nothing else in it is secret.
-    #[error("a signed request has one signature and no other hole that is not public")]
-    Signed,
-    /// A signed request needs the public half of its key as an argument.
-    #[error("a signed request needs the argument {}", super::ACCESS_KEY_ID)]
-    NoAccessKeyId,
-    /// What one party alone gives cannot be sent yet.
-    #[error("the hole {hole} is for what one party gives, which this version cannot send")]
-    Private {
-        /// The hole.
-        hole: String,
-    },
     /// The text of the request.
-    #[error(transparent)]
+    #[error("the flow: {0}")]
     Flow(#[from] FlowError),
-    /// The request that the text makes.
-    #[error(transparent)]
-    Request(#[from] RequestError),
-    /// Its signature.
-    #[error(transparent)]
-    Signing(#[from] SigningError),
-    /// What becomes of the answer.
-    #[error("this version opens answers whole, to all who take part: the policy has to say \"{}\"", super::OPEN_ALL)]
-    Response,
-    /// The answer could tell what was sent.
-    #[error("the whole answer is opened, so the policy has to say \"{} {hole}\"", super::NOT_REFLECTED)]
-    Reflected {
-        /// The hole.
-        hole: String,
-    },
+    /// The call is another one than its text says.
+    #[error("the host, the secrets, the policy or the limits of the call are not what its text says")]
+    NotItsText,
     /// Other trust roots than those that were approved.
     #[error("the trust roots here are not those that were approved")]
     TrustRoots,
@@ -184,6 +150,17 @@ pub enum OperateError {
     /// The call.
     #[error(transparent)]
     Call(#[from] CallError),
+}
+
+impl OperateError {
+    /// What happened in the session, if that is why.
+    pub fn in_session(&self) -> Option<&cotenant_mpc::Error> {
+        match self {
+            OperateError::Vault(VaultError::Mpc(error)) => Some(error),
+            OperateError::Call(error) => error.in_session(),
+            OperateError::Refused(_) | OperateError::Vault(_) => None,
+        }
+    }
 }
 
 impl From<cotenant_mpc::Error> for OperateError {

@@ -28,8 +28,8 @@ use super::{
     manifest::Manifest,
 };
 use crate::{
-    approve::{operation, receipt},
-    call::{self, Content, Done, FromVault, Observer},
+    approve::operation,
+    call::{self, Content, Done, FromVault, Hooks},
     relay::{Relay, Server},
     vault::{
         VaultError,
@@ -239,7 +239,7 @@ impl Call {
         mine: Mine,
         client: Client,
         rng: ChaCha20Rng,
-        observe: Observer,
+        hooks: Hooks,
     ) -> Result<Done, OperateError> {
         let (Call { approved, content, loads, connector }, Client { config, now }) = (self, client);
         if config.roots().digest() != approved.trust_roots.0 {
@@ -247,14 +247,8 @@ impl Call {
         }
         let shares = hand_out(&loads, engine.me(), &mine.shares);
         let call = call::Call { target: target(&approved, now)?, config, connector, limits: limits(&approved.response), content };
-        Ok(call::run_with_vault(engine, relay, call, FromVault { wanted: loads, shares }, rng, observe).await?)
+        Ok(call::run_with_vault(engine, relay, call, FromVault { wanted: loads, shares }, rng, hooks).await?)
     }
-}
-
-/// What receipts show of a call that was opened to all.
-pub fn outcome(done: &Done) -> receipt::Outcome {
-    let answer = receipt::Value { name: "answer".to_owned(), opened: receipt::Opened::All(done.answer.body.clone()) };
-    receipt::Outcome { server_chain: Some(done.server_chain), values: vec![answer] }
 }
 
 fn target(call: &operation::Call, now: UnixTime) -> Result<Target, Refused> {

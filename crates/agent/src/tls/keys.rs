@@ -37,6 +37,9 @@ pub enum JointError {
     /// The request does not have the shape that was prepared.
     #[error("the request does not have the shape that was prepared")]
     Shape,
+    /// This party did not let its part of the ciphertext out.
+    #[error("this party could not write down that the request may be sent, so it sent nothing")]
+    Held,
 }
 
 /// A part of a plan.
@@ -115,7 +118,12 @@ pub struct JointKeys<'o, O: Online> {
     /// Fresh public randomness that the proofs of key shares are bound to.
     attempt: [u8; 64],
     milestone: Box<dyn FnMut(Milestone, Stats) + Send + 'o>,
+    may_send: Gate,
 }
+
+/// Is asked before anything of a request's ciphertext leaves this party, and answers whether it may: that is when it is written down, durably, that the
+/// request may be sent.
+pub type Gate = Box<dyn FnMut() -> bool + Send>;
 
 /// This party's part of a key share, and what was prepared for it.
 pub struct KeyShare {
@@ -137,10 +145,16 @@ pub struct ClientKey<V> {
 
 impl<'o, O: Online> JointKeys<'o, O> {
     /// The backend of a declared plan. `rng` is freshly seeded; `milestone` is told how far the connection has come and what it cost.
-    pub fn new(online: &'o mut O, plan: TlsPlan, rng: ChaCha20Rng, milestone: impl FnMut(Milestone, Stats) + Send + 'o) -> Self {
+    pub fn new(
+        online: &'o mut O,
+        plan: TlsPlan,
+        rng: ChaCha20Rng,
+        may_send: Gate,
+        milestone: impl FnMut(Milestone, Stats) + Send + 'o,
+    ) -> Self {
         let TlsPlan { groups, schedule, application, sealing } = plan;
         let (schedule, application, sealing) = (Some(schedule), Some(application), Some(sealing));
-        JointKeys { online, rng, groups, schedule, application, sealing, attempt: [0; 64], milestone: Box::new(milestone) }
+        JointKeys { online, rng, groups, schedule, application, sealing, attempt: [0; 64], milestone: Box::new(milestone), may_send }
     }
 
     fn reached(&mut self, milestone: Milestone) {
@@ -225,6 +239,9 @@ impl<'o, O: Online> JointKeys<'o, O> {
         self.compare(3, &fields).await?;
         self.online.input(vec![Given::Public(iv, Bits::from_bytes(&key.iv))]).await?;
         let out = self.online.evaluate(segment).await?;
+        if !(self.may_send)() {
+            return Err(JointError::Held);
+        }
         self.reached(Milestone::Releasing);
         let stream_bits = 8 * plaintexts.iter().map(Vec::len).sum::<usize>();
         let stream = self.online.open(&out.slice(0..stream_bits)).await?.to_packed();

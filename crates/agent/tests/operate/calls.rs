@@ -7,18 +7,20 @@ use crate::{
 };
 use cotenant_agent::{
     approve::{
-        operation::{Argument, Audience, Body, Call, Language, Response, Slot, Source},
+        operation::{Argument, Body, Call},
         receipt::Receipt,
     },
-    call::Done,
+    call::{CallError, Done, Hooks},
+    flow,
     http::Request,
-    operate::{Client, Mine, OperateError, Refused, Work, outcome},
+    operate::{Client, Mine, OperateError, Refused, Work, answer, outcome},
     relay::Relay,
     sign::{
         date::Timestamp,
         plain::signature_with_whole_key,
         sigv4::{Scope, Style, prepare},
     },
+    tls::JointError,
     vault::{
         VaultError,
         alphabet::Alphabet,
@@ -65,28 +67,17 @@ pub(crate) fn header(name: &str) -> Use {
     Use::Header { name: name.into(), host: HOST.into() }
 }
 
-/// A call by the first two members.
-pub(crate) fn call(text: &str, arguments: Vec<Argument>, slots: Vec<Slot>, policy: &str) -> Call {
-    Call {
-        language: Language::S3,
-        flow: text.into(),
-        arguments,
-        host: HOST.into(),
-        port: 443,
-        connector: PartyId::new(1),
-        trust_roots: Digest(roots().digest()),
-        slots,
-        response: Response { policy: policy.into(), audience: Audience::All, limit_bytes: 1 << 16, limit_records: 100 },
-    }
+/// The call that a text is, connected by the second of those who take part.
+pub(crate) fn call(text: &str, arguments: &[(&str, &str)]) -> Call {
+    let argument = |(name, value): &(&str, &str)| Argument { name: (*name).into(), value: value.as_bytes().to_vec() };
+    let arguments = arguments.iter().map(argument).collect();
+    flow::call(text.into(), arguments, PartyId::new(1), Digest(roots().digest())).unwrap_or_else(|e| panic!("{text}: {e}"))
 }
 
-fn slot(hole: &str, item: &str, purpose: Use) -> Slot {
-    Slot { hole: hole.into(), source: Source::Item { stored: stored(item), purpose } }
-}
-
-fn s3(text: &str) -> Call {
-    let id = Argument { name: "access-key-id".into(), value: b"AKIDEXAMPLE".to_vec() };
-    call(text, vec![id], vec![slot("signature", "s3/key", sigv4("s3", "us-east-1", HOST))], "open all")
+/// A request that is signed for S3, and what follows its method and host.
+pub(crate) fn s3(method: &str, rest: &str) -> String {
+    let sign = "# @sign aws-sigv4 service=s3 region=us-east-1 key=s3/key access-key-id=AKIDEXAMPLE";
+    format!("{sign}\n# @open all\n{method} https://{HOST}{rest}")
 }
 
 fn server() -> Rustls {
@@ -116,15 +107,17 @@ impl World {
             let relay = Relay::new(lanes.end(me), call.connector(), if me == call.connector() { server.take() } else { None });
             let (link, ideal, on) = (links.end(me), seats.next().expect("a seat a party"), self.on);
             let (client, rng) = (Client { config: config.clone(), now: UnixTime::now() }, session_rng(seed + 1, me));
+            let may = self.holds != Some(seat);
+            let hooks = Hooks { may_send: Box::new(move || may), ..Hooks::observing(Box::new(|_| ())) };
             Box::pin(async move {
                 match on {
                     On::Ideal => {
                         let session = IdealSession::start(ideal, agreed).await?;
-                        call.run(session, relay, mine, client, rng, Box::new(|_| ())).await
+                        call.run(session, relay, mine, client, rng, hooks).await
                     }
                     On::Real => {
                         let session = Session::start(link, agreed, session_rng(seed, me), Options::default()).await?;
-                        call.run(session, relay, mine, client, rng, Box::new(|_| ())).await
+                        call.run(session, relay, mine, client, rng, hooks).await
                     }
                 }
             }) as Running<'_, _>
@@ -171,8 +164,7 @@ fn with_key(on: On, t: usize, n: usize) -> World {
 fn a_request_is_signed_by_an_item() {
     for (t, n, quorum) in [(2, 2, vec![0, 1]), (3, 3, vec![0, 1, 2]), (2, 3, vec![1, 2]), (2, 3, vec![0, 1, 2])] {
         let mut world = with_key(On::Ideal, t, n);
-        let mut request = s3("PUT /bucket/{{name}}\n\nwhat is stored");
-        request.arguments.push(Argument { name: "name".into(), value: b"report.txt".to_vec() });
+        let request = call(&s3("PUT", "/bucket/{{name}}\n\nwhat is stored"), &[("name", "report.txt")]);
         let received = world.calls(&quorum, &request);
         assert_eq!(String::from_utf8(received), String::from_utf8(signed_by_one("PUT", "/bucket/report.txt", b"what is stored")));
     }
@@ -184,7 +176,7 @@ fn from_the_vault_to_a_server_on_the_real_engine() {
     let mut world = with_key(On::Real, 2, 2);
     assert!(world.verify(&[0, 1], &["s3/key"]).into_iter().all(|r| r.is_ok()));
     world.save(Body::Refresh(vec![stored("s3/key")]), None);
-    let received = world.calls(&[0, 1], &s3("GET /bucket/report.txt\n"));
+    let received = world.calls(&[0, 1], &call(&s3("GET", "/bucket/report.txt\n"), &[]));
     assert_eq!(String::from_utf8(received), String::from_utf8(signed_by_one("GET", "/bucket/report.txt", b"")));
 }
 
@@ -196,10 +188,9 @@ fn a_drawn_secret_is_registered_and_then_shown() {
         let uses = vec![header("authorization"), Use::Field { host: HOST.into() }];
         let item = world.item("token", Kind::Text(Alphabet::ALPHANUMERIC), 24, uses);
         world.save(Body::Gen(item), None);
-        let field = vec![slot("token", "token", Use::Field { host: HOST.into() })];
-        let register = "POST /register?a={{a}}\nContent-Type: application/json\n\n{\"token\":\"{{token}}\",\"again\":\"{{token}}\"}";
-        let mut register = call(register, vec![], field, "open all\nnot-reflected token");
-        register.arguments.push(Argument { name: "a".into(), value: b"01".to_vec() });
+        let register = "# @vault token = token\n# @open all\n# @not-reflected token\nPOST https://localhost/register?a={{a}}\nContent-Type: \
+                        application/json\n\n{\"token\":\"{{token}}\",\"again\":\"{{token}}\"}\n";
+        let register = call(register, &[("a", "01")]);
         let registered = String::from_utf8(world.calls(&quorum, &register)).unwrap();
         let (head, body) = registered.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("POST /register?a=01 HTTP/1.1\r\nHost: localhost\r\n") && head.contains("Content-Length: 71"), "{head}");
@@ -207,8 +198,8 @@ fn a_drawn_secret_is_registered_and_then_shown() {
         assert!(token.bytes().all(|b| b.is_ascii_alphanumeric()));
         assert_eq!(body, format!("{{\"token\":\"{token}\",\"again\":\"{token}\"}}"));
 
-        let slots = vec![slot("token", "token", header("authorization"))];
-        let show = call("GET /\nAuthorization: Bearer {{token}}\n", vec![], slots, "open all\nnot-reflected token");
+        let show = "# @vault token = token\n# @open all\n# @not-reflected token\nGET https://localhost/\nAuthorization: Bearer {{token}}\n";
+        let show = call(show, &[]);
         world.save(Body::Refresh(vec![stored("token")]), None);
         let shown = String::from_utf8(world.calls(&quorum, &show)).unwrap();
         assert_eq!(shown, format!("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n"));
@@ -221,8 +212,8 @@ fn a_drawn_secret_is_registered_and_then_shown() {
 fn a_bad_share_reaches_no_server() {
     let mut world = with_key(On::Ideal, 2, 2);
     world.disks[1].borrow_mut().values_mut().for_each(|bytes| *bytes.last_mut().unwrap() ^= 1);
-    let (results, received) = world.call(&[0, 1], &s3("GET /\n"), &Config::new(roots()), |_, _| ());
-    let found = |e: &OperateError| matches!(e, OperateError::Call(cotenant_agent::call::CallError::Vault(VaultError::VaultTag { .. })));
+    let (results, received) = world.call(&[0, 1], &call(&s3("GET", "/\n"), &[]), &Config::new(roots()), |_, _| ());
+    let found = |e: &OperateError| matches!(e, OperateError::Call(CallError::Vault(VaultError::VaultTag { .. })));
     assert!(received.is_empty() && results.iter().all(|r| r.as_ref().is_err_and(found)));
 }
 
@@ -230,21 +221,34 @@ fn a_bad_share_reaches_no_server() {
 #[test]
 fn a_missing_share_reaches_no_server() {
     let mut world = with_key(On::Ideal, 2, 2);
-    let (results, received) = world.call(&[0, 1], &s3("GET /\n"), &Config::new(roots()), |seat, mine| {
+    let (results, received) = world.call(&[0, 1], &call(&s3("GET", "/\n"), &[]), &Config::new(roots()), |seat, mine| {
         if seat == 1 {
             mine.shares.clear();
         }
     });
-    let own = |e: &OperateError| {
-        matches!(e, OperateError::Call(cotenant_agent::call::CallError::Vault(VaultError::Shares { wanted: 1, found: 0 })))
-    };
+    let own = |e: &OperateError| matches!(e, OperateError::Call(CallError::Vault(VaultError::Shares { wanted: 1, found: 0 })));
     assert!(received.is_empty() && results[0].is_err() && results[1].as_ref().is_err_and(own));
+}
+
+/// A member that cannot write down that the request may be sent keeps its part of the ciphertext, and so there is none.
+#[test]
+fn what_may_be_sent_is_written_down_before() {
+    for holds in [0, 1] {
+        let mut world = with_key(On::Ideal, 2, 2);
+        world.holds = Some(holds);
+        let (results, received) = world.call(&[0, 1], &call(&s3("GET", "/\n"), &[]), &Config::new(roots()), |_, _| ());
+        let held = |e: &OperateError| matches!(e, OperateError::Call(CallError::Tls(cotenant_tls::Error::Backend(JointError::Held))));
+        assert!(received.is_empty() && results[holds].as_ref().is_err_and(held));
+        // The other had written it down, and cannot know that nothing was sent.
+        let unsure = |e: &OperateError| matches!(e, OperateError::Call(CallError::MayHaveBeenSent(_)));
+        assert!(results[1 - holds].as_ref().is_err_and(unsure), "{:?}", results[1 - holds].as_ref().map(|_| ()));
+    }
 }
 
 #[test]
 fn other_trust_roots_than_those_approved() {
     let mut world = with_key(On::Ideal, 2, 2);
-    let (results, received) = world.call(&[0, 1], &s3("GET /\n"), &Config::new(Pki::new().roots()), |_, _| ());
+    let (results, received) = world.call(&[0, 1], &call(&s3("GET", "/\n"), &[]), &Config::new(Pki::new().roots()), |_, _| ());
     let refused = |e: &OperateError| matches!(e, OperateError::Refused(Refused::TrustRoots));
     assert!(received.is_empty() && results.iter().all(|r| r.as_ref().is_err_and(refused)));
 }
@@ -253,7 +257,7 @@ fn other_trust_roots_than_those_approved() {
 #[test]
 fn a_call_has_a_receipt() {
     let mut world = with_key(On::Ideal, 2, 2);
-    let request = s3("GET /\n");
+    let request = call(&s3("GET", "/\n"), &[]);
     let operation = world.operation(&[0, 1], Body::Call(request.clone()));
     let run = world.task(operation.clone()).unwrap().run().clone();
     let (results, _) = world.call(&[0, 1], &request, &Config::new(roots()), |_, _| ());
@@ -265,4 +269,8 @@ fn a_call_has_a_receipt() {
         receipt.add(PartyId::new(seat), receipts[seat].sign(member)).unwrap();
     }
     assert!(receipt.verify(&operation.members, 2).is_ok());
+    let shown = answer(&request, receipt.outcome()).unwrap().unwrap();
+    assert_eq!((shown.status, &shown.body[..]), (200, &b"there"[..]));
+    let nothing = cotenant_agent::approve::receipt::Outcome { server_chain: None, values: Vec::new() };
+    assert!(answer(&request, &nothing).is_none());
 }

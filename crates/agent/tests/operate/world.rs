@@ -71,6 +71,8 @@ pub(crate) struct World {
     pub(crate) members: Vec<Identity>,
     pub(crate) disks: Vec<Disk>,
     pub(crate) manifest: Manifest,
+    /// The member whose disk takes no note that a request may be sent.
+    pub(crate) holds: Option<usize>,
     seed: u64,
 }
 
@@ -86,7 +88,7 @@ impl World {
     pub(crate) fn new(on: On, threshold: usize, n: usize) -> World {
         let members: Vec<Identity> = (0..n).map(|_| Identity::generate().unwrap()).collect();
         let manifest = Manifest::new(RoomId([5; 16]), members.iter().map(Identity::public).collect());
-        World { on, epoch: 1, threshold, members, disks: (0..n).map(|_| Disk::default()).collect(), manifest, seed: 0 }
+        World { on, epoch: 1, threshold, members, disks: (0..n).map(|_| Disk::default()).collect(), manifest, holds: None, seed: 0 }
     }
 
     pub(crate) fn n(&self) -> usize {

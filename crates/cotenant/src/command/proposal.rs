@@ -1,14 +1,14 @@
 //! Operations of a room, asked of this party's daemon: proposed and waited for, shown, approved, refused, and what is known of them afterwards.
 
-use super::{ask::ask, home_or_default, note, person::sign, print, print_json};
+use super::{ask::ask, call::print_answer, home_or_default, note, person::sign, print, print_json};
 use crate::{
     error::Error,
     serve::{
         client::Client,
         daemon::Status,
         operations::{
-            End, OperationView, Shown,
-            api::{Decision, Proposed, Proposing, ReceiptView},
+            Difference, End, OperationView, Shown,
+            api::{AnswerView, Decision, Proposed, Proposing, ReceiptView},
         },
     },
 };
@@ -101,10 +101,13 @@ pub(super) struct RefuseArgs {
 
 /// Prints the receipt of an operation that was done, which all who took part have signed
 #[derive(Args)]
-#[command(after_help = "Example:\n  cotenant receipt 4 > receipt.pem")]
+#[command(after_help = "Examples:\n  cotenant receipt 4 > receipt.pem\n  cotenant receipt 4 --answer")]
 pub(super) struct ReceiptArgs {
     /// The operation's number
     number: u64,
+    /// Print what the server answered to a call, whoever has signed by now
+    #[arg(long)]
+    answer: bool,
     #[command(flatten)]
     common: Common,
 }
@@ -153,6 +156,12 @@ impl About {
 impl Waiting {
     /// Proposes what `what` says, and waits until it is over, unless it is not to be waited for.
     pub(super) async fn propose(self, what: impl AsyncFnOnce(&About) -> Result<Proposed, Error>) -> Result<(), Error> {
+        let (_, view) = self.carry(what).await?;
+        self.show(&view)
+    }
+
+    /// The same, and gives how it stands: it was done, or was not waited for.
+    pub(super) async fn carry(&self, what: impl AsyncFnOnce(&About) -> Result<Proposed, Error>) -> Result<(About, OperationView), Error> {
         let about = About::new(&self.common).await?;
         let proposed = what(&about).await?;
         let within = self.within.map(|minutes| minutes.saturating_mul(60));
@@ -163,7 +172,7 @@ impl Waiting {
             note(&format!("operation {}: without {}", first.number, names(&first.without)));
         }
         if self.no_wait {
-            return self.show(&first);
+            return Ok((about, first));
         }
         let (mut said, mut last) = (String::new(), first.clone());
         let tell = |view: OperationView| {
@@ -176,12 +185,16 @@ impl Waiting {
         };
         about.client.follow(&about.path(&format!("operations/{}/events", first.number)), tell).await?;
         match &last.standing {
-            Shown::Ended(End::Done) => self.show(&last),
+            Shown::Ended(End::Done) => Ok((about, last)),
             _ => Err(Error::NotDone { number: last.number, how: standing(&last) }),
         }
     }
 
-    fn show(&self, view: &OperationView) -> Result<(), Error> {
+    pub(super) fn json(&self) -> bool {
+        self.common.json
+    }
+
+    pub(super) fn show(&self, view: &OperationView) -> Result<(), Error> {
         if self.common.json { print_json(view) } else { print(format!("operation {}: {}\n", view.number, standing(view)).as_bytes()) }
     }
 }
@@ -234,7 +247,12 @@ impl RefuseArgs {
 
 impl ReceiptArgs {
     pub(super) async fn run(self) -> Result<(), Error> {
-        let view: ReceiptView = About::new(&self.common).await?.get(&format!("operations/{}/receipt", self.number)).await?;
+        let about = About::new(&self.common).await?;
+        if self.answer {
+            let answer: AnswerView = about.get(&format!("operations/{}/answer", self.number)).await?;
+            return print_answer(&answer, self.common.json);
+        }
+        let view: ReceiptView = about.get(&format!("operations/{}/receipt", self.number)).await?;
         if self.common.json { print_json(&view) } else { print(view.receipt.as_bytes()) }
     }
 }
@@ -245,9 +263,17 @@ fn shown(common: &Common, view: &OperationView) -> Result<(), Error> {
 
 /// All of an operation, for who has to decide.
 fn text(view: &OperationView) -> String {
-    let lines: String = view.lines.iter().map(|line| format!("{}\n", escape(line))).collect();
+    // They are escaped already, and a backslash in them means something.
+    let lines: String = view.lines.iter().map(|line| format!("{line}\n")).collect();
     let decide = if view.undecided { "this party has not decided: cotenant approve, cotenant refuse\n" } else { "" };
-    format!("{lines}digest {}\nnow: {}\n{decide}", view.digest, standing(view))
+    let differs: String = view.differs.iter().map(difference).collect();
+    format!("{lines}digest {}\nnow: {}\n{differs}{decide}", view.digest, standing(view))
+}
+
+/// What another member was shown under the same number.
+fn difference(difference: &Difference) -> String {
+    let lines: String = difference.lines.iter().map(|line| format!("  {line}\n")).collect();
+    format!("{} says it was shown another operation, so nothing runs (- here, + there):\n{lines}", escape(&difference.party))
 }
 
 /// How an operation stands, in words of printable ASCII.
@@ -260,6 +286,9 @@ fn standing(view: &OperationView) -> String {
         Shown::Voting { missing } => format!("computed; waits for the votes of {}", names(missing)),
         Shown::Ended(End::Done) => "done".to_owned(),
         Shown::Ended(End::Failed { reason }) => format!("failed, and nothing has changed: {}", escape(reason)),
+        Shown::Ended(End::MayBeSent { reason }) => {
+            format!("failed, and its request may have been delivered, so look at the server before you repeat it: {}", escape(reason))
+        }
         Shown::Ended(End::Refused { by, reason }) => format!("refused by {}: {}", escape(by), escape(reason)),
         Shown::Ended(End::Expired) => "not begun in time".to_owned(),
         Shown::Ended(End::Elsewhere { by }) => format!("done without this party, says {}", escape(by)),

@@ -5,11 +5,12 @@ use crate::{
     children::{self, ChildrenError, Stdout, Task},
     error::Error,
     home::Home,
-    party::{MAX_REQUEST, Operation, Party, Request},
+    party::{Operation, Party, Request},
     progress::Console,
     target::{Endpoint, Site},
 };
 use clap::Args;
+use cotenant_agent::call::MAX_REQUEST;
 use cotenant_tls::{AnswerLimits, End};
 use std::{
     io::{self, IsTerminal},

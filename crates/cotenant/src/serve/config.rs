@@ -49,6 +49,8 @@ pub struct Config {
     pub store: Store,
     /// How much at once, and for how long.
     pub limits: Limits,
+    /// The PEM file with certificates of the authorities that rooms list for servers.
+    pub roots: PathBuf,
     /// Where metrics are shown; none if they are not.
     pub metrics: Option<SocketAddr>,
     /// The log.
@@ -157,6 +159,7 @@ impl Config {
                 operation: read.seconds("limits", "operation_seconds")?,
                 stop: read.seconds("limits", "stop_seconds")?,
             },
+            roots: home.join(read.text("servers", "roots")?),
             metrics: read.checked("metrics", "address", |text| metrics(text, beyond_loopback))?,
             log: Log {
                 format: read.choice("log", "format", &[("text", LogFormat::Text), ("json", LogFormat::Json)])?,

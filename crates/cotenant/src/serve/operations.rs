@@ -14,9 +14,11 @@
 
 pub mod api;
 mod budget;
+mod calls;
 mod changes;
 mod complaints;
 mod decisions;
+mod differences;
 mod early;
 mod faults;
 mod heads;
@@ -31,13 +33,16 @@ mod running;
 pub mod shell;
 mod steps;
 mod telling;
+mod trust;
 mod vault;
 
+pub use calls::Answer;
 pub use changes::Changes;
 pub use decisions::{APPROVERS, BadRules, POLICY, Rules};
+pub use differences::Difference;
 pub use faults::MOST;
 pub use proposals::{End, OperationView, Shown};
-pub use propose::{Aim, Conditions, NotDone};
+pub use propose::{Aim, Asked, Conditions, NotDone};
 pub use replay::OpenError;
 pub use running::{Begin, RunEnd};
 

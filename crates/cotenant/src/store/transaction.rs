@@ -6,7 +6,7 @@
 
 use super::{
     Store,
-    data::{Row, Rows},
+    data::Rows,
     error::StoreError,
     room::{Read, Room},
     row::State,
@@ -35,10 +35,6 @@ impl<'s> Transaction<'s> {
     /// One room's part.
     pub fn room(&mut self, id: [u8; 16]) -> Room<&mut Self> {
         Room::new(self, id)
-    }
-
-    pub(super) fn get(&self, key: &RowKey) -> Result<Option<Row>, StoreError> {
-        self.read(|rows| rows.get(key))
     }
 
     pub(super) fn put(&self, key: &RowKey, row: &[u8]) -> Result<(), StoreError> {

@@ -1,7 +1,9 @@
 //! Starting the command, homes and servers for its tests.
 #![allow(dead_code)] // each test file uses some of it
 
+pub(crate) mod board;
 pub(crate) mod daemon;
+pub(crate) mod registry;
 
 use cotenant::{
     children::make_homes,

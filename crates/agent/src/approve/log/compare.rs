@@ -139,6 +139,7 @@ impl<'a> Index<'a> {
                 | Event::Restored(_)
                 | Event::Cleared { .. }
                 | Event::Vote { .. }
+                | Event::MayBeSent { .. }
                 | Event::Contradiction { .. }
                 | Event::Void { .. } => {}
             }
@@ -173,6 +174,7 @@ impl<'a> Index<'a> {
             | Event::Restored(_)
             | Event::Cleared { .. }
             | Event::Vote { .. }
+            | Event::MayBeSent { .. }
             | Event::Contradiction { .. }
             | Event::Void { .. } => None,
         }

@@ -76,6 +76,14 @@ pub enum Event {
         /// The signature, as it came.
         signature: Vec<u8>,
     },
+    /// 13: from here on the request of a call may be sent: its owner's part of the ciphertext leaves it next. A run that has this and no result may have been
+    /// delivered.
+    MayBeSent {
+        /// The operation's digest.
+        operation: Digest,
+        /// The run's digest.
+        run: Digest,
+    },
     /// 11: an operation that the owner had approved was over without a run.
     Void {
         /// The operation's digest.
@@ -138,6 +146,7 @@ impl Event {
             Event::Restored(at) => to.u8(8).i64(*at),
             Event::Vote { statement, signature } => to.u8(10).string(&statement.encode()).string(signature),
             Event::Cleared { party, reason } => to.u8(9).list(party.iter(), |to, party| to.seat(*party)).string(cut(reason)),
+            Event::MayBeSent { operation, run } => to.u8(13).digest(operation).digest(run),
             Event::Contradiction { party, votes: [one, other] } => to.u8(12).seat(*party).string(one).string(other),
             Event::Void { operation, reason } => to.u8(11).digest(operation).list(reason.iter(), |to, reason| to.string(cut(reason))),
         }
@@ -159,6 +168,7 @@ impl Event {
             8 => Event::Restored(from.i64()?),
             10 => Event::Vote { statement: Statement::decode(&from.string(MAX_STATEMENT)?)?, signature: from.string(MAX_SIGNATURE)? },
             9 => Event::Cleared { party: from.list(1, Take::seat)?.pop(), reason: from.text(MAX_REASON)? },
+            13 => Event::MayBeSent { operation: from.digest()?, run: from.digest()? },
             12 => Event::Contradiction { party: from.seat()?, votes: [from.string(MAX_VOTE)?, from.string(MAX_VOTE)?] },
             11 => Event::Void { operation: from.digest()?, reason: from.list(1, |from| from.text(MAX_REASON))?.pop() },
             _ => return Err(BadFormat),

@@ -71,6 +71,9 @@ fn event(event: &Event) -> Value {
                 "error": error,
             })
         }
+        Event::MayBeSent { operation, run } => {
+            json!({ "event": "may be sent", "operation": operation.to_string(), "run": run.to_string() })
+        }
         Event::Epoch { epoch, parameters } => json!({ "event": "epoch", "epoch": epoch, "parameters": parameters.to_string() }),
         Event::FailedCheck { check, parties } => json!({
             "event": "failed check",

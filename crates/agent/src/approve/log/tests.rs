@@ -76,6 +76,7 @@ fn events() -> Vec<Event> {
         Event::Decision { signed: says(&operation, 1, Choice::Approve), grounds: Grounds::Policy("nightly".into()) },
         decision(&refresh(), 2, refuses),
         Event::Spent(run.clone()),
+        Event::MayBeSent { operation: run.operation, run: run.digest() },
         result(&run, Outcome::Done(Digest([5; 32]))),
         result(&run_of(&refresh()), Outcome::Failed("P2 left\n".into())),
         Event::FailedCheck { check: "message format".into(), parties: seats([0, 2]) },
@@ -304,11 +305,11 @@ fn exported_logs_are_ascii_and_complete() {
     assert_eq!(entries.len(), events().len());
     let kinds: Vec<&str> = entries.iter().map(|entry| entry["event"].as_str().unwrap()).collect();
     assert_eq!(kinds[..7], ["epoch", "proposal", "proposal", "decision", "decision", "decision", "spent"]);
-    assert_eq!(kinds[7..14], ["result", "result", "failed check", "failed check", "void", "contradiction", "void"]);
-    assert_eq!(kinds[14..], ["seen", "restored", "vote", "cleared", "cleared"]);
+    assert_eq!(kinds[7..15], ["may be sent", "result", "result", "failed check", "failed check", "void", "contradiction", "void"]);
+    assert_eq!(kinds[15..], ["seen", "restored", "vote", "cleared", "cleared"]);
     assert_eq!(entries[1]["operation"], call().digest().to_string());
     assert_eq!(entries[5]["reason"], "\\u{1b}[31mno\\u{202e}");
-    assert_eq!((&entries[4]["grounds"]["policy"], &entries[11]["sequence"]), (&"nightly".into(), &11.into()));
+    assert_eq!((&entries[4]["grounds"]["policy"], &entries[12]["sequence"]), (&"nightly".into(), &12.into()));
     let bytes = entries[1]["bytes"].as_str().unwrap();
     let bytes: Vec<u8> = (0..bytes.len() / 2).map(|k| u8::from_str_radix(&bytes[2 * k..2 * k + 2], 16).unwrap()).collect();
     assert_eq!(Operation::decode(&bytes), Ok(call()));

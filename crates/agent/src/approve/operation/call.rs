@@ -6,6 +6,7 @@ use crate::{
         item::{self, ItemName, Pick, is_host, is_token},
         wire::{Put, Take, rising},
     },
+    flow::is_body_file,
     vault::{commit::statement::Parties, item::Use},
 };
 use cotenant_core::{
@@ -23,7 +24,8 @@ pub const MAX_RESPONSE: usize = 1 << 16;
 const MAX_TOKEN: usize = 64;
 const MAX_HOST: usize = 253;
 
-/// A request to a server.
+/// A request to a server. All of it follows from the text, the arguments, the connector and the trust roots ([`crate::flow::call`]), and members refuse one
+/// of which that is not so; it is said once more here for those who approve it, and for policies, which need not read texts then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     /// How the flow is read.
@@ -49,14 +51,14 @@ pub struct Call {
 /// How a flow is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
-    /// 1: one request to S3.
-    S3,
+    /// 1: as [`crate::flow`] reads it.
+    V1,
 }
 
 /// A public argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Argument {
-    /// The hole that it fills.
+    /// The hole that it fills; `< PATH` for a body that is in a file of that path.
     pub name: String,
     /// The value.
     pub value: Vec<u8>,
@@ -141,10 +143,11 @@ impl Call {
         items
     }
 
-    pub(super) fn check(&self, quorum: Parties) -> Result<(), BadOperation> {
+    pub(crate) fn check(&self, quorum: Parties) -> Result<(), BadOperation> {
         let names = self.arguments.iter().map(|argument| &argument.name);
         let holes = self.slots.iter().map(|slot| &slot.hole);
-        let named = rising(names.clone()) && rising(holes.clone()) && names.clone().chain(holes).all(|name| is_token(name));
+        let tokens = names.clone().all(|name| is_token(name) || is_body_file(name)) && holes.clone().all(|hole| is_token(hole));
+        let named = rising(names.clone()) && rising(holes) && tokens;
         let apart = self.slots.iter().all(|slot| names.clone().all(|name| *name != slot.hole));
         if !named || !apart || !is_host(&self.host) || self.port == 0 {
             return Err(BadOperation::Call);
@@ -165,7 +168,7 @@ impl Call {
     }
 
     pub(super) fn write(&self, to: Writer) -> Writer {
-        let Language::S3 = self.language;
+        let Language::V1 = self.language;
         let to = to.u8(1).string(&self.flow);
         let to = to.list(self.arguments.iter(), |to, argument| to.string(argument.name.as_bytes()).string(&argument.value));
         let to = to.string(self.host.as_bytes()).u16(self.port).seat(self.connector).digest(&self.trust_roots);
@@ -179,7 +182,7 @@ impl Call {
             return Err(BadFormat);
         }
         Ok(Call {
-            language: Language::S3,
+            language: Language::V1,
             flow: from.string(MAX_FLOW)?,
             arguments: from.list(MAX_HOLES, |from| Ok(Argument { name: from.text(MAX_TOKEN)?, value: from.string(MAX_FLOW)? }))?,
             host: from.text(MAX_HOST)?,

@@ -56,8 +56,8 @@ pub(in crate::approve) fn call() -> Operation {
     let host = || "s3.example".to_owned();
     let signs = Use::Sigv4 { region: "us-east-1".into(), service: "s3".into(), host: host() };
     let body = Body::Call(Call {
-        language: Language::S3,
-        flow: b"PUT /bucket/{{key}}\nx-amz-acl: private\n".to_vec(),
+        language: Language::V1,
+        flow: b"# @open all\nPUT https://s3.example/bucket/{{key}}\nx-amz-acl: private\n".to_vec(),
         arguments: vec![Argument { name: "key".into(), value: b"report.txt".to_vec() }],
         host: host(),
         port: 443,

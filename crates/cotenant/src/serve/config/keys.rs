@@ -15,10 +15,11 @@ pub struct Key {
 }
 
 /// The tables in order, with what they are about.
-pub const TABLES: [(&str, &str); 6] = [
+pub const TABLES: [(&str, &str); 7] = [
     ("peers", "Links to the other parties."),
     ("store", "What this party keeps: rooms, shares, what it signed."),
     ("limits", "How much at once, and for how long."),
+    ("servers", "Servers that calls are made to."),
     ("metrics", "Counters for Prometheus, at http://ADDRESS/metrics."),
     ("log", "The log, on standard error."),
     ("api", "Where the commands of this machine ask the daemon."),
@@ -27,7 +28,7 @@ pub const TABLES: [(&str, &str); 6] = [
 const SECONDS: &str = "a whole number of seconds from 1 to 86400";
 
 /// All keys.
-pub const KEYS: [Key; 16] = [
+pub const KEYS: [Key; 17] = [
     Key {
         table: "peers",
         name: "listen",
@@ -104,6 +105,13 @@ pub const KEYS: [Key; 16] = [
         default: "20",
         about: "How long an operation that is told to stop may take to do so, also when the daemon ends; then it is dropped.",
         wants: SECONDS,
+    },
+    Key {
+        table: "servers",
+        name: "roots",
+        default: "\"roots.pem\"",
+        about: "Certificates of the authorities that rooms list for servers; what a room does not list is passed over. Read at each call.",
+        wants: "a path of a PEM file, which is needed for rooms that were made with --ca",
     },
     Key {
         table: "metrics",

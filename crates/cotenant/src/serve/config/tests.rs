@@ -25,7 +25,7 @@ fn every_key_is_read() {
     let text = "[peers]\nlisten = \"[::1]:9\"\npublic = [\"alice.example:7001\", \"192.0.2.1:7002\"]\nconnect_seconds = 5\ndead_after_seconds = 6\n\
                 [store]\ndirectory = \"/data\"\nunlock = \"passphrase-file\"\nunlock_from = \"phrase\"\n\
                 [limits]\nthreads = 3\nwaiting = 2\noperation_seconds = 7\nstop_seconds = 0x8\n\
-                [metrics]\naddress = \"0.0.0.0:1\"\nbeyond_loopback = true\n[log]\nformat = \"json\"\nlevel = \"warn\"\n[api]\nsocket = \"run/s\"\n";
+                [servers]\nroots = \"ca.pem\"\n[metrics]\naddress = \"0.0.0.0:1\"\nbeyond_loopback = true\n[log]\nformat = \"json\"\nlevel = \"warn\"\n[api]\nsocket = \"run/s\"\n";
     let given = text.lines().filter(|line| line.contains('=')).count();
     assert_eq!(given, KEYS.len(), "one line for each key");
     let config = parse(text).unwrap();
@@ -38,6 +38,7 @@ fn every_key_is_read() {
     let limits =
         Limits { threads: NonZeroUsize::new(3).unwrap(), waiting: 2, operation: Duration::from_secs(7), stop: Duration::from_secs(8) };
     assert_eq!(config.limits, limits);
+    assert_eq!((config.roots.as_path(), default.roots.as_path()), (Path::new("/home/ca.pem"), Path::new("/home/roots.pem")));
     assert_eq!(config.metrics, Some("0.0.0.0:1".parse().unwrap()));
     assert_eq!(config.log, Log { format: LogFormat::Json, level: LevelFilter::WARN });
     assert_eq!(config.socket, Path::new("/home/run/s"));

@@ -9,12 +9,17 @@
 //! | `GET /v1/rooms/{room}/operations/{number}/events` | the same again at each change, one JSON object a line, up to its end |
 //! | `POST /v1/rooms/{room}/operations/{number}/decision` | a person's [`Decision`]; gives the view |
 //! | `GET /v1/rooms/{room}/operations/{number}/receipt` | a [`ReceiptView`] |
+//! | `GET /v1/rooms/{room}/operations/{number}/answer` | an [`AnswerView`] |
 //! | `GET /v1/rooms/{room}/log` | the log, which was verified; each entry with its signed record in hexadecimal |
 //! | `GET /v1/rooms/{room}/log/heads` | where the members' logs end: [`HeadView`]s |
 //! | `POST /v1/rooms/{room}/checks` | sets a counter of failed checks to 0 as [`Clearing`] says |
 
+mod answer;
+
+pub use answer::{AnswerView, Content};
+
 use super::{
-    Aim, Conditions, NotDone, OperationView, Shown,
+    Aim, Asked, Conditions, NotDone, OperationView, Shown,
     shell::{Closed, Shell},
 };
 use crate::serve::{
@@ -35,6 +40,7 @@ use cotenant_agent::{
     approve::{
         escape::escape,
         item::{ItemName, in_words},
+        operation::Argument,
         person::PersonSignature,
         statement::Choice,
     },
@@ -143,6 +149,25 @@ pub enum Proposed {
         /// Their names.
         items: Vec<String>,
     },
+    /// [`Aim::Call`].
+    Call {
+        /// The text of the flow.
+        flow: String,
+        /// What fills its holes.
+        arguments: Vec<Given>,
+        /// The member that connects; this party if none.
+        connector: Option<String>,
+    },
+}
+
+/// What fills a hole of a flow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Given {
+    /// The hole; `< PATH` for the file of a body.
+    pub name: String,
+    /// The bytes.
+    pub value: Vec<u8>,
 }
 
 /// The characters of a text.
@@ -250,6 +275,7 @@ pub fn routes() -> Router<Arc<Daemon>> {
         .route("/v1/rooms/{room}/operations/{number}/events", get(events))
         .route("/v1/rooms/{room}/operations/{number}/decision", post(decide))
         .route("/v1/rooms/{room}/operations/{number}/receipt", get(receipt))
+        .route("/v1/rooms/{room}/operations/{number}/answer", get(answer::answer))
         .route("/v1/rooms/{room}/log", get(log))
         .route("/v1/rooms/{room}/log/heads", get(heads))
         .route("/v1/rooms/{room}/checks", post(clear))
@@ -276,13 +302,14 @@ async fn propose(
     Wiped(Proposing { proposed, with, within }): Wiped<Proposing>,
 ) -> Result<Json<OperationView>, Problem> {
     let shell = shell(&daemon, &room)?;
-    let aim = proposed.aim(&shell)?;
     let number = waiting({
         let shell = shell.clone();
-        move || shell.propose(aim, &Conditions { with, within })
+        move || {
+            let aim = proposed.aim(&shell)?;
+            shell.propose(aim, &Conditions { with, within }).map_err(|refused| not_done(&shell, &refused))
+        }
     })
-    .await?
-    .map_err(|refused| not_done(&shell, &refused))?;
+    .await??;
     view(&shell, number).map(Json)
 }
 
@@ -398,6 +425,9 @@ fn not_done(shell: &Shell, refused: &NotDone) -> Problem {
         NotDone::BeforeRestore { .. } => (StatusCode::CONFLICT, "before-restore", "have it proposed again, to begin later"),
         NotDone::Other(_) | NotDone::NotOpen(_) | NotDone::NotNow(_) => (StatusCode::CONFLICT, "not-now", "see cotenant pending"),
         NotDone::Item(_) | NotDone::Value | NotDone::Operation(_) => (StatusCode::BAD_REQUEST, "bad-proposal", "change it"),
+        NotDone::Flow(_) | NotDone::Refused(_) => (StatusCode::BAD_REQUEST, "bad-call", "change it; nobody was asked"),
+        NotDone::Roots(_) => (StatusCode::CONFLICT, "no-roots", "put the file there, and do it again"),
+        NotDone::OtherRoots(_) => (StatusCode::CONFLICT, "other-roots", "refuse it"),
     };
     Problem::new(status, kind, format!("room {}", shell.room()), refused, remedy)
 }
@@ -477,6 +507,11 @@ impl Proposed {
             Proposed::Refresh { items } => Aim::Refresh(names(items)?),
             Proposed::Verify { items } => Aim::Verify(names(items)?),
             Proposed::Remove { items } => Aim::Remove(names(items)?),
+            Proposed::Call { flow, arguments, connector } => {
+                let arguments = arguments.into_iter().map(|Given { name, value }| Argument { name, value }).collect();
+                let roots = shell.roots().map_err(|refused| not_done(shell, &refused))?;
+                Aim::Call(Asked { flow: flow.into_bytes(), arguments, connector, roots })
+            }
         })
     }
 }

@@ -13,6 +13,7 @@ use cotenant_agent::{
         operation::{BadOperation, Body, Operation},
         statement::{BadStatement, Choice, PURPOSE, Signed, Standing},
     },
+    flow,
     vault::commit::Event,
 };
 use cotenant_core::{Digest, PartyId, codec::BadFormat};
@@ -44,6 +45,9 @@ pub(super) enum Objection {
     /// This program does not do that.
     #[error("this program does nothing of that kind")]
     Kind,
+    /// Beside the text of a call stands something that does not follow from it.
+    #[error("its text is no flow, or the call is not what its text says")]
+    NotItsText,
     /// The proposer has proposed too much.
     #[error(transparent)]
     Many(#[from] Exceeded),
@@ -64,6 +68,7 @@ impl Operations {
             Note::Done { number, operation } => self.heard_done(from, number, operation, now),
             Note::Checkpoint(told) => self.heard_checkpoint(from, told, now),
             Note::Known(known) => self.heard_known(from, known, now),
+            Note::Mine(operation) => self.heard_mine(from, &operation),
             Note::Vote(vote) => self.heard_votes(&[vote], now),
             Note::Told { votes, asks } => {
                 self.heard_votes(&votes, now);
@@ -88,7 +93,11 @@ impl Operations {
                 return Ok(None);
             }
             self.acceptable(from, &operation, now)?;
-            if known.is_some() { Err(Objection::Twice) } else { Ok(Some(operation)) }
+            if known.is_some() {
+                self.heard_mine(from, bytes);
+                return Err(Objection::Twice);
+            }
+            Ok(Some(operation))
         });
         match judged {
             Ok(Some(operation)) => self.accept(operation, None, now),
@@ -116,8 +125,14 @@ impl Operations {
         demand((now + 1..=latest).contains(&operation.expiry), Objection::Expiry)?;
         let same = operation.program == program() && operation.engine == engine_digest(charter);
         demand(same, Objection::Program)?;
-        let offered = matches!(operation.body, Body::Put { .. } | Body::Gen(_) | Body::Refresh(_) | Body::Remove(_) | Body::Verify(_));
+        let offered = matches!(
+            operation.body,
+            Body::Put { .. } | Body::Gen(_) | Body::Refresh(_) | Body::Remove(_) | Body::Verify(_) | Body::Call(_)
+        );
         demand(offered, Objection::Kind)?;
+        if let Body::Call(call) = &operation.body {
+            demand(flow::is_its_text(call) == Ok(true), Objection::NotItsText)?;
+        }
         Ok(self.has_room(operation, now)?)
     }
 
@@ -161,7 +176,8 @@ impl Operations {
         if !is_signed || !here || statement.operation == proposal.digest {
             return self.complaints.about(from, Some(number), &error, now);
         }
-        if !proposal.elsewhere.contains(statement.party) {
+        let other = statement.party;
+        if !proposal.elsewhere.contains(other) {
             proposal.elsewhere = proposal.elsewhere.with(statement.party);
             let (proposer, by) = (proposal.operation().proposer, statement.party);
             let (proposer, by) = (self.name(proposer), self.name(by));
@@ -172,6 +188,7 @@ impl Operations {
                 "this member has decided about another operation: the proposer proposed two under one number"
             );
         }
+        self.tell_mine(other, number);
     }
 
     fn heard_start(&mut self, from: PartyId, start: Start) {
@@ -186,7 +203,10 @@ impl Operations {
         // Who began it has spent its own approval; it cannot begin again.
         if proposal.digest == operation && proposal.starter() == Some(from) {
             let reason = format!("{} says: {reason}", self.name(from));
-            self.end_unbegun(number, End::Failed { reason }, now);
+            // Whoever takes part and has not begun knows that nothing was sent without its part; others do not.
+            let call = matches!(proposal.operation().body, Body::Call(_));
+            let end = if call && !proposal.has_part(self.me) { End::MayBeSent { reason } } else { End::Failed { reason } };
+            self.end_unbegun(number, end, now);
         }
     }
 

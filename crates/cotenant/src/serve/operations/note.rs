@@ -12,6 +12,7 @@
 //! | done | 8: number (8), operation (32): the sender, who began it, says so to those who took no part |
 //! | checkpoint | 9: where the sender's log ends (string) |
 //! | known | 10: where the receiver's log ends, as the sender has heard last (string) |
+//! | mine | 12: the operation that the sender was shown under its number (string), when another one is spoken of |
 //! | ready | 11: number (8), operation (32), 1 if the sender asks whether the other can begin it now, 0 if it says that it can |
 //!
 //! Numbers are little-endian; a string stands after its length (4). Nothing here has been verified.
@@ -86,6 +87,8 @@ pub(super) enum Note {
         /// Whether this is the question.
         asks: bool,
     },
+    /// What the sender was shown under its number, where somebody speaks of another operation.
+    Mine(Vec<u8>),
     /// It took place, without whom this is told.
     Done {
         /// The number.
@@ -164,6 +167,7 @@ impl Note {
             Note::Vote(vote) => vote.write(to.u8(5)),
             Note::Told { votes, asks } => votes.iter().fold(to.u8(6).u16(votes.len() as u16), |to, vote| vote.write(to)).u8((*asks).into()),
             Note::Receipt { number, signature, asks } => to.u8(7).u64(*number).bytes(signature).u8((*asks).into()),
+            Note::Mine(operation) => to.u8(12).string(operation),
             Note::Done { number, operation } => to.u8(8).u64(*number).bytes(&operation.0),
             Note::Checkpoint(told) => to.u8(9).string(&told.encode()),
             Note::Known(known) => to.u8(10).string(&known.encode()),
@@ -203,6 +207,7 @@ impl Note {
                 Note::Told { votes, asks: from.flag()? }
             }
             7 => Note::Receipt { number: from.u64()?, signature: from.array()?, asks: from.flag()? },
+            12 => Note::Mine(limited(from, MAX_OPERATION)?.to_vec()),
             8 => Note::Done { number: from.u64()?, operation: Digest(from.array()?) },
             9 => Note::Checkpoint(Checkpoint::decode(from.string()?)?),
             10 => Note::Known(Checkpoint::decode(from.string()?)?),
@@ -256,6 +261,7 @@ mod tests {
             Note::Checkpoint(checkpoint),
             Note::Known(checkpoint),
             Note::Ready { number, operation, asks: true },
+            Note::Mine(vec![1, 2, 3]),
         ];
         fixed.into_iter().chain(votes().into_iter().map(Note::Vote)).collect()
     }

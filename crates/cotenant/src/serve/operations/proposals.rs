@@ -3,7 +3,7 @@
 //! Numbers: with n members, the member at seat s proposes under the numbers s + 1, s + 1 + n, s + 1 + 2n, ... So two proposals at one number are two by one
 //! member, who is named. Each member counts its own numbers and nobody else's: which of its own a member uses says nothing about what another may.
 
-use super::note::Start;
+use super::{differences::Difference, note::Start};
 use cotenant_agent::approve::{
     deciding::Deciding,
     operation::{Body, Operation, Stored},
@@ -13,6 +13,7 @@ use cotenant_agent::approve::{
 use cotenant_agent::vault::commit::statement::{Parties, Version};
 use cotenant_core::{Digest, PartyId};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 /// The next number of the member at `seat` of `n` above `newest`, its last.
@@ -58,6 +59,10 @@ pub(super) struct Proposal {
     pub(super) stopped: Option<&'static str>,
     /// Whether it stands in the log, as all do that this party proposed or decided about.
     pub(super) written: bool,
+    /// Whom this party has told what it was shown under the number.
+    pub(super) told: Parties,
+    /// In what that differs from what others say they were shown.
+    pub(super) differs: BTreeMap<PartyId, Vec<String>>,
     operation: Operation,
 }
 
@@ -83,6 +88,8 @@ pub(super) struct Running {
     pub(super) run: Run,
     /// The version of the vault that it loads, if it makes none; none before the first.
     pub(super) loads: Option<Version<Digest>>,
+    /// Whether this party has let the request of a call out, as its log says.
+    pub(super) may_be_sent: bool,
 }
 
 /// What became of an operation.
@@ -93,6 +100,11 @@ pub enum End {
     Done,
     /// It was not, and nothing has changed.
     Failed {
+        /// Why.
+        reason: String,
+    },
+    /// It was not done to its end, and its request may have been delivered.
+    MayBeSent {
         /// Why.
         reason: String,
     },
@@ -119,7 +131,7 @@ impl End {
     pub(super) fn reason(&self) -> Option<String> {
         match self {
             End::Done | End::Expired | End::Elsewhere { .. } | End::Unknown => None,
-            End::Failed { reason } => Some(reason.clone()),
+            End::Failed { reason } | End::MayBeSent { reason } => Some(reason.clone()),
             End::Refused { by, reason } => Some(format!("{by} refused: {reason}")),
         }
     }
@@ -148,6 +160,15 @@ pub struct OperationView {
     pub to_sign: String,
     /// How it stands.
     pub standing: Shown,
+    /// Members that say they were shown another operation under this number.
+    pub differs: Vec<Difference>,
+}
+
+impl OperationView {
+    /// Whether it was done.
+    pub fn is_done(&self) -> bool {
+        self.standing == Shown::Ended(End::Done)
+    }
 }
 
 /// How an operation stands.
@@ -196,6 +217,8 @@ impl Proposal {
             stage: Stage::Open(None),
             stopped: None,
             written: false,
+            told: Parties::NONE,
+            differs: BTreeMap::new(),
             operation,
         }
     }
@@ -281,7 +304,7 @@ impl Proposal {
             Body::Repair { items, .. } => format!("repair {}", list(items)),
             Body::Remove(items) => format!("remove {}", list(items)),
             Body::Verify(items) => format!("verify {}", list(items)),
-            Body::Call(call) => format!("call {}", call.host),
+            Body::Call(call) => format!("call {}:{}", call.host, call.port),
             Body::ChangeRoom(_) => "change the room".to_owned(),
         }
     }

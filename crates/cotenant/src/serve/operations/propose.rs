@@ -13,13 +13,15 @@ use cotenant_agent::{
         escape::escape,
         item::{ItemName, Pick},
         log::{Event as Logged, Grounds},
-        operation::{BadOperation, Body, Operation, Program, Stored},
+        operation::{Argument, BadOperation, Body, Operation, Program, Stored},
         person::PersonSignature,
         policy::{Named, Past, Verdict},
         spend::{Effect, Event, NotNow},
         statement::Choice,
         words::moment,
     },
+    flow::FlowError,
+    operate::{Refused, Task},
     room::Charter,
     vault::{
         alphabet::Alphabet,
@@ -68,6 +70,20 @@ pub enum Aim {
     Verify(Vec<ItemName>),
     /// The items are no more.
     Remove(Vec<ItemName>),
+    /// A request to a server.
+    Call(Asked),
+}
+
+/// A request to a server, as somebody asks for it.
+pub struct Asked {
+    /// The text of the flow.
+    pub flow: Vec<u8>,
+    /// What everybody may see of what fills its holes.
+    pub arguments: Vec<Argument>,
+    /// The name of the member that connects; this party if none.
+    pub connector: Option<String>,
+    /// Digest of the roots that this party judges servers by.
+    pub roots: Digest,
 }
 
 /// With whom and by when something is to be done.
@@ -143,6 +159,18 @@ pub enum NotDone {
     /// This party has proposed as much as others take.
     #[error(transparent)]
     Many(#[from] Exceeded),
+    /// The text of a call.
+    #[error("the flow, {}", escape(&.0.to_string()))]
+    Flow(#[from] FlowError),
+    /// The call could not run on the vault as it is.
+    #[error("{}", escape(&.0.to_string()))]
+    Refused(#[from] Refused),
+    /// This party cannot judge servers as the room agreed to.
+    #[error("{}", escape(.0))]
+    Roots(String),
+    /// The call is under other roots than the room's.
+    #[error("operation {0} is under other trust roots than this party has for the room")]
+    OtherRoots(u64),
 }
 
 /// Name and version of this program.
@@ -168,6 +196,10 @@ impl Operations {
         let quorum = self.quorum(&body, conditions.with.as_deref())?;
         let operation = self.operation(body, quorum, conditions.within, now);
         operation.check()?;
+        if matches!(operation.body, Body::Call(_)) {
+            // What every party would refuse need not be asked.
+            Task::new(operation.clone(), self.vault.settled().clone(), now, None)?;
+        }
         self.has_room(&operation, now)?;
         let number = operation.number;
         self.newest = number;
@@ -367,6 +399,7 @@ impl Operations {
             Aim::Refresh(names) => (Body::Refresh(stored(names)?), None),
             Aim::Verify(names) => (Body::Verify(stored(names)?), None),
             Aim::Remove(names) => (Body::Remove(stored(names)?), None),
+            Aim::Call(asked) => (Body::Call(self.call(asked)?), None),
         })
     }
 

@@ -16,6 +16,7 @@ use cotenant_agent::{
         log::{self, BadLog, Event, Grounds, History, Log, Outcome},
         person::{Counters, PersonSignature},
         policy::Past,
+        receipt::Receipt,
         run::Run,
         spend::Ledger,
         statement::{Signed, Standing, Statement},
@@ -25,7 +26,7 @@ use cotenant_agent::{
 };
 use cotenant_core::{Digest, codec::BadFormat};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     ops::Deref,
 };
 
@@ -102,6 +103,7 @@ impl Operations {
         let epoch = self.setup.parameters.charter().epoch;
         let mut numbers: HashMap<Digest, u64> = HashMap::new();
         let mut runs: BTreeMap<u64, Run> = BTreeMap::new();
+        let mut sent: HashSet<Digest> = HashSet::new();
         for entry in history.entries() {
             match &entry.event {
                 Event::Proposal(operation) if operation.epoch == epoch => {
@@ -123,15 +125,16 @@ impl Operations {
                     // One that was refused is over by the decision before.
                     proposal.filter(|proposal| proposal.is_open()).into_iter().for_each(|proposal| proposal.end(end.clone()));
                 }
-                Event::Result { operation, outcome, .. } => {
+                Event::MayBeSent { run, .. } => drop(sent.insert(*run)),
+                Event::Result { operation, run, outcome } => {
                     if let Some(number) = numbers.get(operation) {
-                        self.replay_result(*number, outcome, runs.get(number), stored)?;
+                        self.replay_result(*number, outcome, sent.contains(run), stored)?;
                     }
                 }
                 _ => {}
             }
         }
-        self.go_on(&runs, now);
+        self.go_on(&runs, &sent, now);
         self.forget();
         Ok(())
     }
@@ -173,28 +176,26 @@ impl Operations {
         &mut self,
         number: u64,
         outcome: &Outcome,
-        run: Option<&Run>,
+        may_be_sent: bool,
         stored: &Room<S>,
     ) -> Result<(), OpenError> {
         let Some(proposal) = self.proposals.get_mut(&number) else { return Ok(()) };
         proposal.stage = Stage::Ended(match outcome {
             Outcome::Done(_) => End::Done,
+            Outcome::Failed(reason) if may_be_sent => End::MayBeSent { reason: reason.clone() },
             Outcome::Failed(reason) => End::Failed { reason: reason.clone() },
         });
-        let operation = proposal.operation().clone();
-        if let (Outcome::Done(_), Some(run)) = (outcome, run)
-            && let Ok(receipt) = self.new_receipt(operation, run.clone())
-        {
-            match stored.receipt(number)? {
-                Some(_) => self.sign_receipt(number, &receipt),
-                None => self.await_signatures(number, receipt),
-            }
+        let receipt = stored.receipt(number)?.and_then(|bytes| Receipt::decode(&bytes).ok());
+        match receipt {
+            Some(receipt) if self.all_have_signed(&receipt) => self.sign_receipt(number, &receipt),
+            Some(receipt) => self.await_signatures(number, receipt),
+            None => {}
         }
         Ok(())
     }
 
     /// Runs that had begun and had not ended. One that makes a version of the vault ends by the votes of all; of any other nothing is left.
-    fn go_on(&mut self, runs: &BTreeMap<u64, Run>, now: i64) {
+    fn go_on(&mut self, runs: &BTreeMap<u64, Run>, sent: &HashSet<Digest>, now: i64) {
         let unfinished: Vec<u64> = self.ledger.unfinished().map(|(number, _)| number).collect();
         for number in unfinished {
             let (Some(run), Some(proposal)) = (runs.get(&number), self.proposals.get(&number)) else { continue };
@@ -204,11 +205,12 @@ impl Operations {
             let task = Task::new(operation, self.vault.settled().clone(), run.date, round).map(|task| task.digest());
             match task {
                 Ok(task) if round.is_some() && self.vault.started() == Some(task) => {
-                    let running = Running { task, run: run.clone(), loads: None };
+                    let running = Running { task, run: run.clone(), loads: None, may_be_sent: false };
                     self.proposals.entry(number).and_modify(|p| p.stage = Stage::Voting(running, Some(reason)));
                 }
                 _ => {
-                    let running = Running { task: Digest([0; 32]), run: run.clone(), loads: None };
+                    let may_be_sent = sent.contains(&run.digest());
+                    let running = Running { task: Digest([0; 32]), run: run.clone(), loads: None, may_be_sent };
                     self.finish(number, running, Err(reason), now);
                 }
             }

@@ -1,6 +1,6 @@
 //! One run: the mesh of those who take part, the comparison, the joint computation on a thread of its own, and the new shares on disk.
 
-use super::changes::put_made;
+use super::{changes::put_made, trust::BadRoots};
 use crate::{
     error::named,
     party::{fresh_rng, on_own_thread},
@@ -10,9 +10,11 @@ use crate::{
 };
 use cotenant_agent::{
     agree::AgreeError,
-    approve::operation::Body,
+    approve::{operation::Body, receipt::Outcome},
+    call::CallError,
     operate::{self, Manifest, Mine, OperateError, Save, Task, Verified, Work},
-    room::RoomId,
+    room::{Limits as Times, RoomId, Trust},
+    tls::Gate,
     vault::{
         VaultError,
         commit::statement::{Parties, Version},
@@ -44,7 +46,7 @@ const RUN: Duration = Duration::from_secs(600);
 const RUN_ITEM: Duration = Duration::from_secs(10);
 
 /// How often something has come of a run.
-type Pulse = Arc<AtomicU64>;
+pub(super) type Pulse = Arc<AtomicU64>;
 
 /// A run that is to begin.
 pub struct Begin {
@@ -59,6 +61,8 @@ pub struct Begin {
 
 /// How a run ended.
 pub enum RunEnd {
+    /// The server has answered, and this is what all saw.
+    Called(Outcome),
     /// It made a version of the vault, which this party can vote for.
     Made(Verified),
     /// The shares are right.
@@ -82,7 +86,7 @@ pub struct FailedCheck {
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
-enum RunError {
+pub(super) enum RunError {
     #[error("the members did not all connect: {0}")]
     Net(#[from] NetError),
     #[error("{0}")]
@@ -93,8 +97,8 @@ enum RunError {
     Store(#[from] StoreError),
     #[error("a stored share cannot be read: {0}")]
     Share(#[from] ShareError),
-    #[error("this program makes no calls for a room")]
-    Call,
+    #[error(transparent)]
+    Roots(#[from] BadRoots),
     #[error("no randomness from the operating system")]
     Randomness,
     #[error("it was told to stop")]
@@ -115,6 +119,10 @@ pub(super) struct Place {
     pub(super) hub: Weak<Hub>,
     pub(super) members: Vec<Member>,
     pub(super) limits: Limits,
+    /// The room's time limits.
+    pub(super) times: Times,
+    /// Whose certificates of servers the room believes.
+    pub(super) trust: Trust,
 }
 
 impl RunError {
@@ -124,18 +132,17 @@ impl RunError {
     }
 
     fn failed_check(&self, quorum: &[PartyId]) -> Option<FailedCheck> {
-        match self {
-            RunError::Operate(OperateError::Vault(VaultError::Mpc(Mpc::Check { check, suspects, .. }))) => {
+        let RunError::Operate(error) = self else { return None };
+        match (error.in_session(), error) {
+            (Some(Mpc::Check { check, suspects, .. }), _) => {
                 let parties = suspects.iter().filter_map(|party| quorum.get(party.index()).copied()).collect();
                 Some(FailedCheck { name: check.name().to_owned(), parties })
             }
-            RunError::Operate(OperateError::Vault(VaultError::VaultTag { .. })) => {
+            (_, OperateError::Vault(VaultError::VaultTag { .. }) | OperateError::Call(CallError::Vault(VaultError::VaultTag { .. }))) => {
                 Some(FailedCheck { name: "vault tag".to_owned(), parties: Parties::NONE })
             }
             // Of two, the other one has stopped, by a check of its own or without one. Of three, whose check failed may be as honest as this party.
-            RunError::Operate(OperateError::Vault(VaultError::Mpc(Mpc::Stopped { reason: Reason::Check(check), .. })))
-                if quorum.len() > 2 =>
-            {
+            (Some(Mpc::Stopped { reason: Reason::Check(check), .. }), _) if quorum.len() > 2 => {
                 Some(FailedCheck { name: check.name().to_owned(), parties: Parties::NONE })
             }
             _ => None,
@@ -150,7 +157,7 @@ impl Place {
     }
 
     /// Runs it to its end, or until `stop` is cancelled.
-    pub(super) async fn run(self: Arc<Self>, begin: Begin, turn: Turn, stop: CancellationToken) -> RunEnd {
+    pub(super) async fn run(self: Arc<Self>, begin: Begin, turn: Turn, may_send: Gate, stop: CancellationToken) -> RunEnd {
         let quorum: Vec<PartyId> = begin.task.operation().quorum.iter().collect();
         let names: Vec<String> = quorum.iter().filter_map(|seat| Some(self.members.get(seat.index())?.name.clone())).collect();
         let work = async move {
@@ -165,7 +172,7 @@ impl Place {
             };
             let (pulse, limit) = (Pulse::default(), limit(&begin.task.operation().body));
             let done = tokio::select! {
-                done = self.on_mesh(begin, party, &mesh, turn, pulse.clone()) => done,
+                done = self.on_mesh(begin, party, &mesh, turn, pulse.clone(), may_send) => done,
                 () = silent(&pulse), if limit.is_some() => Err(RunError::Silent),
                 () = sleep(limit.unwrap_or_default()), if limit.is_some() => Err(RunError::Late(limit.unwrap_or_default())),
                 () = stop.cancelled() => Err(RunError::Stopped),
@@ -183,7 +190,7 @@ impl Place {
         MeshConfig { identity, me, members, session: task.digest().0, limits: self.limits.clone() }
     }
 
-    async fn on_mesh(&self, begin: Begin, me: PartyId, mesh: &Mesh, turn: Turn, pulse: Pulse) -> Result<RunEnd, RunError> {
+    async fn on_mesh(&self, begin: Begin, me: PartyId, mesh: &Mesh, turn: Turn, pulse: Pulse, may_send: Gate) -> Result<RunEnd, RunError> {
         let Begin { task, value, .. } = begin;
         let mut lane = mesh.lane(COMPARE);
         let compared = operate::compare(&mut lane, &task).await;
@@ -200,11 +207,11 @@ impl Place {
                 self.put(digest, remove.after(), &[])?;
                 Ok(RunEnd::Made(remove.run(&compared).map_err(OperateError::from)?))
             }
-            Work::Call(_) => Err(RunError::Call),
+            Work::Call(call) => self.call(*call, mesh, digest, mine, turn, may_send).await.map(RunEnd::Called),
         }
     }
 
-    async fn session(&self, mesh: &Mesh, agreed: Digest, turn: Turn, pulse: Pulse) -> Result<Session<Lane>, RunError> {
+    pub(super) async fn session(&self, mesh: &Mesh, agreed: Digest, turn: Turn, pulse: Pulse) -> Result<Session<Lane>, RunError> {
         let observer: cotenant_mpc::Observer = Box::new(move |progress| {
             pulse.fetch_add(1, Ordering::Relaxed);
             Watcher::progress(&turn, progress);

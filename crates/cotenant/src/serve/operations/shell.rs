@@ -11,14 +11,7 @@ use crate::{
 };
 use axum::http::StatusCode;
 use cotenant_agent::{
-    approve::{
-        log::{Event, History, Outcome},
-        operation::Operation,
-        person::PersonSignature,
-        receipt::Receipt,
-        run::Run,
-        statement::Choice,
-    },
+    approve::{log::History, person::PersonSignature, receipt::Receipt, statement::Choice},
     operate::Manifest,
     room::RoomId,
 };
@@ -92,7 +85,8 @@ impl Shell {
             address: member.addresses.first().map(ToString::to_string).unwrap_or_default(),
         };
         let members = parameters.members().iter().map(member).collect();
-        let place = Arc::new(Place { room, daemon: Arc::downgrade(&daemon), hub, members, limits });
+        let (times, trust) = (parameters.charter().limits, parameters.charter().trust.clone());
+        let place = Arc::new(Place { room, daemon: Arc::downgrade(&daemon), hub, members, limits, times, trust });
         let core = Mutex::new(Core { operations, broken: false });
         let shell = Arc::new(Shell { core, place, queue, way, stops: Mutex::default(), changes: watch::Sender::new(0) });
         shell.carry_out(&mut shell.lock(), first);
@@ -142,6 +136,9 @@ impl Shell {
         choice: Choice,
         signature: Option<&PersonSignature>,
     ) -> Result<(), NotDone> {
+        if choice == Choice::Approve {
+            self.can_judge(number)?;
+        }
         self.act(|operations, now| operations.decide(number, digest, choice, signature, now))?
     }
 
@@ -195,34 +192,27 @@ impl Shell {
     /// # Errors
     /// If it cannot be read.
     pub fn receipt(self: &Arc<Self>, number: u64) -> Result<Option<Receipt>, super::OpenError> {
-        let bytes = self.place.daemon()?.store().room(self.place.room.0).receipt(number)?;
-        let receipt = bytes.and_then(|bytes| Receipt::decode(&bytes).ok());
-        if receipt.is_none()
-            && let Some((operation, run)) = self.done(number)?
-        {
-            let _ = self.act(|operations, _| operations.ask_again(number, operation, run));
+        let Some(receipt) = self.stored_receipt(number)? else { return Ok(None) };
+        if self.look(|operations| operations.all_have_signed(&receipt)) {
+            return Ok(Some(receipt));
         }
-        Ok(receipt)
+        let _ = self.act(|operations, _| operations.ask_again(number, receipt));
+        Ok(None)
     }
 
-    /// What was done under a number of this epoch, as the log tells.
-    fn done(&self, number: u64) -> Result<Option<(Operation, Run)>, super::OpenError> {
-        let history = self.log()?;
-        let epoch = self.look(|operations| operations.parameters().charter().epoch);
-        let events = || history.entries().iter().map(|entry| &entry.event);
-        let operation = events().find_map(|event| match event {
-            Event::Proposal(operation) if (operation.epoch, operation.number) == (epoch, number) => Some((**operation).clone()),
-            _ => None,
-        });
-        let Some(operation) = operation else { return Ok(None) };
-        let digest = operation.digest();
-        let done =
-            events().any(|event| matches!(event, Event::Result { operation, outcome: Outcome::Done(_), .. } if *operation == digest));
-        let run = events().find_map(|event| match event {
-            Event::Spent(run) if run.operation == digest => Some(run.clone()),
-            _ => None,
-        });
-        Ok(run.filter(|_| done).map(|run| (operation, run)))
+    /// The receipt of an operation, whoever has signed it.
+    pub(super) fn stored_receipt(&self, number: u64) -> Result<Option<Receipt>, crate::store::StoreError> {
+        let bytes = self.place.daemon()?.store().room(self.place.room.0).receipt(number)?;
+        Ok(bytes.and_then(|bytes| Receipt::decode(&bytes).ok()))
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Writes down that the request of a call may be sent; whether that is on disk.
+    fn may_send(self: &Arc<Self>, number: u64) -> bool {
+        self.act(|operations, now| operations.may_send(number, now)).unwrap_or(false)
     }
 
     fn lock(&self) -> MutexGuard<'_, Core> {
@@ -299,9 +289,11 @@ impl Shell {
         self.stops.lock().expect("no holder panics").insert(number, stop.clone());
         let telling = Telling { shell: self.clone(), number, end: None, stop: stop.clone() };
         let (place, summary) = (self.place.clone(), format!("{number}: {}", begin.what));
+        let shell = Arc::downgrade(self);
+        let may_send = Box::new(move || shell.upgrade().is_some_and(|shell| shell.may_send(number)));
         let work = move |turn: Turn| async move {
             let mut telling = telling;
-            let running = place.clone().run(begin, turn.clone(), stop.clone());
+            let running = place.clone().run(begin, turn.clone(), may_send, stop.clone());
             tokio::pin!(running);
             let end = tokio::select! {
                 end = &mut running => end,
@@ -329,14 +321,14 @@ impl Place {
     /// What the queue tells of a run, and the metrics count.
     fn told(&self, number: u64, end: &RunEnd) -> Result<serde_json::Value, Problem> {
         match end {
-            RunEnd::Made(_) | RunEnd::Checked => Ok(json!({ "operation": number })),
+            RunEnd::Made(_) | RunEnd::Checked | RunEnd::Called(_) => Ok(json!({ "operation": number })),
             RunEnd::Failed { reason, check } => {
                 if let (Some(check), Ok(daemon)) = (check, self.daemon()) {
                     daemon.metrics().failed_check(&check.name);
                 }
                 let reason = cotenant_agent::approve::escape::escape(reason).to_string();
                 let place = format!("room {}, operation {number}", self.room);
-                Err(Problem::new(StatusCode::CONFLICT, "run-failed", place, reason, "nothing has changed: propose it again"))
+                Err(Problem::new(StatusCode::CONFLICT, "run-failed", place, reason, "see cotenant pending --all for what that means"))
             }
         }
     }

@@ -121,7 +121,7 @@ impl Operations {
             let outcomes = self.vault.step(Event::Begin(task.digest()), &self.setup.identity, &mut self.step.changes);
             self.carry_on(outcomes, now);
         }
-        let running = Running { task: task.digest(), run: task.run().clone(), loads: task.before().version() };
+        let running = Running { task: task.digest(), run: task.run().clone(), loads: task.before().version(), may_be_sent: false };
         self.start(number, task, running, starts.then_some(date));
         Ok(())
     }
@@ -198,7 +198,8 @@ impl Operations {
                 self.vault.made(verified.after().clone());
                 self.vault_step(verified.event(), now);
             }
-            RunEnd::Checked => self.finish(number, running, Ok(()), now),
+            RunEnd::Called(outcome) => self.finish(number, running, Ok(outcome), now),
+            RunEnd::Checked => self.finish(number, running, Ok(receipt::Outcome::NOTHING), now),
             RunEnd::Failed { reason, check } => {
                 let reason = proposal.stopped.map_or(reason.clone(), |why| format!("{why}: {reason}"));
                 if let Some(check) = check {
@@ -233,7 +234,7 @@ impl Operations {
                 Outcome::Send(vote) => self.send_all(&Note::Vote(vote)),
                 Outcome::Settled(run) => {
                     if let Some((number, running)) = self.number_of(|running| running.task == run) {
-                        self.finish(number, running, Ok(()), now);
+                        self.finish(number, running, Ok(receipt::Outcome::NOTHING), now);
                     }
                 }
                 Outcome::GivenUp(round) => self.given_up(round, now),
@@ -302,7 +303,7 @@ impl Operations {
     }
 
     /// The run is over: its approval is used up, and the log says how it ended.
-    pub(super) fn finish(&mut self, number: u64, running: Running, outcome: Result<(), String>, now: i64) {
+    pub(super) fn finish(&mut self, number: u64, running: Running, outcome: Result<receipt::Outcome, String>, now: i64) {
         match self.ledger.step(Spend::Ended(running.run.digest())) {
             Ok((ledger, effects)) => {
                 self.ledger = ledger;
@@ -313,18 +314,18 @@ impl Operations {
         let operation = self.proposals[&number].operation().clone();
         let digest = operation.digest();
         let told = match &outcome {
-            Ok(()) => self.done(number, operation, running.run.clone()),
+            Ok(outcome) => self.done(number, operation, running.run.clone(), outcome.clone()),
             Err(reason) => LoggedOutcome::Failed(reason[..reason.floor_char_boundary(MAX_ERROR)].to_owned()),
         };
         self.write_log(now, Logged::Result { operation: digest, run: running.run.digest(), outcome: told });
         let end = match outcome {
-            Ok(()) => {
+            Ok(_) => {
                 self.tell_done(number);
                 End::Done
             }
             Err(reason) => {
                 self.tell_ended(number, &reason);
-                End::Failed { reason }
+                if running.may_be_sent { End::MayBeSent { reason } } else { End::Failed { reason } }
             }
         };
         self.set_stage(number, Stage::Ended(end));
@@ -332,8 +333,8 @@ impl Operations {
     }
 
     /// Signs the receipt of what was done.
-    fn done(&mut self, number: u64, operation: Operation, run: Run) -> LoggedOutcome {
-        match self.new_receipt(operation, run) {
+    fn done(&mut self, number: u64, operation: Operation, run: Run, outcome: receipt::Outcome) -> LoggedOutcome {
+        match self.new_receipt(operation, run, outcome) {
             Ok(receipt) => {
                 let digest = receipt.digest();
                 self.await_signatures(number, receipt);
@@ -347,9 +348,9 @@ impl Operations {
         }
     }
 
-    /// A receipt that this party has signed. What is done to the vault opens nothing.
-    pub(super) fn new_receipt(&self, operation: Operation, run: Run) -> Result<Receipt, receipt::BadReceipt> {
-        let mut receipt = Receipt::new(operation, run, receipt::Outcome { server_chain: None, values: Vec::new() })?;
+    /// A receipt that this party has signed.
+    fn new_receipt(&self, operation: Operation, run: Run, outcome: receipt::Outcome) -> Result<Receipt, receipt::BadReceipt> {
+        let mut receipt = Receipt::new(operation, run, outcome)?;
         let signature = receipt.sign(&self.setup.identity);
         receipt.add(self.me, signature)?;
         Ok(receipt)
@@ -365,10 +366,8 @@ impl Operations {
     }
 
     /// Asks all for their signatures under the receipt of what was done.
-    pub(super) fn ask_again(&mut self, number: u64, operation: Operation, run: Run) {
-        if !self.receipts.contains_key(&number)
-            && let Ok(receipt) = self.new_receipt(operation, run)
-        {
+    pub(super) fn ask_again(&mut self, number: u64, receipt: Receipt) {
+        if !self.receipts.contains_key(&number) {
             self.await_signatures(number, receipt);
         }
         self.asking(number).iter().for_each(|note| self.send_all(note));
@@ -382,15 +381,19 @@ impl Operations {
         }
     }
 
-    /// Stores a receipt once all who took part have signed it.
+    /// Stores a receipt as it is, as it holds what was opened; once all who took part have signed it, no more signatures are asked for.
     pub(super) fn keep_receipt(&mut self, number: u64) {
-        let members: Vec<_> = self.setup.parameters.keys().collect();
-        let threshold = self.setup.parameters.charter().threshold;
-        if self.receipts.get(&number).is_some_and(|receipt| receipt.verify(&members, threshold).is_ok())
-            && let Some(receipt) = self.receipts.remove(&number)
-        {
-            self.step.changes.receipts.push((number, receipt.encode()));
+        let Some(receipt) = self.receipts.get(&number) else { return };
+        self.step.changes.receipts.push((number, receipt.encode()));
+        if self.all_have_signed(receipt) {
+            self.receipts.remove(&number);
         }
+    }
+
+    /// Whether a receipt proves to anybody what it says.
+    pub(super) fn all_have_signed(&self, receipt: &Receipt) -> bool {
+        let members: Vec<_> = self.setup.parameters.keys().collect();
+        receipt.verify(&members, self.setup.parameters.charter().threshold).is_ok()
     }
 
     /// The one that begins tells the others, who may not have begun, that it does not go on.
@@ -454,6 +457,7 @@ impl Operations {
             undecided: proposal.is_open() && proposal.own.is_none() && proposal.has_part(self.me),
             to_sign: hex(&approve.encode()),
             standing,
+            differs: self.differences(number),
         }
     }
 }

@@ -108,7 +108,7 @@ impl Operations {
         }
         let operation = proposal.digest;
         match end {
-            End::Failed { reason } => Some(Note::Ended { number, operation, reason: reason.clone() }),
+            End::Failed { reason } | End::MayBeSent { reason } => Some(Note::Ended { number, operation, reason: reason.clone() }),
             End::Done if !proposal.has_part(party) => Some(Note::Done { number, operation }),
             _ => None,
         }

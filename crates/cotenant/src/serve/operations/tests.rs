@@ -3,7 +3,7 @@
 mod keeping;
 
 use super::{
-    Aim, Conditions, End, NotDone, OperationView, Operations, Rules, Setup, Shown,
+    Aim, Asked, Conditions, End, NotDone, OperationView, Operations, Rules, Setup, Shown,
     budget::Exceeded,
     note::{Note, Start},
     propose::{engine_digest, program},
@@ -104,7 +104,7 @@ impl World {
             seats: n as u8,
             threshold,
             engine: Engine::CURRENT,
-            trust: Trust::Embedded(Digest([7; 32])),
+            trust: Trust::Embedded(roots()),
             limits: Times::default(),
             previous: None,
         };
@@ -252,6 +252,10 @@ impl World {
     fn runs(&self) -> usize {
         self.running.iter().flatten().map(|(_, queue, _)| queue.tasks().len()).sum()
     }
+}
+
+fn roots() -> Digest {
+    Digest(cotenant_tls::TrustRoots::mozilla().digest())
 }
 
 fn limits() -> Limits {
@@ -447,6 +451,64 @@ async fn one_byte_that_differs_at_one_member_and_nothing_runs() {
     let elsewhere = |k: usize| world.shell(k).look(|all| all.proposals[&number].elsewhere);
     let seats = |seats: &[usize]| seats.iter().map(|seat| PartyId::new(*seat)).collect::<Parties>();
     assert_eq!([elsewhere(1), elsewhere(2)], [seats(&[2]), seats(&[0, 1])]);
+}
+
+/// One byte of the flow that one member is shown is another one: nothing runs, and both sides see which byte.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_byte_of_a_flow_that_differs_at_one_member_is_shown() {
+    let meddle: Meddle = Box::new(|from, to, note| match Note::decode(&note) {
+        Ok(Note::Proposal(bytes)) if (from, to) == (0, 2) => {
+            let mut operation = Operation::decode(&bytes).unwrap();
+            let Body::Call(call) = &mut operation.body else { panic!("it is a call") };
+            let at = call.flow.windows(6).position(|window| window == b"report").unwrap();
+            call.flow[at] ^= 1;
+            Note::Proposal(operation.encode()).encode()
+        }
+        _ => note,
+    });
+    let world = World::new(2, 3, meddle).await;
+    let flow = b"# @open all\nGET https://localhost/report\n".to_vec();
+    let number = world.propose(0, Aim::Call(Asked { flow, arguments: Vec::new(), connector: None, roots: roots() })).await;
+    for k in [1, 2] {
+        world.decide(k, number, Choice::Approve).await;
+    }
+    for (k, other, ours, theirs) in [(0, "carol", "report", "seport"), (1, "carol", "report", "seport"), (2, "alice", "seport", "report")] {
+        let shell = world.shell(k);
+        let shown = until(|| {
+            let view = shell.look(|all| all.view(number))?;
+            view.differs.into_iter().find(|difference| difference.party == other)
+        })
+        .await;
+        let has = |line: &str| assert!(shown.lines.contains(&line.to_owned()), "{line:?} is not in {:#?}", shown.lines);
+        has(&format!("-   GET /{ours}"));
+        has(&format!("+   | GET https://localhost/{theirs}"));
+        let byte = |text: &str| format!("{:02x} (\"{}\" then \"{}", text.as_bytes()[0], &text[..1], &text[1..]);
+        let last = shown.lines.last().unwrap();
+        assert!(last.starts_with("byte ") && last.contains(&byte(ours)) && last.contains(&byte(theirs)), "{last}");
+    }
+    let all = world.shell(1).look(|all| all.view(number)).unwrap();
+    assert_eq!((all.differs.len(), world.runs()), (1, 0), "bob and alice were shown the same");
+}
+
+/// What does not follow from the text of a call is not proposed to anybody: a member that sends it is not heard.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_is_not_its_text_is_not_taken() {
+    let meddle: Meddle = Box::new(|_, _, note| match Note::decode(&note) {
+        Ok(Note::Proposal(bytes)) => {
+            let mut operation = Operation::decode(&bytes).unwrap();
+            let Body::Call(call) = &mut operation.body else { panic!("it is a call") };
+            call.host = "evil.example".to_owned();
+            Note::Proposal(operation.encode()).encode()
+        }
+        _ => note,
+    });
+    let world = World::new(2, 2, meddle).await;
+    let flow = b"# @open all\nGET https://localhost/report\n".to_vec();
+    let number = world.propose(0, Aim::Call(Asked { flow, arguments: Vec::new(), connector: None, roots: roots() })).await;
+    // Long enough for all to be told again.
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    assert!(world.shell(1).look(|all| all.view(number)).is_none());
+    assert!(matches!(world.view(0, number).standing, Shown::Proposed { .. }));
 }
 
 /// What a standing policy allows is approved without anybody; what it does not, people are asked about.

@@ -105,6 +105,11 @@ impl Turn {
         self.task.set(State::Running { progress: Some(progress) });
     }
 
+    /// A stage of a call has ended.
+    pub fn finished_stage(&self, stage: &str) {
+        self.progress(Progress { stage: format!("{stage} done"), done: 0, wanted: 0 });
+    }
+
     /// Ends when the operation is to stop. One that is past the point of no return goes on instead, and has `limits.stop_seconds` for it.
     pub async fn stopped(&self) {
         self.task.stopped().await;
@@ -122,7 +127,7 @@ impl Watcher for Turn {
     }
 
     fn finished(&self, cost: &StageCost) {
-        Turn::progress(self, Progress { stage: format!("{} done", cost.stage), done: 0, wanted: 0 });
+        self.finished_stage(&cost.stage);
     }
 }
 

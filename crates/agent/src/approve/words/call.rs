@@ -1,0 +1,171 @@
+//! A call in words: what is sent where, with arguments in their places and secrets as `\secret{name}`, then the text that all of it follows from.
+//!
+//! A backslash of a text is shown twice, so no text can pass for a secret's place.
+
+use super::{SHOWN_ARGUMENT, barred, value};
+use crate::{
+    approve::{
+        escape::{escape, escape_bytes},
+        item,
+        operation::{Audience, Call, Language, Source},
+    },
+    flow::{self, Body, Flow, FlowError, Piece, Template, argument},
+};
+use cotenant_core::PartyId;
+use cotenant_net::PublicIdentity;
+
+/// The lines of a call.
+pub(super) fn lines(call: &Call, members: &[PublicIdentity], who: &impl Fn(PartyId) -> String) -> Vec<String> {
+    let Language::V1 = call.language;
+    let mut lines = vec![
+        format!("send a request to https://{} port {}, connected by {}", escape(&call.host), call.port, who(call.connector)),
+        format!("  server certificate under the roots {}", call.trust_roots),
+    ];
+    lines.extend(match request(call) {
+        Ok(Some(lines)) => lines,
+        Ok(None) => vec!["  it is not what its text says, so it will not run".to_owned()],
+        Err(error) => vec![format!("  its text is no flow, so it will not run: {}", escape(&error.to_string()))],
+    });
+    for slot in &call.slots {
+        let hole = escape(&slot.hole);
+        lines.push(match &slot.source {
+            Source::Item { stored, purpose } => {
+                format!("  secret {hole} = item {}, {}: {}", stored.item, stored.pick, item::in_words(purpose))
+            }
+            Source::Private { owner, limit } => format!("  secret {hole} = what {} gives, up to {limit} bytes", who(*owner)),
+        });
+    }
+    let response = &call.response;
+    let audience = match response.audience {
+        Audience::All => "all who take part".to_owned(),
+        Audience::Only(party) => format!("{} alone", who(party)),
+    };
+    lines.push(format!(
+        "  of an answer of up to {} bytes in {} records, opened to {audience}:",
+        response.limit_bytes, response.limit_records
+    ));
+    lines.extend(barred(&response.policy));
+    lines.extend(call.arguments.iter().map(|argument| format!("  argument {} = {}", escape(&argument.name), value(&argument.value))));
+    lines.push(format!("  text of {} bytes, from which all of this follows:", call.flow.len()));
+    lines.extend(barred(&call.flow));
+    lines.push(format!("  a standing policy names this flow {}", call.flow_digest(members)));
+    lines
+}
+
+/// What is sent; none if the call is another one than its text says.
+fn request(call: &Call) -> Result<Option<Vec<String>>, FlowError> {
+    if !flow::is_its_text(call)? {
+        return Ok(None);
+    }
+    let flow = Flow::parse(&call.flow)?;
+    let mut lines = vec![format!("  {} {}", flow.method, filled(call, &flow.target).concat())];
+    for header in &flow.headers {
+        lines.push(format!("  {}: {}", escape(header.name), filled(call, &header.value).concat()));
+    }
+    if let Some(sign) = flow.sign() {
+        lines.push(format!("  signed under the access key id {}", filled(call, &sign.access_key_id).concat()));
+    }
+    match &flow.body {
+        Body::Text(text) if text.plain() == Some("") => {}
+        Body::Text(text) => {
+            lines.push("  body:".to_owned());
+            lines.extend(filled(call, text).into_iter().map(|line| format!("  | {line}")));
+        }
+        Body::File(name, _) => lines.push(format!("  body: the argument {name}")),
+    }
+    Ok(Some(lines))
+}
+
+/// The lines of a text with arguments in their holes; of a long one the name.
+fn filled(call: &Call, template: &Template) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for piece in template.pieces() {
+        match piece {
+            Piece::Text(text) => push(&mut lines, text.as_bytes()),
+            Piece::Hole(hole) => match argument(&call.arguments, hole.name) {
+                Some(value) if value.len() <= SHOWN_ARGUMENT => push(&mut lines, value),
+                Some(_) => append(&mut lines, &format!("\\argument{{{}}}", hole.name)),
+                None => append(&mut lines, &format!("\\secret{{{}}}", hole.name)),
+            },
+        }
+    }
+    lines
+}
+
+/// Adds bytes, which may have ends of lines in them.
+fn push(lines: &mut Vec<String>, bytes: &[u8]) {
+    for (k, part) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        if k > 0 {
+            lines.push(String::new());
+        }
+        append(lines, &escape_bytes(part).to_string());
+    }
+}
+
+fn append(lines: &mut [String], text: &str) {
+    if let Some(line) = lines.last_mut() {
+        *line += text;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::approve::operation::Argument;
+    use cotenant_core::Digest;
+
+    const TEXT: &str = "\
+# @vault token = api/token
+# @vault field = api/field
+# @open all
+# @not-reflected token
+# @not-reflected field
+POST https://api.example:8443/{{name}}?x={{long}}
+Authorization: Bearer {{token}}
+
+a{{name}}
+  | {{field}}\\secret{token}
+";
+
+    fn shown(change: impl FnOnce(&mut Call)) -> String {
+        let argument = |name: &str, value: Vec<u8>| Argument { name: name.to_owned(), value };
+        let arguments = vec![argument("name", b"b".to_vec()), argument("long", vec![b'y'; SHOWN_ARGUMENT + 1])];
+        let mut call = flow::call(TEXT.into(), arguments, PartyId::new(1), Digest([3; 32])).unwrap();
+        change(&mut call);
+        lines(&call, &[], &|party| party.to_string()).join("\n")
+    }
+
+    #[test]
+    fn arguments_and_secrets_stand_in_their_places() {
+        let words = shown(|_| ());
+        for part in [
+            "send a request to https://api.example port 8443, connected by P2",
+            "\n  POST /b?x=\\argument{long}\n  Authorization: Bearer \\secret{token}\n  body:\n  | ab\n  |   | \\secret{field}\\\\secret{token}\n",
+            "\n  secret field = item api/field, newest version: sent to api.example in the body\n",
+            "\n  secret token = item api/token, newest version: sent to api.example in the header authorization\n",
+            "opened to all who take part:\n  | open all\n  | not-reflected field\n  | not-reflected token\n",
+            "\n  argument long = 4097 bytes with SHA-256 ",
+            "\n  | POST https://api.example:8443/{{name}}?x={{long}}\n",
+            "\n  a standing policy names this flow ",
+        ] {
+            assert!(words.contains(part), "{part:?} is not in\n{words}");
+        }
+    }
+
+    /// No argument makes a line of its own, or a secret where there is none.
+    #[test]
+    fn an_argument_cannot_pass_for_something_else() {
+        let words = shown(|call| call.arguments[1].value = b"x".to_vec());
+        assert!(words.contains("POST /x?x="), "{words}");
+        let words = shown(|call| call.flow = TEXT.replace("a{{name}}", "\\secret{x}\u{1b}").into());
+        assert!(words.contains("  | \\\\secret{x}\\u{1b}\n"), "{words}");
+    }
+
+    #[test]
+    fn a_call_that_is_not_its_text_is_called_so() {
+        let words = shown(|call| call.port = 443);
+        assert!(words.contains("it is not what its text says, so it will not run") && !words.contains("POST /b"), "{words}");
+        let words = shown(|call| call.flow = b"# @no\x1b".to_vec());
+        assert!(words.contains("its text is no flow, so it will not run: 1:3: there is no directive @no\\u{1b}"), "{words}");
+    }
+}

@@ -1,0 +1,193 @@
+//! From a text to what an operation says beside it: host, port, which item fills which hole for which use, what becomes of the answer.
+//!
+//! The use of an item follows from the place of its hole: the value of a header, or the body. A signature has no hole; its slot is [`SIGNATURE`].
+
+use super::{
+    directive::{Directives, Sign},
+    error::{FlowError, Position, Problem},
+    request::{Body, Flow, Place},
+};
+use crate::{
+    approve::{
+        item::{ItemName, Pick},
+        operation::{Argument, Audience, Call, Language, Response, Slot, Source, Stored},
+        receipt,
+    },
+    http,
+    sign::{
+        date::{BadTimestamp, Timestamp},
+        sigv4::{self, Scope, Style},
+    },
+    vault::item::Use,
+};
+use cotenant_core::{Digest, PartyId};
+use cotenant_tls::AnswerLimits;
+
+/// The slot of a signature.
+pub const SIGNATURE: &str = "signature";
+/// The most bytes that a limit can allow: so much a receipt holds.
+pub const MAX_LIMIT: u64 = receipt::MAX_VALUE as u64;
+/// The limit where none is said.
+const DEFAULT_LIMIT: u64 = 1 << 18;
+/// How near a name has to be to be suggested, in changes.
+const NEAR: usize = 2;
+/// The policy that opens the whole answer to all.
+const OPEN_ALL: &str = "open all";
+/// Before the name of a hole, on a line of the policy: the server does not send back what fills it.
+const NOT_REFLECTED: &str = "not-reflected";
+
+/// The call that a text is, with these arguments.
+///
+/// # Errors
+/// What is wrong with the text, or with the arguments for it.
+pub fn call(flow: Vec<u8>, mut arguments: Vec<Argument>, connector: PartyId, trust_roots: Digest) -> Result<Call, FlowError> {
+    arguments.sort_by(|a, b| a.name.cmp(&b.name));
+    let parsed = Flow::parse(&flow)?;
+    let slots = slots(&parsed)?;
+    check_holes(&parsed, &arguments, &slots)?;
+    let response = response(&parsed)?;
+    // What the writer and the signer refuse is refused here.
+    let blank = |name: &str| argument(&arguments, name).unwrap_or(b"0").to_vec();
+    match &parsed.directives.sign {
+        Some(sign) => signed(&parsed, sign, &blank, 0).map(drop)?,
+        None => parsed.request(&blank).map(drop)?,
+    }
+    let (host, port) = (parsed.host.to_owned(), parsed.port);
+    Ok(Call { language: Language::V1, flow, arguments, host, port, connector, trust_roots, slots, response })
+}
+
+/// Whether a call is what its text says, with its arguments: people have approved both.
+///
+/// # Errors
+/// If the text is no flow, or not for these arguments.
+pub fn is_its_text(given: &Call) -> Result<bool, FlowError> {
+    Ok(call(given.flow.clone(), given.arguments.clone(), given.connector, given.trust_roots)? == *given)
+}
+
+/// The path, beside the file of the flow, of the file that the body is in; none if the body is in the text.
+///
+/// # Errors
+/// If the text is no flow.
+pub fn body_file(flow: &[u8]) -> Result<Option<&str>, FlowError> {
+    Ok(match Flow::parse(flow)?.body {
+        Body::File(argument, _) => Some(&argument[2..]),
+        Body::Text(_) => None,
+    })
+}
+
+/// A request to be signed, but for the key.
+pub(crate) struct ToSign {
+    pub(crate) request: http::Request,
+    pub(crate) scope: Scope,
+    pub(crate) style: Style,
+    pub(crate) access_key_id: String,
+}
+
+/// What a `@sign` makes of a request at a date, in seconds since 1970.
+pub(crate) fn signed(flow: &Flow, sign: &Sign, fill: &impl Fn(&str) -> Vec<u8>, date: i64) -> Result<ToSign, FlowError> {
+    let wrong = |error: sigv4::SigningError| Problem::from(error).at(sign.at);
+    let access_key_id = String::from_utf8(sign.access_key_id.filled(fill)).map_err(|_| wrong(sigv4::SigningError::AccessKeyId))?;
+    let timestamp = Timestamp::from_unix(date).map_err(|BadTimestamp| wrong(sigv4::SigningError::Scope))?;
+    let scope = Scope::new(sign.service, sign.region, timestamp).map_err(wrong)?;
+    let (request, style) = (flow.request(fill)?, Style::of_service(sign.service));
+    sigv4::prepare(&mut request.clone(), &scope, style).and_then(|to_sign| to_sign.authorization_prefix(&access_key_id)).map_err(wrong)?;
+    Ok(ToSign { request, scope, style, access_key_id })
+}
+
+/// The value of an argument.
+pub(crate) fn argument<'a>(arguments: &'a [Argument], name: &str) -> Option<&'a [u8]> {
+    arguments.iter().find(|argument| argument.name == name).map(|argument| &argument.value[..])
+}
+
+/// What fills the secret holes, in rising order.
+fn slots(flow: &Flow) -> Result<Vec<Slot>, FlowError> {
+    let Directives { vault, sign, .. } = &flow.directives;
+    let source = |item: &ItemName, purpose| Source::Item { stored: Stored { item: item.clone(), pick: Pick::Newest }, purpose };
+    let mut slots = Vec::new();
+    for secret in vault {
+        let purpose = purpose(flow, secret.hole.name, secret.hole.at)?;
+        slots.push(Slot { hole: secret.hole.name.to_owned(), source: source(&secret.item, purpose) });
+    }
+    match sign {
+        Some(sign) if !slots.is_empty() => return Err(Problem::Signed.at(sign.at)),
+        Some(Sign { service, region, key, .. }) => {
+            let purpose = Use::Sigv4 { service: (*service).to_owned(), region: (*region).to_owned(), host: flow.host.to_owned() };
+            slots.push(Slot { hole: SIGNATURE.to_owned(), source: source(key, purpose) });
+        }
+        None => {}
+    }
+    slots.sort_by(|a, b| a.hole.cmp(&b.hole));
+    Ok(slots)
+}
+
+/// What the secret of a hole is used for, by the places where it stands, which are of one kind.
+fn purpose(flow: &Flow, hole: &str, declared: Position) -> Result<Use, FlowError> {
+    let mut found = None;
+    for (here, place) in flow.holes().filter(|(here, _)| here.name == hole) {
+        let host = flow.host.to_owned();
+        let purpose = match place {
+            Place::Target => return Err(Problem::SecretInTarget(hole.to_owned()).at(here.at)),
+            Place::Header(name) => Use::Header { name: name.to_ascii_lowercase(), host },
+            Place::Body => Use::Field { host },
+        };
+        if found.get_or_insert_with(|| purpose.clone()) != &purpose {
+            return Err(Problem::TwoPlaces(hole.to_owned()).at(here.at));
+        }
+    }
+    found.ok_or_else(|| Problem::Unused(hole.to_owned()).at(declared))
+}
+
+/// What becomes of the answer. Lines of the policy: `open all`, then for each secret that is sent that it is not sent back.
+fn response(flow: &Flow) -> Result<Response, FlowError> {
+    let Directives { vault, not_reflected, open, limit, .. } = &flow.directives;
+    if !open {
+        return Err(Problem::NotOpened.at(flow.at));
+    }
+    if let Some(strange) = not_reflected.iter().find(|hole| !vault.iter().any(|secret| secret.hole.name == hole.name)) {
+        return Err(Problem::NoSecret(strange.name.to_owned()).at(strange.at));
+    }
+    let mut lines = vec![OPEN_ALL.to_owned()];
+    for secret in vault {
+        let hole = secret.hole.name;
+        if !not_reflected.iter().any(|said| said.name == hole) {
+            return Err(Problem::Reflected(hole.to_owned()).at(secret.hole.at));
+        }
+        lines.push(format!("{NOT_REFLECTED} {hole}"));
+    }
+    lines[1..].sort();
+    let limit_bytes = limit.unwrap_or(DEFAULT_LIMIT);
+    let limit_records = AnswerLimits::of_bytes(limit_bytes as usize).records as u64;
+    Ok(Response { policy: lines.join("\n").into_bytes(), audience: Audience::All, limit_bytes, limit_records })
+}
+
+/// Every hole is filled once, and everything that is given fills one.
+fn check_holes(flow: &Flow, arguments: &[Argument], slots: &[Slot]) -> Result<(), FlowError> {
+    let is_slot = |name: &str| slots.iter().any(|slot| slot.hole == name);
+    let ids = flow.directives.sign.iter().flat_map(|sign| sign.access_key_id.holes());
+    let public: Vec<_> = flow.holes().map(|(hole, _)| hole).filter(|hole| !is_slot(hole.name)).chain(ids).collect();
+    for hole in &public {
+        if argument(arguments, hole.name).is_none() {
+            let known = arguments.iter().map(|argument| &argument.name).chain(slots.iter().map(|slot| &slot.hole));
+            let near = known.filter(|known| strsim::damerau_levenshtein(known, hole.name) <= NEAR);
+            let nearest = near.min_by_key(|known| strsim::damerau_levenshtein(known, hole.name)).cloned();
+            return Err(Problem::Unfilled { name: hole.name.to_owned(), nearest }.at(hole.at));
+        }
+    }
+    let file = match flow.body {
+        Body::File(name, at) if argument(arguments, name).is_none() => return Err(Problem::NoBodyFile.at(at)),
+        Body::File(name, _) => Some(name),
+        Body::Text(_) => None,
+    };
+    for (k, Argument { name, .. }) in arguments.iter().enumerate() {
+        if arguments[..k].iter().any(|other| other.name == *name) || is_slot(name) {
+            return Err(Problem::Twice(name.clone()).at(flow.at));
+        }
+        if Some(name.as_str()) != file && !public.iter().any(|hole| hole.name == *name) {
+            return Err(Problem::Unused(name.clone()).at(flow.at));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

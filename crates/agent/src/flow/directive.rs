@@ -1,0 +1,197 @@
+//! Directives: comments that begin with `@` and stand before the request that they are about.
+
+use super::{
+    compile::MAX_LIMIT,
+    error::{FlowError, Position, Problem},
+    lines::Line,
+    template::{Hole, Template},
+};
+use crate::approve::item::{ItemName, is_token};
+
+/// The forms of all directives, the word first.
+const FORMS: [(&str, &str); 6] = [
+    ("name", "@name NAME"),
+    ("vault", "@vault HOLE = ITEM"),
+    ("sign", SIGN),
+    ("open", "@open all"),
+    ("not-reflected", "@not-reflected HOLE"),
+    ("limit", "@limit BYTES"),
+];
+const SIGN: &str = "@sign aws-sigv4 service=SERVICE region=REGION key=ITEM access-key-id=ID";
+const SIGN_SETTINGS: [&str; 4] = ["service", "region", "key", "access-key-id"];
+
+/// What the directives of one request say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Directives<'a> {
+    pub(super) name: Option<&'a str>,
+    pub(super) vault: Vec<Vault<'a>>,
+    pub(super) sign: Option<Sign<'a>>,
+    pub(super) open: bool,
+    pub(super) not_reflected: Vec<Hole<'a>>,
+    pub(super) limit: Option<u64>,
+    /// Where the first stands.
+    pub(super) first: Option<Position>,
+}
+
+/// A hole that an item of the vault fills.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Vault<'a> {
+    pub(super) hole: Hole<'a>,
+    pub(super) item: ItemName,
+}
+
+/// A signature by a key of the vault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sign<'a> {
+    pub(crate) at: Position,
+    pub(crate) service: &'a str,
+    pub(crate) region: &'a str,
+    pub(crate) key: ItemName,
+    pub(crate) access_key_id: Template<'a>,
+}
+
+impl<'a> Directives<'a> {
+    /// Reads one: `text` stands after the `@` at `at` of the line.
+    pub(super) fn read(&mut self, line: &Line<'a>, text: &'a str, at: Position) -> Result<(), FlowError> {
+        let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        let Some((word, form)) = FORMS.iter().find(|(known, _)| *known == word) else {
+            return Err(Problem::UnknownDirective { found: word.to_owned(), nearest: nearest(word, FORMS.map(|(known, _)| known)) }.at(at));
+        };
+        self.first.get_or_insert(at);
+        let (rest, wrong) = (rest.trim(), || Problem::Form(form).at(at));
+        let twice = || Problem::Twice(format!("@{word}")).at(at);
+        let hole = |name: &'a str| if is_token(name) { Ok(Hole { name, at: line.place_of(name) }) } else { Err(wrong()) };
+        match *word {
+            "name" if self.name.is_some() => return Err(twice()),
+            "name" => self.name = Some(hole(rest)?.name),
+            "open" if self.open => return Err(twice()),
+            "open" if rest == "all" => self.open = true,
+            "limit" if self.limit.is_some() => return Err(twice()),
+            "limit" => {
+                let bytes = rest.parse().ok().filter(|bytes| (1..=MAX_LIMIT).contains(bytes));
+                self.limit = Some(bytes.ok_or_else(|| Problem::Limit.at(at))?);
+            }
+            "not-reflected" => {
+                let hole = hole(rest)?;
+                if self.not_reflected.iter().any(|other| other.name == hole.name) {
+                    return Err(Problem::Twice(hole.name.to_owned()).at(hole.at));
+                }
+                self.not_reflected.push(hole);
+            }
+            "vault" => {
+                let (name, item) = rest.split_once('=').ok_or_else(wrong)?;
+                let hole = hole(name.trim())?;
+                if self.vault.iter().any(|other| other.hole.name == hole.name) {
+                    return Err(Problem::Twice(hole.name.to_owned()).at(hole.at));
+                }
+                self.vault.push(Vault { hole, item: item_name(line, item.trim())? });
+            }
+            "sign" if self.sign.is_some() => return Err(twice()),
+            "sign" => self.sign = Some(sign(line, rest, at)?),
+            _ => return Err(wrong()),
+        }
+        Ok(())
+    }
+}
+
+fn sign<'a>(line: &Line<'a>, rest: &'a str, at: Position) -> Result<Sign<'a>, FlowError> {
+    let wrong = || Problem::Form(SIGN).at(at);
+    let mut words = rest.split_whitespace();
+    if words.next() != Some("aws-sigv4") {
+        return Err(wrong());
+    }
+    let mut values: [Option<&'a str>; 4] = [None; 4];
+    for word in words {
+        let (setting, value) = word.split_once('=').ok_or_else(wrong)?;
+        let here = line.place_of(word);
+        let Some(index) = SIGN_SETTINGS.iter().position(|known| *known == setting) else {
+            return Err(Problem::UnknownSetting { found: setting.to_owned(), nearest: nearest(setting, SIGN_SETTINGS) }.at(here));
+        };
+        if values[index].replace(value).is_some() {
+            return Err(Problem::Twice(setting.to_owned()).at(here));
+        }
+    }
+    let value = |index: usize| values[index].ok_or_else(|| Problem::NoSetting(SIGN_SETTINGS[index]).at(at));
+    let [service, region, key, id] = [value(0)?, value(1)?, value(2)?, value(3)?];
+    if let Some(bad) = [service, region].into_iter().find(|text| !is_token(text)) {
+        return Err(Problem::Name(bad.to_owned()).at(line.place_of(bad)));
+    }
+    Ok(Sign { at, service, region, key: item_name(line, key)?, access_key_id: Template::parse(id, line.place_of(id))? })
+}
+
+fn item_name(line: &Line, text: &str) -> Result<ItemName, FlowError> {
+    text.parse().map_err(|_| Problem::Item(text.to_owned()).at(line.place_of(text)))
+}
+
+/// The one of `known` that takes the fewest changes.
+fn nearest<const N: usize>(found: &str, known: [&'static str; N]) -> &'static str {
+    known.into_iter().min_by_key(|known| strsim::damerau_levenshtein(known, found)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(texts: &[&'static str]) -> Result<Directives<'static>, FlowError> {
+        let mut directives = Directives::default();
+        for (text, number) in texts.iter().zip(1..) {
+            directives.read(&Line { number, of: text, from: 0, text }, text, Position { line: number, column: 1 })?;
+        }
+        Ok(directives)
+    }
+
+    #[test]
+    fn each_is_read() {
+        let read = read(&[
+            "name  put-it",
+            "vault token=api/token",
+            "vault other =  k",
+            "sign aws-sigv4 region=eu-west-1 service=s3 key=s3/key access-key-id={{id}}X",
+            "open all",
+            "not-reflected token",
+            "limit 4096",
+        ]);
+        let read = read.unwrap();
+        assert_eq!((read.name, read.open, read.limit), (Some("put-it"), true, Some(4096)));
+        let vault: Vec<_> = read.vault.iter().map(|vault| (vault.hole.name, vault.hole.at.column, vault.item.as_str())).collect();
+        assert_eq!(vault, [("token", 7, "api/token"), ("other", 7, "k")]);
+        let sign = read.sign.unwrap();
+        assert_eq!((sign.service, sign.region, sign.key.as_str()), ("s3", "eu-west-1", "s3/key"));
+        assert_eq!(sign.access_key_id.holes().next().unwrap().at, Position { line: 4, column: 69 });
+        assert_eq!(read.not_reflected[0].at, Position { line: 6, column: 15 });
+        assert_eq!(read.first, Some(Position { line: 1, column: 1 }));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_where_it_stands() {
+        let fails = |texts: &[&'static str]| read(texts).unwrap_err().to_string();
+        for (texts, words) in [
+            (&["opne all"][..], "1:1: there is no directive @opne; the nearest is @open"),
+            (&["keep x"], "1:1: there is no directive @keep; the nearest is @open"),
+            (&["open"], "1:1: this is not in the form of the directive: @open all"),
+            (&["open status"], "1:1: this is not in the form of the directive: @open all"),
+            (&["open all", "open all"], "2:1: @open is there already"),
+            (&["name A"], "1:1: this is not in the form of the directive: @name NAME"),
+            (&["name a", "name b"], "2:1: @name is there already"),
+            (&["limit 0"], "1:1: a limit is a number of bytes from 1 to 16777216"),
+            (&["limit 1", "limit 1"], "2:1: @limit is there already"),
+            (&["not-reflected"], "1:1: this is not in the form of the directive: @not-reflected HOLE"),
+            (&["not-reflected a", "not-reflected a"], "2:15: a is there already"),
+            (&["vault a"], "1:1: this is not in the form of the directive: @vault HOLE = ITEM"),
+            (&["vault a = B"], "1:11: \"B\" is no name of an item"),
+            (&["vault a = b", "vault a = c"], "2:7: a is there already"),
+            (&["sign"], "1:1: this is not in the form of the directive: @sign aws-sigv4"),
+            (&["sign hmac key=a"], "1:1: this is not in the form of the directive: @sign aws-sigv4"),
+            (&["sign aws-sigv4 s3"], "1:1: this is not in the form of the directive: @sign aws-sigv4"),
+            (&["sign aws-sigv4 regoin=a"], "1:16: there is no setting regoin here; the nearest is region"),
+            (&["sign aws-sigv4 region=a region=b"], "1:25: region is there already"),
+            (&["sign aws-sigv4 service=s3 key=k access-key-id=A"], "1:1: the setting region is missing"),
+            (&["sign aws-sigv4 service=S3 region=r key=k access-key-id=A"], "1:24: \"S3\" is no name"),
+            (&["sign aws-sigv4 service=s region=r key=K access-key-id=A"], "1:39: \"K\" is no name of an item"),
+            (&["sign aws-sigv4 service=s region=r key=k access-key-id={{A}}"], "1:55: \"A\" is no name"),
+        ] {
+            let told = fails(texts);
+            assert!(told.starts_with(words), "{texts:?}: {told}");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! What is wrong with a flow, and where.
+
+use crate::{http::RequestError, sign::sigv4::SigningError};
+use std::fmt;
+
+/// A place in a text, for people: both numbers are from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The line.
+    pub line: usize,
+    /// The character in it.
+    pub column: usize,
+}
+
+impl Position {
+    /// The start of a text.
+    pub const START: Position = Position { line: 1, column: 1 };
+
+    /// The place after `text`, which begins here.
+    pub(super) fn after(self, text: &str) -> Position {
+        match text.rsplit_once('\n') {
+            None => Position { line: self.line, column: self.column + text.chars().count() },
+            Some((before, last)) => Position { line: self.line + 1 + before.matches('\n').count(), column: 1 + last.chars().count() },
+        }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+/// Why a text is no flow that can be run. Who wrote it is at fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{at}: {problem}")]
+pub struct FlowError {
+    /// Where.
+    pub at: Position,
+    /// What.
+    pub problem: Problem,
+}
+
+/// What is wrong. Texts in it are the author's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// The text is not UTF-8.
+    #[error("the text is not UTF-8 from here on")]
+    Utf8,
+    /// Lines end in LF alone, so that a text has one form.
+    #[error("there is a carriage return: save the file with line ends of Unix (LF)")]
+    CarriageReturn,
+    /// The text is longer than an operation holds.
+    #[error("the text is longer than {} bytes", crate::approve::operation::MAX_FLOW)]
+    LongText,
+    /// No request.
+    #[error("there is no request: write METHOD https://host/path")]
+    NoRequest,
+    /// More than one.
+    #[error("this is a second request: this version runs files of one request")]
+    Several,
+    /// A variable that the file defines.
+    #[error("variables of a file are not in this version: write {{{{name}}}} and give --arg name=value")]
+    FileVariable,
+    /// The first line of a request.
+    #[error("this is not METHOD https://host/path")]
+    RequestLine,
+    /// Another scheme, or none.
+    #[error("calls are made to https://host/path and nothing else")]
+    NotHttps,
+    /// Another version.
+    #[error("calls are made in HTTP/1.1: leave the version out")]
+    Version,
+    /// The host.
+    #[error("this is not a host name in small letters, or an address")]
+    Host,
+    /// The port.
+    #[error("this is not a port, from 1 to 65535")]
+    Port,
+    /// A hole in a method, host, port or header name.
+    #[error("no hole stands here: method, host, port and names of headers are written out")]
+    FixedPlace,
+    /// A line that is no header.
+    #[error("this is not \"Name: value\"; an empty line stands before a body")]
+    Header,
+    /// A part that may not stand in a request.
+    #[error("{0}")]
+    Request(#[from] RequestError),
+    /// The request is too long.
+    #[error("the request has {0} bytes: all are encrypted inside MPC, and {most} is the most", most = crate::call::MAX_REQUEST)]
+    Long(usize),
+    /// A line of a body that editors take for something to execute.
+    #[error(
+        "this stands for a program or file that handles the answer, and nothing is executed; a body that has this line comes from a file: < ./body"
+    )]
+    Handler,
+    /// `< PATH` that is not a path, or not the whole body.
+    #[error("a body from a file is one line, \"< PATH\", of 1 to 62 letters, digits and . _ / -")]
+    BodyFile,
+    /// A hole that is not closed on its line.
+    #[error("\"{{{{\" without \"}}}}\" after it on the line")]
+    Open,
+    /// A name that is none.
+    #[error("\"{0}\" is no name: 1 to 64 small letters, digits and . _ -")]
+    Name(String),
+    /// The name of an item that is none.
+    #[error("\"{0}\" is no name of an item: 1 to 63 small letters, digits and . _ / -, the first a letter or a digit")]
+    Item(String),
+    /// A directive that does not stand before its request.
+    #[error("directives stand before the request line that they are about")]
+    DirectivePlace,
+    /// A directive without a request.
+    #[error("no request follows that this directive is about")]
+    NoRequestFollows,
+    /// A directive that there is not.
+    #[error("there is no directive @{found}; the nearest is @{nearest}")]
+    UnknownDirective {
+        /// As it is written.
+        found: String,
+        /// One that there is.
+        nearest: &'static str,
+    },
+    /// A directive in another form than its own.
+    #[error("this is not in the form of the directive: {0}")]
+    Form(&'static str),
+    /// A setting that the directive does not have.
+    #[error("there is no setting {found} here; the nearest is {nearest}")]
+    UnknownSetting {
+        /// As it is written.
+        found: String,
+        /// One that there is.
+        nearest: &'static str,
+    },
+    /// A setting that is missing.
+    #[error("the setting {0} is missing")]
+    NoSetting(&'static str),
+    /// A directive, a setting or a name that is there already.
+    #[error("{0} is there already")]
+    Twice(String),
+    /// A number of bytes out of bounds.
+    #[error("a limit is a number of bytes from 1 to {}", super::compile::MAX_LIMIT)]
+    Limit,
+    /// Nothing says what becomes of the answer.
+    #[error("nothing says what becomes of the answer: write # @open all before this line")]
+    NotOpened,
+    /// The answer could tell what was sent.
+    #[error("the whole answer is opened to all, so it has to be said that the server does not send {0} back: # @not-reflected {0}")]
+    Reflected(String),
+    /// What is not sent back is no secret.
+    #[error("{0} is not the hole of a secret that is sent")]
+    NoSecret(String),
+    /// A secret in the path or the query, which servers write into logs.
+    #[error("the secret {0} cannot stand in the path or query: in the value of a header, or in the body")]
+    SecretInTarget(String),
+    /// A secret in two kinds of places, which are two uses.
+    #[error("the secret {0} stands in another header, or in the body, already: declare another hole for each place")]
+    TwoPlaces(String),
+    /// A signed request with another secret.
+    #[error("a signed request has no secret beside its signature in this version")]
+    Signed,
+    /// What the signer needs.
+    #[error("{0}")]
+    Signing(#[from] SigningError),
+    /// Nothing fills a hole.
+    #[error("nothing fills {{{{{name}}}}}{}; give --arg {name}=VALUE, or declare it: # @vault {name} = ITEM", suggested(.nearest.as_deref()))]
+    Unfilled {
+        /// Its name.
+        name: String,
+        /// A name that is near, and is declared or given.
+        nearest: Option<String>,
+    },
+    /// The file of a body was not given.
+    #[error("the file of the body was not given")]
+    NoBodyFile,
+    /// An argument or a secret that stands nowhere.
+    #[error("there is no {{{{{0}}}}} in the request")]
+    Unused(String),
+}
+
+impl Problem {
+    pub(super) fn at(self, at: Position) -> FlowError {
+        FlowError { at, problem: self }
+    }
+}
+
+fn suggested(name: Option<&str>) -> String {
+    name.map(|name| format!(" ({{{{{name}}}}} is near)")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_counted_in_characters() {
+        let at = |text: &str| Position { line: 3, column: 5 }.after(text);
+        assert_eq!(at(""), Position { line: 3, column: 5 });
+        assert_eq!(at("\u{e4}b"), Position { line: 3, column: 7 });
+        assert_eq!(at("a\n\nbc"), Position { line: 5, column: 3 });
+        assert_eq!(at("a\n"), Position { line: 4, column: 1 });
+    }
+
+    #[test]
+    fn an_error_reads_like_this() {
+        let error = Problem::Unfilled { name: "tokn".into(), nearest: Some("token".into()) }.at(Position { line: 4, column: 23 });
+        assert_eq!(
+            error.to_string(),
+            "4:23: nothing fills {{tokn}} ({{token}} is near); give --arg tokn=VALUE, or declare it: # @vault tokn = ITEM"
+        );
+    }
+}

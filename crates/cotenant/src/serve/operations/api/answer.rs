@@ -1,0 +1,78 @@
+//! What a server answered to a call, as programs and commands get it.
+
+use super::{shell, unreadable, waiting};
+use crate::serve::{daemon::Daemon, problem::Problem};
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use cotenant_agent::{approve::escape::escape_bytes, http};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// What a server answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswerView {
+    /// The operation's number.
+    pub operation: u64,
+    /// The HTTP status.
+    pub status: u16,
+    /// Names and values of headers, escaped.
+    pub headers: Vec<(String, String)>,
+    /// The content, as it came.
+    pub body: Content,
+}
+
+/// Bytes that a server sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Content {
+    /// They are UTF-8.
+    Text(String),
+    /// They are not; in hexadecimal.
+    Hex(String),
+}
+
+pub(super) async fn answer(
+    State(daemon): State<Arc<Daemon>>,
+    Path((room, number)): Path<(String, u64)>,
+) -> Result<Json<AnswerView>, Problem> {
+    let shell = shell(&daemon, &room)?;
+    let reading = shell.clone();
+    let found = waiting(move || reading.answer(number)).await?.map_err(|error| unreadable(&shell, &error))?;
+    let place = format!("room {}, operation {number}", shell.room());
+    match found {
+        Some(Ok(answer)) => Ok(Json(AnswerView::of(number, answer))),
+        Some(Err(error)) => {
+            let title = format!("the server's answer is not one complete HTTP response: {error}");
+            Err(Problem::new(StatusCode::CONFLICT, "bad-answer", place, title, "its bytes are in the receipt"))
+        }
+        None => Err(Problem::new(StatusCode::NOT_FOUND, "no-answer", place, "no server has answered to it", "see cotenant pending --all")),
+    }
+}
+
+impl AnswerView {
+    fn of(operation: u64, answer: http::Response) -> Self {
+        let header = |(name, value): (String, Vec<u8>)| (name, escape_bytes(&value).to_string());
+        let hex = |bytes: Vec<u8>| Content::Hex(bytes.iter().map(|byte| format!("{byte:02x}")).collect());
+        AnswerView {
+            operation,
+            status: answer.status,
+            headers: answer.headers.into_iter().map(header).collect(),
+            body: String::from_utf8(answer.body).map_or_else(|error| hex(error.into_bytes()), Content::Text),
+        }
+    }
+}
+
+impl Content {
+    /// The bytes; none if what should be hexadecimal is not.
+    pub fn bytes(&self) -> Option<Vec<u8>> {
+        match self {
+            Content::Text(text) => Some(text.clone().into_bytes()),
+            Content::Hex(hex) => {
+                (0..hex.len()).step_by(2).map(|at| hex.get(at..at + 2).and_then(|two| u8::from_str_radix(two, 16).ok())).collect()
+            }
+        }
+    }
+}

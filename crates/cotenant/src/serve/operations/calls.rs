@@ -1,0 +1,148 @@
+//! Requests to servers: what their runs need beside a session, and what is known of their answers.
+//!
+//! That a request may be sent is in the log, durably, before anything of its ciphertext leaves this party ([`Operations::may_send`]). A run that is in the log
+//! like that and has no answer may have been delivered, whatever else became of it: it is never gone on with, and says so after a crash as well. Of a run that
+//! is not, nothing was sent, as it takes every party's part to have a ciphertext.
+
+use super::{
+    NotDone, Operations,
+    proposals::Stage,
+    propose::Asked,
+    running::{Place, Pulse, RunError},
+    shell::Shell,
+    trust,
+};
+use crate::{
+    connection::TcpServer,
+    deadline::{Deadline, Passed},
+    party::fresh_rng,
+    serve::queue::Turn,
+    target::Endpoint,
+};
+use cotenant_agent::{
+    approve::{
+        log::Event as Logged,
+        operation::{self, Body},
+        receipt::Outcome,
+    },
+    call::{CallError, Event, Hooks},
+    flow, http,
+    operate::{self, Call, Client, Mine, OperateError},
+    relay::Relay,
+    tls::Gate,
+};
+use cotenant_core::{Digest, PartyId};
+use cotenant_net::Mesh;
+use cotenant_tls::{Config, TrustRoots, pki_types::UnixTime};
+use std::time::Duration;
+
+/// The lane of the server's bytes.
+const RELAY: u8 = 2;
+
+/// How an answer is shown.
+pub type Answer = Result<http::Response, http::ResponseError>;
+
+impl Operations {
+    /// The call that a text is, made by these members and connected by one of them.
+    pub(super) fn call(&self, asked: Asked) -> Result<operation::Call, NotDone> {
+        let Asked { flow, arguments, connector, roots } = asked;
+        let seat = |name: String| {
+            let seat = self.setup.parameters.members().iter().position(|member| member.name == name);
+            seat.map(PartyId::new).ok_or(NotDone::NoMember(name))
+        };
+        let connector = connector.map_or(Ok(self.me), seat)?;
+        Ok(flow::call(flow, arguments, connector, roots)?)
+    }
+
+    /// Writes down that the request of this operation may be sent from here on; whether it may.
+    pub fn may_send(&mut self, number: u64, now: i64) -> bool {
+        let Some(proposal) = self.proposals.get_mut(&number) else { return false };
+        let Stage::Running(running) = &mut proposal.stage else { return false };
+        running.may_be_sent = true;
+        let (operation, run) = (proposal.digest, running.run.digest());
+        self.write_log(now, Logged::MayBeSent { operation, run });
+        true
+    }
+}
+
+impl Shell {
+    /// What the server answered to the call of this number; none if it is none, or has no answer.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn answer(&self, number: u64) -> Result<Option<Answer>, crate::store::StoreError> {
+        let receipt = self.stored_receipt(number)?;
+        Ok(receipt.and_then(|receipt| match &receipt.operation().body {
+            Body::Call(call) => operate::answer(call, receipt.outcome()),
+            _ => None,
+        }))
+    }
+
+    /// The roots that this party judges servers by.
+    ///
+    /// # Errors
+    /// [`NotDone::Roots`].
+    pub(super) fn roots(&self) -> Result<Digest, NotDone> {
+        self.place().roots().map(|roots| Digest(roots.digest())).map_err(|error| NotDone::Roots(error.to_string()))
+    }
+
+    /// Whether this party could take part in the call of this number, before it approves it.
+    pub(super) fn can_judge(&self, number: u64) -> Result<(), NotDone> {
+        let call = self.look(|operations| match operations.proposals.get(&number).map(|proposal| &proposal.operation().body) {
+            Some(Body::Call(call)) => Some(call.trust_roots),
+            _ => None,
+        });
+        match call {
+            Some(approved) if self.roots()? != approved => Err(NotDone::OtherRoots(number)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Place {
+    /// The trust roots of the room.
+    pub(super) fn roots(&self) -> Result<TrustRoots, RunError> {
+        Ok(trust::roots(&self.trust, &self.daemon()?.config().roots)?)
+    }
+
+    /// Makes a call whose members have compared what they are about to do, within the room's time.
+    pub(super) async fn call(
+        &self,
+        call: Call,
+        mesh: &Mesh,
+        agreed: Digest,
+        mine: Mine,
+        turn: Turn,
+        may_send: Gate,
+    ) -> Result<Outcome, RunError> {
+        let limit = Duration::from_secs(self.times.call.into());
+        let making = async {
+            let client = Client { config: Config::new(self.roots()?), now: UnixTime::now() };
+            let session = self.session(mesh, agreed, turn.clone(), Pulse::default()).await?;
+            let server = (call.connector() == mesh.me()).then(|| self.server(call.approved()));
+            let relay = Relay::new(mesh.lane(RELAY), call.connector(), server);
+            let rng = fresh_rng().map_err(|_| RunError::Randomness)?;
+            let observe = Box::new(move |event| {
+                if let Event::Finished(stage, _) = event {
+                    turn.finished_stage(crate::stages::name(stage));
+                }
+            });
+            let done = call.run(session, relay, mine, client, rng, Hooks { observe, may_send }).await.map_err(cause)?;
+            Ok(operate::outcome(&done))
+        };
+        Deadline::after(limit).bound(making).await.unwrap_or_else(|Passed| Err(RunError::Late(limit)))
+    }
+
+    fn server(&self, call: &operation::Call) -> TcpServer {
+        let host = call.host.trim_matches(['[', ']']).to_owned();
+        TcpServer::new(Endpoint { host, port: call.port }, Duration::from_secs(self.times.server.into()))
+    }
+}
+
+/// Why a call failed. That its request may have been sent is in the log, and shown from there.
+fn cause(error: OperateError) -> OperateError {
+    match error {
+        OperateError::Call(CallError::MayHaveBeenSent(cause)) => OperateError::Call(*cause),
+        error => error,
+    }
+}

@@ -1,0 +1,281 @@
+//! Calls with secrets of the vault, made by daemons that are processes, to real servers that check what they are sent; and how such calls fail.
+
+mod common;
+
+use common::{
+    Server,
+    board::{approve, asked, begin, found, through, wait},
+    daemon::{Daemon, home_at},
+    error,
+    registry::Registry,
+    text,
+};
+use cotenant_agent::approve::receipt::Receipt;
+use serde_json::Value;
+use std::{fs, process::Output};
+use tempfile::TempDir;
+
+/// Alice and Bob in a room that believes this authority, whose certificate both have.
+fn room(ca: &str) -> (TempDir, Daemon, Daemon) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("ca.pem");
+    fs::write(&file, ca).unwrap();
+    let start = |name: &str| {
+        let home = home_at(dir.path(), name);
+        fs::copy(&file, home.join("roots.pem")).unwrap();
+        Daemon::start(&home)
+    };
+    let parties = ["alice", "bob"].map(start);
+    found(&parties, &["--ca", file.to_str().unwrap()]);
+    let [alice, bob] = parties;
+    (dir, alice, bob)
+}
+
+fn flow(dir: &TempDir, name: &str, text: &str) -> String {
+    let path = dir.path().join(name);
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// Proposed by one, approved by the other, to the end.
+fn call(one: &Daemon, other: &Daemon, arguments: &[&str]) -> Output {
+    let child = begin(one, &[&["call"], arguments].concat(), b"");
+    approve(other);
+    child.wait_with_output().unwrap()
+}
+
+/// The answer to a call that was made.
+fn called(one: &Daemon, other: &Daemon, arguments: &[&str]) -> Value {
+    let output = call(one, other, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// How an operation ended.
+fn ended(party: &Daemon, number: &Value) -> Value {
+    wait("over", || {
+        let all = party.json(&["pending", "--all"]);
+        let one = all.as_array().unwrap().iter().find(|one| one["number"] == *number)?.clone();
+        (one["standing"]["state"] == "ended").then(|| one["standing"].clone())
+    })
+}
+
+fn newest(party: &Daemon) -> Value {
+    party.json(&["pending", "--all"]).as_array().unwrap().last().unwrap()["number"].clone()
+}
+
+#[test]
+fn s3_with_a_key_of_the_vault_after_both_have_restarted() {
+    let server = Server::new();
+    let (dir, alice, bob) = room(&fs::read_to_string(server.file("ca.pem")).unwrap());
+    let put = ["vault", "put", "s3/key", "--kind", "alphanumeric", "--use", "sigv4:us-east-1/s3@localhost"];
+    through(&alice, &bob, &put, b"secret\n");
+    let (alice, bob) = (alice.restart("-TERM"), bob.restart("-TERM"));
+    let sign = "# @sign aws-sigv4 service=s3 region=us-east-1 key=s3/key access-key-id={{id}}\n# @open all\n";
+    let url = format!("https://{}/demo/{{{{name}}}}", server.endpoint());
+    flow(&dir, "report.txt", "what two parties stored");
+    let put = flow(&dir, "put.http", &format!("{sign}PUT {url}\n\n< ./report.txt\n"));
+    let get = flow(&dir, "get.http", &format!("{sign}GET {url}\n"));
+    let given = ["--arg", "name=report.txt", "--arg", "id=AKID"];
+    let stored = called(&alice, &bob, &[&[put.as_str()][..], &given].concat());
+    assert_eq!(stored["status"], 200, "{stored}");
+
+    // The one that proposes is not the one that connects, and the body is printed as it came.
+    let mut child =
+        common::command(&[&["call", get.as_str(), "--connector", "alice", "--home", bob.home.to_str().unwrap()][..], &given].concat());
+    let child = child.spawn().unwrap();
+    let shown = asked(&alice);
+    let lines: Vec<&str> = shown["lines"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    for words in [
+        "connected by P1 (alice)",
+        "  GET /demo/report.txt",
+        "  signed under the access key id AKID",
+        "  secret signature = item s3/key, newest version: signs requests to localhost",
+        "opened to all who take part:",
+        "  | # @open all",
+    ] {
+        assert!(lines.iter().any(|line| line.contains(words)), "{words:?} is not in {lines:#?}");
+    }
+    approve(&alice);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((text(&output.stdout).as_str(), output.status.code()), ("what two parties stored", Some(0)), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("the server answered 200"), "{}", text(&output.stderr));
+
+    // Both keep the answer, and a receipt that both have signed; its approval is spent.
+    let number = shown["number"].to_string();
+    for party in [&alice, &bob] {
+        wait("kept", || Some(party.run(&["receipt", &number, "--answer"])).filter(|o| text(&o.stdout) == "what two parties stored"));
+        let receipt = wait("signed", || Some(party.run(&["receipt", &number])).filter(|output| output.status.success()));
+        let receipt = Receipt::from_text(&text(&receipt.stdout)).unwrap();
+        assert!(receipt.verify(&receipt.operation().members.clone(), 2).is_ok() && receipt.outcome().server_chain.is_some());
+        let again = error(&party.run(&["approve", &number, "--digest", shown["digest"].as_str().unwrap()]));
+        assert!(again.contains("is not waiting for a decision"), "{again}");
+        let log = party.json(&["log"]).to_string();
+        assert!(log.contains("\"may be sent\"") && !log.contains("secret\\n"), "{log}");
+    }
+
+    // The service checks: another id has no such key.
+    let refused = called(&alice, &bob, &[&get, "--arg", "name=report.txt", "--arg", "id=OTHER"]);
+    assert_eq!(refused["status"], 403, "{refused}");
+}
+
+const REGISTER: &str = "# @vault token = token\n# @open all\n# @not-reflected token\nPOST https://localhost:PORT/register\nContent-Type: application/json\n\n{\"token\":\"{{token}}\"}\n";
+const CHECK: &str =
+    "# @vault token = ITEM\n# @open all\n# @not-reflected token\nGET https://localhost:PORT/check\nAuthorization: Bearer {{token}}\n";
+
+#[test]
+fn a_drawn_secret_is_registered_once_and_checked_later() {
+    let server = Registry::new();
+    let (dir, alice, bob) = room(&server.ca);
+    let file = |name: &str, text: &str, item: &str| flow(&dir, name, &text.replace("PORT", &server.port.to_string()).replace("ITEM", item));
+    for item in ["token", "other"] {
+        let uses = ["--use", "field@localhost", "--use", "header:authorization@localhost"];
+        through(&alice, &bob, &[&["vault", "gen", item, "--kind", "alphanumeric", "--bytes", "24"][..], &uses].concat(), b"");
+    }
+    let registered = called(&alice, &bob, &[&file("register.http", REGISTER, "token")]);
+    assert_eq!((&registered["status"], &registered["body"]["text"]), (&201.into(), &"kept".into()), "{registered}");
+    let token = server.token().unwrap();
+    assert!(token.len() == 24 && token.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{token}");
+    let (alice, bob) = (alice.restart("-KILL"), bob.restart("-KILL"));
+    let checked = called(&bob, &alice, &[&file("check.http", CHECK, "token")]);
+    assert_eq!((&checked["status"], &checked["body"]["text"]), (&200.into(), &"right".into()), "{checked}");
+    let other = called(&bob, &alice, &[&file("other.http", CHECK, "other")]);
+    assert_eq!((&other["status"], &other["body"]["text"]), (&403.into(), &"wrong".into()), "{other}");
+    for party in [alice, bob] {
+        let home = party.home.clone();
+        let log = party.end("-TERM");
+        assert!(!log.contains(&token) && !log.contains(&token[..12]), "{log}");
+        for file in ["store/data", "store/keys"] {
+            let bytes = fs::read(home.join(file)).unwrap();
+            assert!(!bytes.windows(12).any(|window| window == &token.as_bytes()[..12] || window == &token.as_bytes()[12..]), "{file}");
+        }
+    }
+}
+
+/// What every party would refuse is refused where it is proposed, and nobody is asked.
+#[test]
+fn what_is_wrong_with_a_call_is_said_at_once() {
+    let server = Registry::new();
+    let (dir, alice, bob) = room(&server.ca);
+    through(&alice, &bob, &["vault", "gen", "token", "--bytes", "4", "--kind", "hex", "--use", "field@localhost"], b"");
+    let told = |text: &str, more: &[&str]| error(&alice.run(&[&["call", &flow(&dir, "x.http", text)][..], more].concat()));
+    for (text, more, words) in [
+        ("# @opne all\nGET https://localhost/\n", &[][..], "x.http:1:3: there is no directive @opne; the nearest is @open"),
+        ("# @open all\nGET https://localhost/{{id}}\n", &[], "x.http:2:23: nothing fills {{id}}; give --arg id=VALUE"),
+        ("# @open all\nGET https://localhost/\n\n###\nGET https://localhost/\n", &[], "x.http:5:1: this is a second request"),
+        ("# @open all\nGET https://localhost/\n", &["--connector", "eve"], "the room has no member called eve"),
+        (&CHECK.replace("ITEM", "token"), &[], "token may not be used like this: sent to localhost in the header authorization"),
+        (&CHECK.replace("ITEM", "nothing"), &[], "there is no item nothing in the vault"),
+    ] {
+        let text = text.replace(":PORT", "");
+        assert!(told(&text, more).contains(words), "{text:?}: {}", told(&text, more));
+    }
+    assert_eq!(bob.json(&["pending"]), Value::Array(vec![]));
+
+    // Bob lost the file of the room's authorities: he is told before he approves anything, and can go on when it is back.
+    let child = begin(&alice, &["call", &flow(&dir, "x.http", &format!("# @open all\nGET https://localhost:{}/\n", server.port))], b"");
+    let shown = asked(&bob);
+    let (number, digest) = (shown["number"].to_string(), shown["digest"].as_str().unwrap().to_owned());
+    let roots = bob.home.join("roots.pem");
+    fs::rename(&roots, dir.path().join("away")).unwrap();
+    let told = error(&bob.run(&["approve", &number, "--digest", &digest]));
+    assert!(told.contains("roots.pem, which is to hold the certificates of the room's authorities"), "{told}");
+    fs::write(&roots, common::some_ca()).unwrap();
+    let told = error(&bob.run(&["approve", &number, "--digest", &digest]));
+    assert!(told.contains("lacks the certificate of an authority for servers that the room lists"), "{told}");
+    fs::rename(dir.path().join("away"), &roots).unwrap();
+    bob.json(&["approve", &number, "--digest", &digest]);
+    let output = child.wait_with_output().unwrap();
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["status"], 404);
+}
+
+#[test]
+fn servers_that_cannot_be_called() {
+    let mut server = Server::new();
+    let (dir, alice, bob) = room(&common::some_ca());
+    let page = flow(&dir, "page.http", &format!("# @open all\nGET https://{}/\n", server.endpoint()));
+    // Another authority than the room's: each party finds that by itself, and nothing is sent.
+    let told = error(&call(&alice, &bob, &[&page]));
+    assert!(told.contains("failed, and nothing has changed") && told.contains("issued by an unknown authority"), "{told}");
+    let other = ended(&bob, &newest(&bob));
+    assert_eq!(other["end"], "failed", "{other}");
+    server.stop();
+    let told = error(&call(&alice, &bob, &[&page, "--connector", "bob"]));
+    let words = "P2, the connector: the server refused the connection: nothing listens at that port (P2 is \"bob\")";
+    assert!(told.contains("failed, and nothing has changed") && told.contains(words), "{told}");
+    let other = ended(&bob, &newest(&bob));
+    assert!(other["reason"].as_str().unwrap().contains("nothing listens at that port"), "{other}");
+}
+
+fn waits_for_an_answer(server: &Registry) {
+    wait("asked", || server.requests().contains(&"GET /silence HTTP/1.1".to_owned()).then_some(()));
+}
+
+/// A party is killed when the request is with the server: it says so when it is back, the other says so at once, and neither goes on with it.
+#[test]
+fn a_party_that_dies_with_the_request_at_the_server() {
+    let server = Registry::new();
+    let (dir, alice, bob) = room(&server.ca);
+    let page = flow(&dir, "page.http", &format!("# @open all\nGET https://localhost:{}/silence\n", server.port));
+    let child = begin(&alice, &["call", &page], b"");
+    let number = approve(&bob)["number"].clone();
+    waits_for_an_answer(&server);
+    let bob = bob.restart("-KILL");
+    let told = error(&child.wait_with_output().unwrap());
+    assert!(told.contains("its request may have been delivered") && told.contains("\"bob\""), "{told}");
+    for party in [&alice, &bob] {
+        assert_eq!(ended(party, &number)["end"], "may-be-sent");
+    }
+    let reason = ended(&bob, &number)["reason"].clone();
+    assert_eq!(reason, "the daemon ended while it ran");
+    // It stays like that over another restart, and the vault and the room go on.
+    let bob = bob.restart("-TERM");
+    assert_eq!(ended(&bob, &number)["end"], "may-be-sent");
+    through(&alice, &bob, &["vault", "gen", "k", "--bytes", "4"], b"");
+    assert_eq!(server.requests().len(), 1, "nobody has tried again");
+}
+
+/// A party that is killed before it has let its part out: nothing was sent, and both know.
+#[test]
+fn a_party_that_dies_before_anything_is_sent() {
+    let server = Registry::new();
+    let (dir, alice, bob) = room(&server.ca);
+    let page = flow(&dir, "page.http", &format!("# @open all\nGET https://localhost:{}/silence\n", server.port));
+    let child = begin(&alice, &["call", &page], b"");
+    let number = approve(&bob)["number"].clone();
+    wait("running", || {
+        let all = alice.json(&["pending"]);
+        all.as_array().unwrap().iter().any(|one| one["standing"]["state"] == "running").then_some(())
+    });
+    let bob = bob.restart("-KILL");
+    let told = error(&child.wait_with_output().unwrap());
+    assert!(told.contains("failed, and nothing has changed"), "{told}");
+    for party in [&alice, &bob] {
+        assert_eq!(ended(party, &number)["end"], "failed");
+    }
+    assert!(server.requests().is_empty());
+}
+
+/// A terminal shows what a flow has in it escaped, wherever it comes from.
+#[test]
+fn a_flow_cannot_act_on_a_terminal() {
+    let server = Registry::new();
+    let (dir, alice, bob) = room(&server.ca);
+    let text = format!("# \u{1b}[2J\u{202e}\n# @open all\nPOST https://localhost:{}/{{{{a}}}}\n\n\u{1b}]0;x\u{7}\n", server.port);
+    let file = flow(&dir, "x.http", &text);
+    let mut child = begin(&alice, &["call", &file, "--arg", "a=%1b"], b"");
+    let number = asked(&bob)["number"].to_string();
+    let shown = text_of(&bob, &["pending"]);
+    assert!(
+        shown.contains("  | # \\u{1b}[2J\\u{202e}") && shown.contains("  | \\u{1b}]0;x\\u{7}") && shown.contains("  POST /%1b"),
+        "{shown}"
+    );
+    assert!(shown.bytes().all(|byte| byte == b'\n' || (b' '..=b'~').contains(&byte)));
+    bob.json(&["refuse", &number, "no"]);
+    assert!(!child.wait().unwrap().success());
+}
+
+fn text_of(party: &Daemon, arguments: &[&str]) -> String {
+    text(&party.run(arguments).stdout)
+}
