@@ -91,14 +91,16 @@ impl Operations {
         let charter = self.setup.parameters.charter();
         let key = self.setup.parameters.members().get(from.index()).map(|member| member.key);
         if Some(told.owner) != key || (told.room, told.epoch) != (charter.room, charter.epoch) || !told.is_signed() {
-            return tracing::warn!(%from, "what a member told of its log is not signed by it, or of another room or epoch");
+            let what = "what it told of its log is not signed by it, or of another room or epoch";
+            return self.complaints.about(from, None, &what, now);
         }
         match self.heads.newest(from).map(|before| before.head) {
             Some(before) if before == told.head => {}
             Some(before) if told.head.entries <= before.entries => {
-                tracing::error!(%from, entries = told.head.entries, before = before.entries, "a member's log was rewritten or cut off");
                 // What it told before is kept: that is what its log contradicts.
-                self.heads.rewritten.insert(from, told);
+                if self.heads.rewritten.insert(from, told).is_none() {
+                    tracing::error!(%from, entries = told.head.entries, before = before.entries, "a member's log was rewritten or cut off");
+                }
             }
             _ => {
                 self.heads.waiting.insert(from, told);
@@ -124,7 +126,7 @@ impl Operations {
         let charter = self.setup.parameters.charter();
         let own = known.owner == self.setup.identity.public() && (known.room, known.epoch) == (charter.room, charter.epoch);
         if !own || !known.is_signed() {
-            return tracing::warn!(%from, "a member tells of this party's log what this party has not signed");
+            return self.complaints.about(from, None, &"what it tells of this party's log this party has not signed", now);
         }
         self.heads.known.insert(from, known);
         if self.heads.lost.is_none() && !self.heads.has(&known.head) {
