@@ -83,7 +83,7 @@ fn what_the_other_refuses_is_not_done() {
     assert!(!output.status.success() && told.contains("refused by bob: not before \\u{1b}[2J the audit"), "{told}");
     assert!(items(alice).is_empty() && items(bob).is_empty());
     let again = error(&bob.run(&["approve", &number, "--digest", &"0".repeat(64)]));
-    assert!(again.contains("is another one than was shown"), "{again}");
+    assert!(again.contains("is another one than that digest is of"), "{again}");
 }
 
 /// Wherever a daemon is killed, in the end both say the same of the operation, have the same vault, and can go on.
