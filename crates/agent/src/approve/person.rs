@@ -21,7 +21,7 @@ use cotenant_core::codec::{BadFormat, Writer};
 use p256::ecdsa::signature::Verifier;
 use sha2::{Digest, Sha256};
 use ssh_key::{
-    Algorithm, EcdsaCurve, HashAlg, LineEnding, Mpint, PublicKey, Signature, SshSig,
+    Algorithm, EcdsaCurve, HashAlg, Mpint, PublicKey, Signature, SshSig,
     public::{EcdsaPublicKey, KeyData},
 };
 use std::{collections::BTreeMap, fmt};
@@ -151,9 +151,7 @@ impl PersonSignature {
         if answer.len() != length {
             return Err(BadSignature::Format);
         }
-        let whole =
-            SshSig::new(by.0.key_data().clone(), NAMESPACE, HashAlg::Sha512, signature).and_then(|whole| whole.to_pem(LineEnding::LF));
-        Self::from_armoured(&whole.map_err(|_| BadSignature::Format)?)
+        Self::from_armoured(&armoured(by, answer).ok_or(BadSignature::Format)?)
     }
 
     /// What `ssh-keygen -Y sign` writes, or would have written.
@@ -223,6 +221,22 @@ pub enum BadSignature {
         /// This one.
         seen: u32,
     },
+}
+
+/// The text of OpenSSH around a signature of `by` over [`to_be_signed`] (PROTOCOL.sshsig): `SSHSIG`, version 1 (4), then as strings the key, namespace, nothing,
+/// hash and signature. It is written here, as the library leaves out where the trailer of a security key's ECDSA signature begins.
+fn armoured(by: &Approver, signature: &[u8]) -> Option<String> {
+    let mut blob = b"SSHSIG\0\0\0\x01".to_vec();
+    for part in [&by.blob()[..], NAMESPACE.as_bytes(), b"", b"sha512", signature] {
+        blob.extend_from_slice(&u32::try_from(part.len()).ok()?.to_be_bytes());
+        blob.extend_from_slice(part);
+    }
+    let mut text = vec![0; 2 * blob.len() + 200];
+    let mut encoder = pem_rfc7468::Encoder::new_wrapped("SSH SIGNATURE", 70, pem_rfc7468::LineEnding::LF, &mut text).ok()?;
+    encoder.encode(&blob).ok()?;
+    let length = encoder.finish().ok()?;
+    text.truncate(length);
+    String::from_utf8(text).ok()
 }
 
 /// What a security key adds to a signature: flags (1) and a counter (4, big-endian), at its end.
