@@ -120,7 +120,7 @@ mod tests {
         assert_eq!((arguments[0].value.as_slice(), arguments[1].name.as_str()), (&b"a=b"[..], "< ./body.bin"));
         assert_eq!(arguments[1].value, b"\xff{{name}}");
         let error = told(Vec::new()).unwrap_err();
-        assert!(error.starts_with(&format!("{}:2:17: nothing fills {{{{name}}}}", path.display())), "{error}");
+        assert!(error.starts_with(&format!("{}:2:15: nothing fills {{{{name}}}}", path.display())), "{error}");
         fs::write(dir.path().join("body.bin"), vec![b'x'; MAX_REQUEST as usize + 10]).unwrap();
         assert!(told(given()).unwrap_err().contains("2:1: the request has "));
         assert!("name".parse::<Filled>().is_err());
