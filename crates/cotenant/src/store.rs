@@ -194,4 +194,4 @@ impl Files<FileBackend> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -75,9 +75,15 @@ impl Daemon {
     /// # Errors
     /// What is missing or wrong.
     pub fn open(config: Config) -> Result<Daemon, ServeError> {
+        let store = open_store(&config)?;
+        Daemon::with_store(config, store)
+    }
+
+    /// As [`Daemon::open`], with a store that is open.
+    pub(super) fn with_store(config: Config, store: Store) -> Result<Daemon, ServeError> {
         let identity = Arc::new(home::load_identity(&config.home)?);
-        let store = Mutex::new(open_store(&config)?);
-        let (metrics, rooms, started, metrics_at) = (Arc::default(), RwLock::default(), Instant::now(), OnceLock::new());
+        let (store, metrics, rooms) = (Mutex::new(store), Arc::default(), RwLock::default());
+        let (started, metrics_at) = (Instant::now(), OnceLock::new());
         Ok(Daemon { config, identity, store, metrics, rooms, started, metrics_at })
     }
 

@@ -23,6 +23,7 @@ mod early;
 mod faults;
 mod heads;
 mod heard;
+mod meeting;
 mod note;
 mod proposals;
 mod propose;
@@ -41,6 +42,7 @@ pub use changes::Changes;
 pub use decisions::{APPROVERS, BadRules, POLICY, Rules};
 pub use differences::Difference;
 pub use faults::MOST;
+pub use meeting::OnHub;
 pub use proposals::{End, OperationView, Shown};
 pub use propose::{Aim, Asked, Conditions, NotDone};
 pub use replay::OpenError;
@@ -155,6 +157,7 @@ impl Operations {
     pub fn link_up(&mut self, party: PartyId, now: i64) {
         self.linked = self.linked.with(party);
         self.telling.insert(party, Telling::all(true));
+        self.not_ready(party);
         self.advance(now);
     }
 
@@ -162,6 +165,7 @@ impl Operations {
     pub fn link_down(&mut self, party: PartyId) {
         self.linked = self.linked.without(Parties::NONE.with(party));
         self.telling.remove(&party);
+        self.not_ready(party);
     }
 
     /// Some seconds have passed: what is late ends, and what may have been lost is told again.

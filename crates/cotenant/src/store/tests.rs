@@ -2,7 +2,7 @@
 
 mod crash;
 mod directory;
-mod disk;
+pub(crate) mod disk;
 mod old;
 mod rooms;
 mod tamper;

@@ -21,17 +21,25 @@ pub(crate) fn room() -> (TempDir, Vec<Daemon>) {
     (dir, parties)
 }
 
-/// Founds a room of these two; `more` goes to `room new`.
+/// Members of a room, by seat.
+pub(crate) const NAMES: [&str; 4] = ["alice", "bob", "carol", "dora"];
+
+/// Founds a room of these; `more` goes to `room new`.
 pub(crate) fn found(parties: &[Daemon], more: &[&str]) {
-    let [alice, bob] = parties else { unreachable!() };
-    alice.json(&[&["room", "new", "board", "--as", "alice"], more].concat());
-    let invitation = alice.json(&["room", "invite"]);
-    let joined = bob.json(&["room", "join", invitation["text"].as_str().unwrap(), "--as", "bob"]);
-    let phrase = joined["join"]["phrase"].as_str().unwrap();
-    alice.json(&["room", "confirm", "--phrase", phrase]);
-    bob.json(&["room", "confirm", "--phrase", phrase]);
-    let asked = wait("asked", || Some(bob.json(&["room", "show"])).filter(|room| room["proposal"]["own"] == false));
-    bob.json(&["room", "sign", "--digest", asked["proposal"]["digest"].as_str().unwrap()]);
+    let (first, others) = parties.split_first().unwrap();
+    let members = parties.len().to_string();
+    first.json(&[&["room", "new", "board", "--as", NAMES[0], "--members", &members], more].concat());
+    for (party, name) in others.iter().zip(&NAMES[1..]) {
+        let invitation = first.json(&["room", "invite"]);
+        let joined = party.json(&["room", "join", invitation["text"].as_str().unwrap(), "--as", name]);
+        let phrase = joined["join"]["phrase"].as_str().unwrap();
+        first.json(&["room", "confirm", "--phrase", phrase]);
+        party.json(&["room", "confirm", "--phrase", phrase]);
+    }
+    for party in others {
+        let asked = wait("asked", || Some(party.json(&["room", "show"])).filter(|room| room["proposal"]["own"] == false));
+        party.json(&["room", "sign", "--digest", asked["proposal"]["digest"].as_str().unwrap()]);
+    }
     for party in parties {
         wait("founded", || (party.json(&["room", "show"])["stage"] == "member").then_some(()));
     }

@@ -33,6 +33,8 @@ pub(crate) fn change(home: &Path, key: &str, value: &str) {
 pub(crate) struct Daemon {
     pub(crate) home: PathBuf,
     process: Child,
+    /// What it logged until it was ready.
+    begun: String,
     log: Option<BufReader<ChildStderr>>,
 }
 
@@ -44,7 +46,7 @@ impl Daemon {
         while !lines.contains("ready") {
             assert_ne!(log.read_line(&mut lines).unwrap(), 0, "it ended before it was ready: {lines}");
         }
-        Daemon { home: home.to_owned(), process, log: Some(log) }
+        Daemon { home: home.to_owned(), process, begun: lines, log: Some(log) }
     }
 
     /// Runs a command of this party to its end.
@@ -59,12 +61,18 @@ impl Daemon {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    /// Ends it in this way, and what it logged.
+    /// Its number as a process.
+    pub(crate) fn process(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Ends it in this way, and what it logged, then what it wrote to its standard output.
     pub(crate) fn end(mut self, with: &str) -> String {
         signal(with, self.process.id());
-        let mut rest = String::new();
-        self.log.take().unwrap().read_to_string(&mut rest).unwrap();
-        rest
+        let mut said = std::mem::take(&mut self.begun);
+        self.log.take().unwrap().read_to_string(&mut said).unwrap();
+        self.process.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+        said
     }
 
     /// Ends it in this way and starts it again.

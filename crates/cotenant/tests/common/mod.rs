@@ -4,6 +4,7 @@
 pub(crate) mod board;
 pub(crate) mod daemon;
 pub(crate) mod registry;
+pub(crate) mod search;
 
 use cotenant::{
     children::make_homes,

@@ -6,6 +6,7 @@
 
 use super::{
     NotDone, Operations,
+    meeting::{Links, Meeting},
     proposals::Stage,
     propose::Asked,
     running::{Place, Pulse, RunError},
@@ -32,7 +33,6 @@ use cotenant_agent::{
     tls::Gate,
 };
 use cotenant_core::{Digest, PartyId};
-use cotenant_net::Mesh;
 use cotenant_tls::{Config, TrustRoots, pki_types::UnixTime};
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ impl Operations {
     }
 }
 
-impl Shell {
+impl<M: Meeting> Shell<M> {
     /// What the server answered to the call of this number; none if it is none, or has no answer.
     ///
     /// # Errors
@@ -99,7 +99,7 @@ impl Shell {
     }
 }
 
-impl Place {
+impl<M: Meeting> Place<M> {
     /// The trust roots of the room.
     pub(super) fn roots(&self) -> Result<TrustRoots, RunError> {
         Ok(trust::roots(&self.trust, &self.daemon()?.config().roots)?)
@@ -109,7 +109,7 @@ impl Place {
     pub(super) async fn call(
         &self,
         call: Call,
-        mesh: &Mesh,
+        (me, links): (PartyId, &M::Links),
         agreed: Digest,
         mine: Mine,
         turn: Turn,
@@ -118,9 +118,9 @@ impl Place {
         let limit = Duration::from_secs(self.times.call.into());
         let making = async {
             let client = Client { config: Config::new(self.roots()?), now: UnixTime::now() };
-            let session = self.session(mesh, agreed, turn.clone(), Pulse::default()).await?;
-            let server = (call.connector() == mesh.me()).then(|| self.server(call.approved()));
-            let relay = Relay::new(mesh.lane(RELAY), call.connector(), server);
+            let session = self.session(links, agreed, turn.clone(), Pulse::default()).await?;
+            let server = (call.connector() == me).then(|| self.server(call.approved()));
+            let relay = Relay::new(links.lane(RELAY), call.connector(), server);
             let rng = fresh_rng().map_err(|_| RunError::Randomness)?;
             let observe = Box::new(move |event| {
                 if let Event::Finished(stage, _) = event {

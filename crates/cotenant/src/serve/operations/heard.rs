@@ -200,8 +200,8 @@ impl Operations {
 
     fn heard_ended(&mut self, from: PartyId, number: u64, operation: Digest, reason: &str, now: i64) {
         let Some(proposal) = self.proposals.get(&number) else { return };
-        // Who began it has spent its own approval; it cannot begin again.
-        if proposal.digest == operation && proposal.starter() == Some(from) {
+        // It has spent its own approval, or given it up: it cannot begin any more.
+        if proposal.digest == operation && proposal.is_ended_by(from) {
             let reason = format!("{} says: {reason}", self.name(from));
             // Whoever takes part and has not begun knows that nothing was sent without its part; others do not.
             let call = matches!(proposal.operation().body, Body::Call(_));

@@ -232,6 +232,16 @@ impl Proposal {
         self.operation.quorum.iter().next()
     }
 
+    /// Who gives the value of a put.
+    pub(super) fn giver(&self) -> Option<PartyId> {
+        if let Body::Put { giver, .. } = self.operation.body { Some(giver) } else { None }
+    }
+
+    /// Whether it does not begin if this member says so: nothing begins without who is to begin it, or who is to give a value.
+    pub(super) fn is_ended_by(&self, party: PartyId) -> bool {
+        self.starter() == Some(party) || self.giver() == Some(party)
+    }
+
     /// Whether this member takes part.
     pub(super) fn has_part(&self, member: PartyId) -> bool {
         self.operation.quorum.contains(member)

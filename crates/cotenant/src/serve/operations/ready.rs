@@ -64,6 +64,19 @@ impl Operations {
         }
     }
 
+    /// The link to this member is another one than before, or none: what was asked or promised over it is forgotten, and asked again.
+    pub(super) fn not_ready(&mut self, party: PartyId) {
+        let concerns = |number: u64, is: &dyn Fn(&Proposal) -> bool| self.proposals.get(&number).is_some_and(is);
+        let asked = self.asking.as_ref().is_some_and(|asking| concerns(asking.number, &|p| p.operation().quorum.contains(party)));
+        let promised = self.promise.as_ref().is_some_and(|promise| concerns(promise.number, &|p| p.starter() == Some(party)));
+        if asked {
+            self.asking = None;
+        }
+        if promised {
+            self.promise = None;
+        }
+    }
+
     /// Says about one operation that this party can begin it, if it is asked and can.
     pub(super) fn promise_one(&mut self, now: i64) {
         let recently = |proposal: &Proposal| proposal.asked.is_some_and(|asked| now < asked.saturating_add(STANDS));
@@ -94,7 +107,7 @@ impl Operations {
     }
 
     fn is_able(&self, number: u64, now: i64) -> bool {
-        self.approved(number).is_some_and(|approved| self.task(number, approved.operation(), now, now).is_ok())
+        self.approved(number).is_some_and(|approved| self.task(approved.operation(), now, now).is_ok())
     }
 }
 

@@ -1,9 +1,13 @@
 //! One run: the mesh of those who take part, the comparison, the joint computation on a thread of its own, and the new shares on disk.
 
-use super::{changes::put_made, trust::BadRoots};
+use super::{
+    changes::put_made,
+    meeting::{Links, Meeting},
+    trust::BadRoots,
+};
 use crate::{
     error::named,
-    party::{fresh_rng, on_own_thread},
+    party::on_own_thread,
     serve::{daemon::Daemon, queue::Turn},
     stages::Watcher,
     store::StoreError,
@@ -22,8 +26,8 @@ use cotenant_agent::{
     },
 };
 use cotenant_core::{Digest, PartyId};
-use cotenant_mpc::{Error as Mpc, Options, Reason, Session};
-use cotenant_net::{Hub, Lane, Limits, Member, Mesh, MeshConfig, NetError};
+use cotenant_mpc::{Engine, Error as Mpc, Options, Reason};
+use cotenant_net::{Member, NetError};
 use std::{
     sync::{
         Arc, Weak,
@@ -35,9 +39,8 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-/// Lanes of a run's mesh.
+/// The lane on which all say first which run they begin.
 const COMPARE: u8 = 0;
-const ENGINE: u8 = 1;
 
 /// How long nothing may come of a run on the vault before it is given up: a step is computed, or reached. It is noticed within twice that.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -86,39 +89,49 @@ pub struct FailedCheck {
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum RunError {
+pub enum RunError {
+    /// Not all came.
     #[error("the members did not all connect: {0}")]
     Net(#[from] NetError),
+    /// They say different things of what is to run.
     #[error("{0}")]
     Agree(String),
+    /// The joint computation.
     #[error(transparent)]
     Operate(#[from] OperateError),
+    /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What was stored is no share.
     #[error("a stored share cannot be read: {0}")]
     Share(#[from] ShareError),
+    /// The room's trust roots.
     #[error(transparent)]
     Roots(#[from] BadRoots),
+    /// The operating system.
     #[error("no randomness from the operating system")]
     Randomness,
+    /// Somebody cancelled it, or the daemon is ending.
     #[error("it was told to stop")]
     Stopped,
+    /// The others did nothing for too long.
     #[error("nothing has come of it for {} s: a member has stopped, or is very slow", SILENCE.as_secs())]
     Silent,
+    /// It had its time.
     #[error("it took longer than {} s", .0.as_secs())]
     Late(Duration),
+    /// Others have given it up.
     #[error("what it made is not wanted any more, as other members have given it up")]
     Unwanted,
 }
 
 /// What runs in one room need.
-pub(super) struct Place {
+pub(super) struct Place<M> {
     pub(super) room: RoomId,
     /// The store, the identity, limits, metrics, as long as somebody keeps them: the daemon keeps its rooms.
     pub(super) daemon: Weak<Daemon>,
-    pub(super) hub: Weak<Hub>,
     pub(super) members: Vec<Member>,
-    pub(super) limits: Limits,
+    pub(super) meeting: M,
     /// The room's time limits.
     pub(super) times: Times,
     /// Whose certificates of servers the room believes.
@@ -150,7 +163,7 @@ impl RunError {
     }
 }
 
-impl Place {
+impl<M: Meeting> Place<M> {
     /// The daemon, unless it is ending.
     pub(super) fn daemon(&self) -> Result<Arc<Daemon>, StoreError> {
         self.daemon.upgrade().ok_or(StoreError::Failed)
@@ -165,64 +178,75 @@ impl Place {
             let me = daemon.identity().public();
             let seat = begin.task.operation().members.iter().position(|member| *member == me).map(PartyId::new);
             let party = seat.and_then(|seat| begin.task.party(seat)).ok_or(RunError::Unwanted)?;
-            let hub = self.hub.upgrade().ok_or(RunError::Stopped)?;
-            let mesh = tokio::select! {
-                mesh = hub.mesh(self.mesh_config(&daemon, &begin.task, party)) => mesh?,
+            let members = self.taking_part(&begin.task);
+            let links = tokio::select! {
+                links = self.meeting.meet(daemon.identity().clone(), party, members, begin.task.digest()) => links?,
                 () = stop.cancelled() => return Err(RunError::Stopped),
             };
             let (pulse, limit) = (Pulse::default(), limit(&begin.task.operation().body));
             let done = tokio::select! {
-                done = self.on_mesh(begin, party, &mesh, turn, pulse.clone(), may_send) => done,
+                done = self.on_links(begin, party, &links, turn, pulse.clone(), may_send) => done,
                 () = silent(&pulse), if limit.is_some() => Err(RunError::Silent),
                 () = sleep(limit.unwrap_or_default()), if limit.is_some() => Err(RunError::Late(limit.unwrap_or_default())),
                 () = stop.cancelled() => Err(RunError::Stopped),
             };
-            mesh.close().await;
+            links.close().await;
             done
         };
         on_own_thread(work).await.unwrap_or_else(|error| error.end(&quorum, &names))
     }
 
-    /// The members that take part, in the order of their seats. The session is named by the run.
-    fn mesh_config(&self, daemon: &Daemon, task: &Task, me: PartyId) -> MeshConfig {
-        let members = task.operation().quorum.iter().filter_map(|seat| self.members.get(seat.index()).cloned()).collect();
-        let identity = daemon.identity().clone();
-        MeshConfig { identity, me, members, session: task.digest().0, limits: self.limits.clone() }
+    /// The members that take part, in the order of their seats.
+    fn taking_part(&self, task: &Task) -> Vec<Member> {
+        task.operation().quorum.iter().filter_map(|seat| self.members.get(seat.index()).cloned()).collect()
     }
 
-    async fn on_mesh(&self, begin: Begin, me: PartyId, mesh: &Mesh, turn: Turn, pulse: Pulse, may_send: Gate) -> Result<RunEnd, RunError> {
+    async fn on_links(
+        &self,
+        begin: Begin,
+        me: PartyId,
+        links: &M::Links,
+        turn: Turn,
+        pulse: Pulse,
+        may_send: Gate,
+    ) -> Result<RunEnd, RunError> {
         let Begin { task, value, .. } = begin;
-        let mut lane = mesh.lane(COMPARE);
+        let mut lane = links.lane(COMPARE);
         let compared = operate::compare(&mut lane, &task).await;
         let compared = compared.map_err(|source| self.disagreed(&task, &source))?;
         let shares = self.shares(&task.needs(me))?;
         let (digest, mine) = (task.digest(), Mine { shares, value });
         match task.into_work() {
-            Work::Save(save) => self.save(save, self.session(mesh, digest, turn, pulse).await?, digest, mine).await.map(RunEnd::Made),
+            Work::Save(save) => self.save(save, self.session(links, digest, turn, pulse).await?, digest, mine).await.map(RunEnd::Made),
             Work::Verify(verify) => {
-                verify.run(self.session(mesh, digest, turn, pulse).await?, mine).await?;
+                verify.run(self.session(links, digest, turn, pulse).await?, mine).await?;
                 Ok(RunEnd::Checked)
             }
             Work::Remove(remove) => {
                 self.put(digest, remove.after(), &[])?;
                 Ok(RunEnd::Made(remove.run(&compared).map_err(OperateError::from)?))
             }
-            Work::Call(call) => self.call(*call, mesh, digest, mine, turn, may_send).await.map(RunEnd::Called),
+            Work::Call(call) => self.call(*call, (me, links), digest, mine, turn, may_send).await.map(RunEnd::Called),
         }
     }
 
-    pub(super) async fn session(&self, mesh: &Mesh, agreed: Digest, turn: Turn, pulse: Pulse) -> Result<Session<Lane>, RunError> {
+    pub(super) async fn session(
+        &self,
+        links: &M::Links,
+        agreed: Digest,
+        turn: Turn,
+        pulse: Pulse,
+    ) -> Result<<M::Links as Links>::Engine, RunError> {
         let observer: cotenant_mpc::Observer = Box::new(move |progress| {
             pulse.fetch_add(1, Ordering::Relaxed);
             Watcher::progress(&turn, progress);
         });
         let options = Options { observer: Some(observer), threads: self.daemon()?.config().limits.threads };
-        let rng = fresh_rng().map_err(|_| RunError::Randomness)?;
-        Ok(Session::start(mesh.lane(ENGINE), agreed, rng, options).await.map_err(OperateError::from)?)
+        links.engine(agreed, options).await
     }
 
     /// Makes new shares, puts them on disk, reads them back, and has all members' checked together.
-    async fn save(&self, save: Save, session: Session<Lane>, run: Digest, mine: Mine) -> Result<Verified, RunError> {
+    async fn save(&self, save: Save, session: impl Engine, run: Digest, mine: Mine) -> Result<Verified, RunError> {
         let saved = save.run(session, mine).await?;
         match self.put(run, saved.after(), saved.shares()).and_then(|()| self.read_back(saved.shares())) {
             Ok(read_back) => Ok(saved.verify(read_back).await.map_err(OperateError::from)?),
@@ -250,7 +274,11 @@ impl Place {
         for origin in wanted {
             let version = Version { number: origin.item.version, run: origin.run };
             if let Some(bytes) = store.room(self.room.0).share(&origin.item.name, &version)? {
-                shares.push(Share::decode(&bytes)?);
+                let share = Share::decode(&bytes)?;
+                // Whose it is, the load compares.
+                let item = || origin.item.name.clone();
+                share.check(origin, share.seat()).map_err(|mismatch| OperateError::from(VaultError::Share { item: item(), mismatch }))?;
+                shares.push(share);
             }
         }
         Ok(shares)

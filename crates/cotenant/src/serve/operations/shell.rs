@@ -1,6 +1,11 @@
 //! Carries out what [`Operations`] says: the store, the clock, links, runs.
 
-use super::{Action, Aim, Conditions, NotDone, Operations, RunEnd, running::Place, telling::PAGE};
+use super::{
+    Action, Aim, Conditions, NotDone, Operations, RunEnd,
+    meeting::{Meeting, OnHub},
+    running::Place,
+    telling::PAGE,
+};
 use crate::{
     party::unix_seconds,
     serve::{
@@ -16,7 +21,7 @@ use cotenant_agent::{
     room::RoomId,
 };
 use cotenant_core::{Digest, PartyId, codec::BadFormat};
-use cotenant_net::{Hub, Limits, Member};
+use cotenant_net::Member;
 use serde_json::json;
 use std::{
     collections::BTreeMap,
@@ -39,9 +44,9 @@ pub trait Way: Send + Sync {
 }
 
 /// Operations of one room at work. Its methods wait for the disk: call them where a thread may wait (`tokio::task::spawn_blocking`).
-pub struct Shell {
+pub struct Shell<M: Meeting = OnHub> {
     core: Mutex<Core>,
-    place: Arc<Place>,
+    place: Arc<Place<M>>,
     queue: Arc<Queue>,
     way: Box<dyn Way>,
     stops: Mutex<BTreeMap<u64, CancellationToken>>,
@@ -60,23 +65,21 @@ struct Core {
 pub struct Closed;
 
 /// What a shell stands on.
-pub struct Ground {
+pub struct Ground<M: Meeting = OnHub> {
     /// The store, the identity, limits, metrics. It is not kept: it keeps its rooms.
     pub daemon: Arc<Daemon>,
-    /// Where sessions meet, as long as somebody keeps it.
-    pub hub: Weak<Hub>,
-    /// Times and sizes of the links of sessions.
-    pub limits: Limits,
+    /// How those who take part in a run meet.
+    pub meeting: M,
     /// Where runs wait for their turn.
     pub queue: Arc<Queue>,
     /// The way to the members.
     pub way: Box<dyn Way>,
 }
 
-impl Shell {
+impl<M: Meeting> Shell<M> {
     /// Goes on with operations as they were stored; `first` is what they begin with. Inside a tokio runtime.
-    pub fn new(operations: Operations, first: Vec<Action>, ground: Ground) -> Arc<Shell> {
-        let Ground { daemon, hub, limits, queue, way } = ground;
+    pub fn new(operations: Operations, first: Vec<Action>, ground: Ground<M>) -> Arc<Shell<M>> {
+        let Ground { daemon, meeting, queue, way } = ground;
         let parameters = operations.parameters();
         let room = parameters.charter().room;
         let member = |member: &cotenant_agent::room::Member| Member {
@@ -86,7 +89,7 @@ impl Shell {
         };
         let members = parameters.members().iter().map(member).collect();
         let (times, trust) = (parameters.charter().limits, parameters.charter().trust.clone());
-        let place = Arc::new(Place { room, daemon: Arc::downgrade(&daemon), hub, members, limits, times, trust });
+        let place = Arc::new(Place { room, daemon: Arc::downgrade(&daemon), members, meeting, times, trust });
         let core = Mutex::new(Core { operations, broken: false });
         let shell = Arc::new(Shell { core, place, queue, way, stops: Mutex::default(), changes: watch::Sender::new(0) });
         shell.carry_out(&mut shell.lock(), first);
@@ -206,7 +209,7 @@ impl Shell {
         Ok(bytes.and_then(|bytes| Receipt::decode(&bytes).ok()))
     }
 
-    pub(super) fn place(&self) -> &Place {
+    pub(super) fn place(&self) -> &Place<M> {
         &self.place
     }
 
@@ -317,7 +320,7 @@ impl Shell {
     }
 }
 
-impl Place {
+impl<M: Meeting> Place<M> {
     /// What the queue tells of a run, and the metrics count.
     fn told(&self, number: u64, end: &RunEnd) -> Result<serde_json::Value, Problem> {
         match end {
@@ -335,7 +338,7 @@ impl Place {
 }
 
 /// Tells the operations that time passes, as long as there are any.
-async fn keep_ticking(shell: Weak<Shell>) {
+async fn keep_ticking<M: Meeting>(shell: Weak<Shell<M>>) {
     loop {
         sleep(TICK).await;
         let Some(shell) = shell.upgrade() else { return };
@@ -348,14 +351,14 @@ async fn keep_ticking(shell: Weak<Shell>) {
 }
 
 /// Tells the operations how a run ended, when it is dropped at the latest.
-struct Telling {
-    shell: Arc<Shell>,
+struct Telling<M: Meeting> {
+    shell: Arc<Shell<M>>,
     number: u64,
     end: Option<RunEnd>,
     stop: CancellationToken,
 }
 
-impl Drop for Telling {
+impl<M: Meeting> Drop for Telling<M> {
     fn drop(&mut self) {
         self.stop.cancel();
         let gone = || RunEnd::Failed { reason: "it did not end in time, and was dropped".to_owned(), check: None };
@@ -370,7 +373,7 @@ impl Drop for Telling {
 }
 
 #[cfg(test)]
-impl Shell {
+impl<M: Meeting> Shell<M> {
     /// As when a run ends in a check that others did not pass.
     pub(super) fn fail_a_check(self: &Arc<Self>, parties: cotenant_agent::vault::commit::statement::Parties) {
         let check = super::running::FailedCheck { name: "coin".to_owned(), parties };

@@ -10,7 +10,7 @@ use super::{
 use cotenant_agent::{
     approve::{
         log::{Event as Logged, Outcome as LoggedOutcome},
-        operation::{Body, Operation},
+        operation::Operation,
         policy::Named,
         receipt::{self, Receipt},
         run::Run,
@@ -106,9 +106,12 @@ impl Operations {
 
     fn begin(&mut self, number: u64, approved: &Approved, now: i64) -> Result<(), NotBegun> {
         let operation = approved.operation();
+        if self.has_lost_value(number) {
+            return Err(NotBegun::Never("the value was only in the memory of a daemon that has ended: put it again".to_owned()));
+        }
         let starts = self.proposals[&number].starter() == Some(self.me);
         let date = self.date(number, starts, now)?;
-        let task = self.task(number, operation, date, now)?;
+        let task = self.task(operation, date, now)?;
         if starts {
             self.all_ready(number, now)?;
         }
@@ -127,7 +130,7 @@ impl Operations {
     }
 
     /// The run that this party would take part in now.
-    pub(super) fn task(&self, number: u64, operation: &Operation, date: i64, now: i64) -> Result<Task, NotBegun> {
+    pub(super) fn task(&self, operation: &Operation, date: i64, now: i64) -> Result<Task, NotBegun> {
         if self.active.is_some() {
             return Err(NotBegun::Waits("another operation runs".to_owned()));
         }
@@ -140,14 +143,16 @@ impl Operations {
             false => None,
         };
         let before = self.vault.loadable().ok_or_else(|| NotBegun::Waits("the vault is between two versions".to_owned()))?;
-        let proposal = &self.proposals[&number];
-        if matches!(operation.body, Body::Put { giver, .. } if giver == self.me) && proposal.value.is_none() {
-            return Err(NotBegun::Never("the value was only in the memory of a daemon that has ended: put it again".to_owned()));
-        }
         let never = |error: &dyn std::fmt::Display| NotBegun::Never(error.to_string());
         let task = Task::new(operation.clone(), before.clone(), date, round).map_err(|refused| never(&refused))?;
         task.accepts_date(now).map_err(|refused| never(&refused))?;
         Ok(task)
+    }
+
+    /// Whether this party is to give a value that it does not have any more.
+    fn has_lost_value(&self, number: u64) -> bool {
+        let proposal = &self.proposals[&number];
+        proposal.giver() == Some(self.me) && proposal.value.is_none()
     }
 
     /// The date of the run: now, if this party begins; else what the one says that does.
@@ -396,10 +401,10 @@ impl Operations {
         receipt.verify(&members, self.setup.parameters.charter().threshold).is_ok()
     }
 
-    /// The one that begins tells the others, who may not have begun, that it does not go on.
+    /// The one that begins, or that was to give a value, tells the others, who may not have begun, that it does not go on.
     fn tell_ended(&mut self, number: u64, reason: &str) {
         let proposal = &self.proposals[&number];
-        if proposal.starter() == Some(self.me) {
+        if proposal.is_ended_by(self.me) {
             let note = Note::Ended { number, operation: proposal.digest, reason: reason.to_owned() };
             self.send_all(&note);
         }

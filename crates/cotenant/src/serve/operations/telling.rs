@@ -36,7 +36,8 @@ impl Telling {
 
     /// What may not have counted when it came, as something before it was missing.
     pub(super) fn again(votes: bool) -> Self {
-        Telling { votes: votes.then_some(false), whole: false, done: None, anew: false }
+        // If this party waits for some, others are asked for theirs: who has them may be settled, and so says nothing by itself.
+        Telling { votes: votes.then_some(true), whole: false, done: None, anew: false }
     }
 }
 
@@ -100,16 +101,18 @@ impl Operations {
         notes.into_iter().flatten().collect()
     }
 
-    /// How it ended for `party`, as long as it could still wait for it, of who was to begin it.
+    /// How it ended for `party`, as long as it could still wait for it, of whom it takes this from.
     fn end_for(&self, party: PartyId, number: u64, proposal: &Proposal, now: i64) -> Option<Note> {
         let Stage::Ended(end) = &proposal.stage else { return None };
-        if proposal.starter() != Some(self.me) || now >= proposal.operation().expiry {
+        if now >= proposal.operation().expiry {
             return None;
         }
         let operation = proposal.digest;
         match end {
-            End::Failed { reason } | End::MayBeSent { reason } => Some(Note::Ended { number, operation, reason: reason.clone() }),
-            End::Done if !proposal.has_part(party) => Some(Note::Done { number, operation }),
+            End::Failed { reason } | End::MayBeSent { reason } if proposal.is_ended_by(self.me) => {
+                Some(Note::Ended { number, operation, reason: reason.clone() })
+            }
+            End::Done if proposal.starter() == Some(self.me) && !proposal.has_part(party) => Some(Note::Done { number, operation }),
             _ => None,
         }
     }

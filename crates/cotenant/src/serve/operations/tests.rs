@@ -1,9 +1,15 @@
 //! Three daemons' operations in one process: their stores and their runs are real, the notes between them go through the test.
 
+mod crash;
 mod keeping;
+mod lies;
+mod life;
+mod memory;
+mod square;
+mod tamper;
 
 use super::{
-    Aim, Asked, Conditions, End, NotDone, OperationView, Operations, Rules, Setup, Shown,
+    Aim, Asked, Conditions, End, NotDone, OnHub, OperationView, Operations, Rules, Setup, Shown,
     budget::Exceeded,
     note::{Note, Start},
     propose::{engine_digest, program},
@@ -132,7 +138,7 @@ impl World {
         let shell = Shell::new(
             operations,
             first,
-            Ground { daemon, hub: Arc::downgrade(&self.hubs[k]), limits: limits(), queue: queue.clone(), way },
+            Ground { daemon, meeting: OnHub { hub: Arc::downgrade(&self.hubs[k]), limits: limits() }, queue: queue.clone(), way },
         );
         self.shells.lock().unwrap()[k] = Arc::downgrade(&shell);
         self.running[k] = Some((shell, queue, kept));

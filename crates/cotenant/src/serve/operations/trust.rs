@@ -17,7 +17,7 @@ use std::{
 
 /// Why this party cannot judge servers as the room agreed to.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum BadRoots {
+pub enum BadRoots {
     /// The room believes the list of another version of the program.
     #[error("the room believes authorities that another version of this program contains; use that version, or change the room")]
     Program,

@@ -6,7 +6,7 @@ use super::{
     wire::Note,
 };
 use crate::serve::operations::{
-    Operations, Rules, Setup,
+    OnHub, Operations, Rules, Setup,
     shell::{Ground, Shell, Way},
 };
 use cotenant_agent::room::{Parameters, Record, Signed};
@@ -68,7 +68,7 @@ impl Actor {
             let setup = Setup { identity: daemon.identity().clone(), parameters, rules };
             let opened = Operations::open(setup, &daemon.store().room(id.0), now);
             let (operations, first) = opened.map_err(|error| error.to_string())?;
-            Ok(Shell::new(operations, first, Ground { daemon, hub, limits, queue, way }))
+            Ok(Shell::new(operations, first, Ground { daemon, meeting: OnHub { hub, limits }, queue, way }))
         });
         opening.await.unwrap_or_else(|_| Err("this program has a fault; see the daemon's log".to_owned()))
     }

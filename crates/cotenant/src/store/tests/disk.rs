@@ -1,5 +1,6 @@
 //! A disk in memory with the two files of a store. Writes go to a cache; a sync makes those of its file durable. It can stop at any write or sync, as if
-//! power was lost, and come back with any of the writes that were not synced, whole or sector by sector; or be full from some write on.
+//! power was lost, and come back with any of the writes that were not synced, whole or sector by sector; or be full from some write on. Whoever uses it can
+//! be asked before each sync.
 
 use super::*;
 use crate::store::{Files, StoreError, backup::Contents, found_files, unlock::Cost};
@@ -10,12 +11,12 @@ use std::{
 };
 
 /// A guess of a passphrase costs next to nothing.
-pub(super) const CHEAP: Cost = Cost { memory: 8, passes: 1, lanes: 1 };
+pub(in crate::store) const CHEAP: Cost = Cost { memory: 8, passes: 1, lanes: 1 };
 const SECTOR: usize = 512;
 
 /// What stops it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// Nothing happens from this write or sync on; the first half of a write may.
     Power(usize),
     /// Writes from this one on are refused, syncs are not.
@@ -24,7 +25,7 @@ pub(super) enum Fault {
 
 /// What of the cache is there when power comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kept {
+pub(crate) enum Kept {
     /// All of it, as after a process is killed.
     All,
     /// Nothing.
@@ -48,68 +49,76 @@ enum Change {
     Len(u64),
 }
 
-#[derive(Debug, Default)]
+/// Whether what was written to this file may become durable; if not, power is lost from then on.
+pub(crate) type Gate = Box<dyn Fn(usize) -> bool + Send>;
+
+#[derive(Default)]
 struct Inner {
     files: [Image; 2],
     steps: usize,
     fault: Option<Fault>,
+    gate: Option<Gate>,
 }
 
 /// The disk.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Disk(Arc<Mutex<Inner>>);
+#[derive(Clone, Default)]
+pub(crate) struct Disk(Arc<Mutex<Inner>>);
 
-pub(super) const DATA: usize = 0;
-pub(super) const KEYS: usize = 1;
+pub(crate) const DATA: usize = 0;
+pub(crate) const KEYS: usize = 1;
 
 impl Disk {
     /// With a new store.
-    pub(super) fn founded() -> Self {
+    pub(crate) fn founded() -> Self {
         Self::founded_with(&Contents::empty().unwrap())
     }
 
-    pub(super) fn founded_with(contents: &Contents) -> Self {
+    pub(in crate::store) fn founded_with(contents: &Contents) -> Self {
         let disk = Disk::default();
         found_files(disk.files(), &passphrase("disk"), CHEAP, contents).unwrap();
         disk
     }
 
     /// With these files, all synced.
-    pub(super) fn with(files: [Vec<u8>; 2]) -> Self {
+    pub(crate) fn with(files: [Vec<u8>; 2]) -> Self {
         let files = files.map(|bytes| Image { durable: bytes.clone(), now: bytes, cached: Vec::new() });
-        Disk(Arc::new(Mutex::new(Inner { files, steps: 0, fault: None })))
+        Disk(Arc::new(Mutex::new(Inner { files, steps: 0, fault: None, gate: None })))
     }
 
     /// A copy of a file as a process sees it.
-    pub(super) fn bytes(&self, file: usize) -> Vec<u8> {
+    pub(crate) fn bytes(&self, file: usize) -> Vec<u8> {
         self.inner().files[file].now.clone()
     }
 
     /// A copy of both.
-    pub(super) fn copy(&self) -> Self {
+    pub(crate) fn copy(&self) -> Self {
         Self::with([self.bytes(DATA), self.bytes(KEYS)])
     }
 
-    pub(super) fn open(&self) -> Result<Store, StoreError> {
+    pub(crate) fn open(&self) -> Result<Store, StoreError> {
         Store::open_files(self.files(), &passphrase("disk"), None)
     }
 
-    pub(super) fn files(&self) -> Files<Handle> {
+    pub(in crate::store) fn files(&self) -> Files<Handle> {
         let handle = |file| Handle { disk: self.clone(), file };
         Files { data: handle(DATA), keys: Box::new(handle(KEYS)), data_path: "data".into(), keys_path: "keys".into() }
     }
 
     /// Writes and syncs so far.
-    pub(super) fn steps(&self) -> usize {
+    pub(crate) fn steps(&self) -> usize {
         self.inner().steps
     }
 
-    pub(super) fn set(&self, fault: Option<Fault>) {
+    pub(crate) fn set(&self, fault: Option<Fault>) {
         self.inner().fault = fault;
     }
 
+    pub(crate) fn ask(&self, gate: Gate) {
+        self.inner().gate = Some(gate);
+    }
+
     /// The disk as it comes back.
-    pub(super) fn after(&self, kept: Kept) -> Self {
+    pub(crate) fn after(&self, kept: Kept) -> Self {
         let inner = self.inner();
         Self::with([DATA, KEYS].map(|file| inner.files[file].come_back(kept)))
     }
@@ -159,10 +168,15 @@ fn coin(seed: u64, index: usize, sector: usize) -> bool {
     (x ^ x >> 31) & 1 == 1
 }
 
-#[derive(Debug)]
-pub(super) struct Handle {
+pub(crate) struct Handle {
     disk: Disk,
     file: usize,
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "file {} in memory", self.file)
+    }
 }
 
 impl Handle {
@@ -216,6 +230,9 @@ impl StorageBackend for Handle {
         let mut inner = self.disk.inner();
         let step = inner.steps;
         inner.steps += 1;
+        if inner.gate.as_ref().is_some_and(|gate| !gate(self.file)) {
+            inner.fault.get_or_insert(Fault::Power(step));
+        }
         if let Some(Fault::Power(at)) = inner.fault
             && step >= at
         {

@@ -1,0 +1,148 @@
+//! Where runs meet in one process: links in memory, and the ideal engine.
+
+use super::super::{
+    meeting::{Links, Meeting},
+    running::RunError,
+};
+use super::life::{Effect, Life};
+use cotenant_agent::operate::OperateError;
+use cotenant_core::{Channel, ChannelError, ChannelFault, Digest, PartyId};
+use cotenant_ideal::{IdealSession, Seat, seats};
+use cotenant_mpc::Options;
+use cotenant_net::{Identity, Member};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::sync::{mpsc, watch};
+
+/// How long those who have come wait for the others.
+const WAIT: Duration = Duration::from_secs(2);
+
+/// Where all members of a room meet.
+#[derive(Clone, Default)]
+pub(super) struct Square(Arc<Mutex<HashMap<Digest, Crowd>>>);
+
+/// Those of one run.
+struct Crowd {
+    places: Vec<Option<Place>>,
+    /// How many have not come; none if those who came have gone.
+    missing: watch::Sender<Option<usize>>,
+}
+
+/// One member's place in a run.
+pub(super) struct Place {
+    life: Life,
+    line: Mutex<Option<Line>>,
+    seat: Mutex<Option<Seat>>,
+}
+
+/// The square as one daemon comes to it.
+pub(super) struct Here {
+    pub(super) square: Square,
+    pub(super) life: Life,
+}
+
+/// A member's links.
+pub(super) struct Line {
+    me: PartyId,
+    life: Life,
+    to: Vec<mpsc::UnboundedSender<Vec<u8>>>,
+    from: Vec<mpsc::UnboundedReceiver<Vec<u8>>>,
+}
+
+impl Crowd {
+    fn new(n: usize, run: Digest) -> Crowd {
+        let mut to: Vec<Vec<_>> = (0..n).map(|_| Vec::new()).collect();
+        let mut from: Vec<Vec<_>> = (0..n).map(|_| Vec::new()).collect();
+        for sender in &mut to {
+            for receiver in &mut from {
+                let (send, receive) = mpsc::unbounded_channel();
+                sender.push(send);
+                receiver.push(receive);
+            }
+        }
+        let seed = u64::from_le_bytes(run.0[..8].try_into().unwrap());
+        let place = |(seat, (to, from)): (Seat, _)| {
+            let line = Line { me: seat.party(), life: Life::default(), to, from };
+            Some(Place { life: Life::default(), line: Mutex::new(Some(line)), seat: Mutex::new(Some(seat)) })
+        };
+        let places = seats(n, seed).into_iter().zip(to.into_iter().zip(from)).map(place).collect();
+        Crowd { places, missing: watch::Sender::new(Some(n)) }
+    }
+}
+
+impl Square {
+    /// Those who wait for others stop, as if it had taken too long.
+    pub(super) fn disperse(&self) {
+        let all = self.0.lock().unwrap();
+        for crowd in all.values().filter(|crowd| *crowd.missing.borrow() != Some(0)) {
+            crowd.missing.send_replace(None);
+        }
+    }
+}
+
+impl Meeting for Here {
+    type Links = Place;
+
+    async fn meet(&self, _: Arc<Identity>, me: PartyId, members: Vec<Member>, run: Digest) -> Result<Place, RunError> {
+        if !self.life.may(Effect::Meet) {
+            return Err(RunError::Stopped);
+        }
+        let (mut place, mut missing) = {
+            let mut all = self.square.0.lock().unwrap();
+            let crowd = all.entry(run).or_insert_with(|| Crowd::new(members.len(), run));
+            // Whoever comes a second time finds links that are broken.
+            let place = crowd.places[me.index()].take().ok_or(RunError::Stopped)?;
+            crowd.missing.send_modify(|missing| *missing = missing.map(|missing| missing - 1));
+            (place, crowd.missing.subscribe())
+        };
+        place.life = self.life.clone();
+        place.line.get_mut().unwrap().as_mut().unwrap().life = self.life.clone();
+        let came = tokio::time::timeout(WAIT, missing.wait_for(|missing| missing.is_none_or(|missing| missing == 0))).await;
+        let all = came.is_ok_and(|came| came.is_ok_and(|missing| missing.is_some()));
+        if all { Ok(place) } else { Err(RunError::Agree("not all came".to_owned())) }
+    }
+}
+
+impl Links for Place {
+    type Lane = Line;
+    type Engine = IdealSession;
+
+    fn lane(&self, _: u8) -> Line {
+        self.line.lock().unwrap().take().unwrap()
+    }
+
+    async fn engine(&self, agreed: Digest, _: Options) -> Result<IdealSession, RunError> {
+        let seat = self.seat.lock().unwrap().take().filter(|_| self.life.may(Effect::Compute)).ok_or(RunError::Stopped)?;
+        Ok(IdealSession::start(seat, agreed).await.map_err(OperateError::from)?)
+    }
+
+    async fn close(self) {}
+}
+
+impl Channel for Line {
+    fn me(&self) -> PartyId {
+        self.me
+    }
+
+    fn parties(&self) -> usize {
+        self.to.len()
+    }
+
+    async fn send(&mut self, to: PartyId, message: Vec<u8>) -> Result<(), ChannelError> {
+        let sent = self.life.may(Effect::Compare(to)) && self.to[to.index()].send(message).is_ok();
+        if sent { Ok(()) } else { Err(closed(to)) }
+    }
+
+    async fn recv(&mut self, from: PartyId) -> Result<Vec<u8>, ChannelError> {
+        self.from[from.index()].recv().await.ok_or_else(|| closed(from))
+    }
+
+    fn drop_queued(&mut self) {}
+}
+
+fn closed(party: PartyId) -> ChannelError {
+    ChannelError { party, cause: ChannelFault::Closed }
+}
