@@ -71,6 +71,9 @@ pub enum Error {
         /// The room.
         room: String,
     },
+    /// No change was asked for.
+    #[error("nothing to change was given; see cotenant room change --help, or give --renew to change the epoch alone")]
+    NothingToChange,
     /// A room is not as it should be.
     #[error("room {room}: {failed} of {checks} checks failed; do what stands beside them")]
     RoomCheck {

@@ -73,7 +73,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     let _lock = Lock::take(&config.home)?;
     no_core_dumps()?;
     // Rooms read them again when they begin; who cannot decide is told now.
-    Rules::open(&config.home)?;
+    Rules::open(&config.home).map_err(Box::new)?;
     let (socket, api) = Socket::listen(&config.socket)?;
     let metrics = listen_for_metrics(config.metrics).await?;
     let daemon = Arc::new(Daemon::open(config)?);

@@ -118,7 +118,15 @@ impl Model {
             if world.node(me).state.may_begin().is_ok_and(in_bounds) {
                 actions.extend((1..=self.runs).map(|variant| Action::Begin(me, variant)));
             }
+            if self.may_leave(world, me) {
+                actions.push(Action::Leave(me, None));
+            }
         }
+    }
+
+    /// Whether there is an epoch left to be entered.
+    pub(crate) fn may_leave(&self, world: &World, me: PartyId) -> bool {
+        world.node(me).disk.epoch < self.epochs && !world.node(me).state.leaving
     }
 
     fn faults(&self, world: &World, actions: &mut Vec<Action>) {
@@ -155,6 +163,7 @@ impl Model {
             Action::Deliver(me, statement, _) => {
                 (1..count(*me, Event::Heard(*statement))).map(|until| Action::Deliver(*me, *statement, Some(until))).collect()
             }
+            Action::Leave(me, _) => (1..count(*me, Event::Leave)).map(|until| Action::Leave(*me, Some(until))).collect(),
             Action::Enter(me, entry, _) => {
                 (1..count(*me, Event::Enter(*entry))).map(|until| Action::Enter(*me, *entry, Some(until))).collect()
             }
@@ -175,6 +184,7 @@ impl Model {
                 }
             }
             Action::Deliver(me, statement, until) => self.step_or_crash(world, me, Event::Heard(statement), until),
+            Action::Leave(me, until) => self.step_or_crash(world, me, Event::Leave, until),
             Action::Enter(me, entry, until) => self.step_or_crash(world, me, Event::Enter(entry), until),
             Action::Sync(me, other) => self.sync(world, me, other),
             Action::Crash(me) => {

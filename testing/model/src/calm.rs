@@ -16,6 +16,9 @@ use cotenant_core::PartyId;
 /// After the calm a save can be made, and all have the version that it makes and nothing else.
 pub(crate) const SAVES: &str = "saves";
 
+/// If nobody lied or forgot, the version with which the first member would have an epoch begin is the one that all accept.
+pub(crate) const LEADS: &str = "leads";
+
 type Step = Result<(), &'static str>;
 
 pub(crate) fn calm(journey: &mut Journey, reached: &mut Reached) -> Step {
@@ -27,6 +30,7 @@ pub(crate) fn calm(journey: &mut Journey, reached: &mut Reached) -> Step {
             reached.blocked = 1;
             return ensure(journey.blocked(), SETTLES);
         };
+        ensure(!journey.leads() || journey.first_base() == Some(entry.base), LEADS)?;
         reached.entered = 1;
         reached.discarded = journey.new_epoch(entry)?;
     }
@@ -40,7 +44,7 @@ fn ensure(holds: bool, property: &'static str) -> Step {
 
 /// Whether only a new epoch may help.
 fn excused(model: &Model, world: &World) -> bool {
-    model.liars > 0 || world.nodes.iter().any(|node| !node.reliable() || node.disk.entering().is_some())
+    model.liars > 0 || world.nodes.iter().any(|node| !node.reliable() || node.state.leaving || node.disk.entering().is_some())
 }
 
 impl Journey {
@@ -53,6 +57,14 @@ impl Journey {
         };
         let mut own = self.world.sent.iter().filter(|statement| statement.signer == record.me);
         own.any(|statement| ahead(&statement.vote) && !known.contains(statement))
+    }
+
+    fn leads(&self) -> bool {
+        self.model.liars == 0 && self.world.nodes.iter().all(|node| node.gap == 0)
+    }
+
+    fn first_base(&self) -> Option<Option<Version<Run>>> {
+        self.world.nodes.iter().map(|node| &node.state.record).find(|record| !record.lacks()).map(Record::base)
     }
 
     /// Whether a party has entered an epoch with what all have prepared, because of COMMITTED only of members that lie or have forgotten that they signed it:

@@ -152,6 +152,7 @@ impl Journey {
                 (statement.signer.index() >= self.model.honest || self.world.sent.binary_search(statement).is_ok()) && crash(until)
             }
             Action::Sync(..) | Action::Copy(_) => true,
+            Action::Leave(me, until) => crash(until) && self.model.may_leave(&self.world, *me),
             Action::Enter(_, entry, until) => {
                 let copied = || self.world.sent.iter().any(|statement| statement.vote == Vote::Entered(*entry));
                 let new = |base: &Version<Run>| self.model.entry(&self.world, entry.epoch, *base) == *entry;
@@ -174,7 +175,8 @@ impl fmt::Display for Failure {
 
 fn crashes(action: &Action) -> bool {
     match action {
-        Action::Finish(_, until) | Action::Fail(_, until) | Action::Deliver(_, _, until) | Action::Enter(_, _, until) => until.is_some(),
+        Action::Finish(_, until) | Action::Fail(_, until) | Action::Leave(_, until) => until.is_some(),
+        Action::Deliver(_, _, until) | Action::Enter(_, _, until) => until.is_some(),
         Action::Crash(_) => true,
         _ => false,
     }

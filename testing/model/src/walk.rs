@@ -138,6 +138,7 @@ enum Kind {
     Deliver,
     Lie,
     Sync,
+    Leave,
     Enter,
     Crash,
     Copy,
@@ -146,13 +147,14 @@ enum Kind {
 }
 
 /// With their usual weights.
-const KINDS: [(Kind, usize); 11] = [
+const KINDS: [(Kind, usize); 12] = [
     (Kind::Begin, 25),
     (Kind::Finish, 25),
     (Kind::Fail, 1),
     (Kind::Deliver, 40),
     (Kind::Lie, 40),
     (Kind::Sync, 15),
+    (Kind::Leave, 1),
     (Kind::Enter, 1),
     (Kind::Crash, 2),
     (Kind::Copy, 2),
@@ -179,7 +181,7 @@ impl Walker {
         let me = self.dice.party(self.weather.present)?;
         let mut weights = self.weather.weights;
         // Once a new epoch is needed, people mostly see to it.
-        if world.nodes.iter().any(|node| node.disk.old || node.disk.entering().is_some()) {
+        if world.nodes.iter().any(|node| node.disk.old || node.state.leaving || node.disk.entering().is_some()) {
             weights[Kind::Enter as usize] *= 12;
         }
         let action = match KINDS[self.dice.weighted(&weights)].0 {
@@ -189,6 +191,7 @@ impl Walker {
             Kind::Deliver => self.deliver(world, me),
             Kind::Lie => self.lie(model, world, me),
             Kind::Sync => self.sync(model, world, me),
+            Kind::Leave => model.may_leave(world, me).then_some(Action::Leave(me, None)),
             Kind::Enter => self.enter(model, world, me),
             Kind::Crash => (world.left.crashes > 0).then_some(Action::Crash(me)),
             Kind::Copy => self.weak.contains(me).then_some(Action::Copy(me)),
@@ -210,7 +213,7 @@ impl Walker {
         let moods = if bad { [Mood::Helpful, Mood::Wild, Mood::Wild, Mood::Silent] } else { [Mood::Helpful; 4] };
         let often = if bad { [0, 1, 2, 4] } else { [1, 1, 1, 2] };
         let weight = |(kind, usual): (Kind, usize), dice: &mut Dice| match kind {
-            Kind::Fail | Kind::Crash | Kind::Copy | Kind::Restore | Kind::Lose | Kind::Enter if !bad => usual * dice.below(2),
+            Kind::Fail | Kind::Crash | Kind::Copy | Kind::Restore | Kind::Lose | Kind::Leave | Kind::Enter if !bad => usual * dice.below(2),
             _ => usual * often[dice.below(4)],
         };
         self.weather = Weather {

@@ -131,6 +131,8 @@ pub enum Action {
     Deliver(PartyId, Statement<Run>, Option<usize>),
     /// The first hears all that the second can tell.
     Sync(PartyId, PartyId),
+    /// The room is in a later epoch: it signs nothing more in its own. A crash makes it forget that, which a real one reads from its disk.
+    Leave(PartyId, Option<usize>),
     /// Its people approve a new epoch.
     Enter(PartyId, Entry<Run>, Option<usize>),
     /// It crashes and comes up again.
@@ -239,7 +241,7 @@ impl World {
 impl Node {
     fn start(me: PartyId, members: Parties) -> Self {
         let disk = Record { settled: Some(FIRST), holds: true, ..Record::founder(me, members) };
-        let state = State { record: disk.clone(), running: false, synced: members };
+        let state = State { record: disk.clone(), running: false, leaving: false, synced: members };
         let shares = vec![FIRST];
         Node { state, disk, shares, told: members, copy: None, took_part: Vec::new(), verified: Vec::new(), highest: 1, gap: 0 }
     }

@@ -17,7 +17,7 @@ fn up(name: &str, subnet: u8) -> Option<Wan> {
         Ok(wan) => Some(wan),
         Err(refused @ (WanError::NotPermitted { .. } | WanError::NoIp(_))) => {
             // Past what the test harness keeps to itself.
-            writeln!(std::io::stderr(), "skipped: {refused}").unwrap();
+            std::io::stderr().write_all(format!("skipped: {refused}\n").as_bytes()).unwrap();
             None
         }
         Err(error) => panic!("{error}"),

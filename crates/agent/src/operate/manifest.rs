@@ -171,16 +171,24 @@ impl Manifest {
         next
     }
 
-    /// The same version in a new epoch that these enter without shares.
-    pub fn entered_without(&self, lacking: &[PublicIdentity]) -> Manifest {
-        let seats: Parties = PartyId::all(self.members.len())
-            .zip(&self.members)
-            .filter(|(_, member)| lacking.contains(member))
-            .map(|(seat, _)| seat)
-            .collect();
+    /// The same version in a new epoch of the room with these `members`, some of whom enter it without shares. If the list differs only by keys that have
+    /// taken the places of others, they have these places among the shares too, and no shares; else shares stay among whom they are, until a `reshare`.
+    pub fn entered(&self, members: &[PublicIdentity], lacking: &[PublicIdentity]) -> Manifest {
         let mut same = self.clone();
+        let replaced = |(old, new)| old == new || !self.members.contains(new) && !members.contains(old);
+        if members.len() == self.members.len() && self.members.iter().zip(members).all(replaced) {
+            same.members = members.to_vec();
+        }
+        let places = PartyId::all(same.members.len()).zip(self.members.iter().zip(&same.members));
+        let without = |(old, new)| old != new || lacking.contains(new);
+        let seats: Parties = places.filter(|(_, both)| without(*both)).map(|(seat, _)| seat).collect();
         same.items.values_mut().for_each(|entry| entry.lacking = entry.lacking.iter().chain(seats.iter()).collect());
         same
+    }
+
+    /// How many members have to have shares for all of it to be loaded; 0 if there is nothing in it.
+    pub fn threshold(&self) -> usize {
+        self.items.values().map(|entry| entry.item.sharing.threshold()).max().unwrap_or(0)
     }
 
     fn next(&self, run: Digest) -> Manifest {
@@ -292,7 +300,7 @@ mod tests {
         let one =
             Manifest::new(RoomId([7; 16]), members.clone()).saved(vec![item("a", 1, 3), item("b/c", 1, 3)], &members, Digest([1; 32]));
         let two = one.saved(vec![item("a", 2, 3)], &members, Digest([2; 32])).without(["b/c"].into_iter(), Digest([3; 32]));
-        two.saved(vec![item("d", 1, 3)], &members, Digest([4; 32])).entered_without(&members[1..2])
+        two.saved(vec![item("d", 1, 3)], &members, Digest([4; 32])).entered(&members, &members[1..2])
     }
 
     #[test]
@@ -305,6 +313,23 @@ mod tests {
         assert_eq!(vault.holders(vault.get("a").unwrap()).map(|(seat, _)| seat.index()).collect::<Vec<_>>(), [0, 2]);
         let again = vault.saved(vec![item("b/c", 2, 3)], vault.members(), Digest([5; 32]));
         assert!(again.removed().len() == 0 && again.next_version("b/c") == 3);
+    }
+
+    /// A new key in a place of the list has no share, and its place; another list leaves the shares where they are.
+    #[test]
+    fn who_takes_a_place_takes_it_among_the_shares_and_others_wait() {
+        let (vault, new) = (vault(), members(1)[0]);
+        let [a, b, c] = vault.members() else { unreachable!() };
+        let lacking =
+            |vault: &Manifest| vault.items().map(|entry| entry.lacking.iter().map(PartyId::index).collect::<Vec<_>>()).collect::<Vec<_>>();
+        let replaced = vault.entered(&[*a, *b, new], &[]);
+        assert_eq!((replaced.members(), lacking(&replaced)), (&[*a, *b, new][..], vec![vec![1, 2], vec![1, 2]]));
+        assert_eq!(replaced.entered(&[*a, *b, new], &[new]), replaced, "once more makes no difference");
+        for list in [vec![*a, *b, *c, new], vec![*a, *c], vec![*a, *c, *b], vec![*a, *c, new]] {
+            let same = vault.entered(&list, &[*a, new]);
+            assert_eq!((same.members(), lacking(&same)), (vault.members(), vec![vec![0, 1], vec![0, 1]]), "{}", list.len());
+        }
+        assert_eq!((vault.threshold(), Manifest::new(vault.room(), vec![*a, *b]).threshold()), (2, 0));
     }
 
     #[test]

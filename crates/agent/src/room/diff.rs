@@ -2,7 +2,10 @@
 //!
 //! Every byte of the parameters is in some line. Names and addresses are plain by the rules of parameters, so nothing here needs escaping.
 
-use super::parameters::{Charter, Engine, Limits, Parameters, Trust};
+use super::{
+    draft::{Draft, Seat},
+    parameters::{Charter, Engine, Limits, Member, Parameters, Trust},
+};
 use std::{collections::BTreeMap, fmt};
 
 /// One value that is new, gone or another.
@@ -28,10 +31,25 @@ impl fmt::Display for Line {
 
 /// What the members of `new` are asked to sign: all values, or those that differ from `old`.
 pub fn lines(old: Option<&Parameters>, new: &Parameters) -> Vec<Line> {
-    let before = old.map(values).unwrap_or_default();
-    let after = values(new);
+    compare(&old.map(values).unwrap_or_default(), &values(new))
+}
+
+/// What a draft changes so far. A seat that nobody has taken yet is open.
+pub fn draft_lines(old: &Parameters, draft: &Draft) -> Vec<Line> {
+    let mut after = charter_values(draft.charter());
+    for (at, seat) in draft.seats().iter().enumerate() {
+        match seat {
+            Seat::Taken(member) => after.extend(member_values(at, member)),
+            Seat::Invited(_, Some(joined)) if joined.confirmed => after.extend(member_values(at, &joined.member)),
+            Seat::Open | Seat::Invited(..) => after.push((format!("seat P{}", at + 1), "open".to_owned())),
+        }
+    }
+    compare(&values(old), &after)
+}
+
+fn compare(before: &[(String, String)], after: &[(String, String)]) -> Vec<Line> {
     let find = |values: &[(String, String)]| values.iter().cloned().collect::<BTreeMap<_, _>>();
-    let (olds, news) = (find(&before), find(&after));
+    let (olds, news) = (find(before), find(after));
     let gone = before.iter().filter(|(what, _)| !news.contains_key(what));
     let all =
         after.iter().chain(gone).map(|(what, _)| Line { what: what.clone(), old: olds.get(what).cloned(), new: news.get(what).cloned() });
@@ -64,17 +82,19 @@ pub fn charter_values(charter: &Charter) -> Vec<(String, String)> {
 
 fn values(parameters: &Parameters) -> Vec<(String, String)> {
     let mut values = charter_values(parameters.charter());
-    for (at, member) in parameters.members().iter().enumerate() {
-        let addresses: Vec<String> = member.addresses.iter().map(ToString::to_string).collect();
-        let addresses = if addresses.is_empty() { "only dials".into() } else { addresses.join(", ") };
-        let name = &member.name;
-        values.extend([
-            (format!("{name}'s key"), member.key.to_string()),
-            (format!("{name}'s seat"), format!("P{}", at + 1)),
-            (format!("{name}'s addresses"), addresses),
-        ]);
-    }
+    values.extend(parameters.members().iter().enumerate().flat_map(|(at, member)| member_values(at, member)));
     values
+}
+
+fn member_values(at: usize, member: &Member) -> [(String, String); 3] {
+    let addresses: Vec<String> = member.addresses.iter().map(ToString::to_string).collect();
+    let addresses = if addresses.is_empty() { "only dials".into() } else { addresses.join(", ") };
+    let name = &member.name;
+    [
+        (format!("{name}'s key"), member.key.to_string()),
+        (format!("{name}'s seat"), format!("P{}", at + 1)),
+        (format!("{name}'s addresses"), addresses),
+    ]
 }
 
 impl fmt::Display for Trust {
@@ -122,6 +142,22 @@ mod tests {
             lines.contains(&format!("x's key: {}", identity(2).public())) && lines.contains(&"m2's seat: P3 -> none".to_owned()),
             "{lines:?}"
         );
+    }
+
+    #[test]
+    fn a_draft_reads_like_what_it_becomes_and_shows_open_seats() {
+        let old = room(3, 2);
+        let mut draft = Draft::change(&old, 2);
+        draft.set_threshold(3).unwrap();
+        draft.add_seat().unwrap();
+        draft.vacate(&identity(1).public()).unwrap();
+        let lines: Vec<String> = draft_lines(&old, &draft).iter().map(ToString::to_string).collect();
+        for line in ["epoch: 1 -> 2", "members: 3 -> 4", "threshold: 2 -> 3", "seat P2: open", "seat P4: open", "m1's seat: P2 -> none"] {
+            assert!(lines.contains(&line.to_owned()), "{line} in {lines:?}");
+        }
+        let mut same = Draft::change(&old, 2);
+        same.set_addresses(&identity(2).public(), Vec::new()).unwrap();
+        assert_eq!(draft_lines(&old, &same), super::lines(Some(&old), &same.parameters().unwrap()));
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub enum BadDraft {
     #[error("there are invitations to this draft; withdraw them first")]
     Invitations,
     /// No seat is this member's.
-    #[error("no member has this key")]
+    #[error("no seat is this member's")]
     NoMember,
     /// There is no such seat, or not in this state.
     #[error("seat P{} is not one for which this can be done", .0 + 1)]

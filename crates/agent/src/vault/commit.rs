@@ -18,6 +18,7 @@
 //! [`State::restart`]. What all this ensures, and what has been checked by visiting every state, is in `docs/protocol/vault-commit.md`.
 
 mod event;
+mod places;
 pub mod statement;
 
 pub use event::{Effect, Event, Refusal, Report};
@@ -62,6 +63,8 @@ pub struct State<R> {
     pub record: Record<R>,
     /// Whether the run that was started in this round is under way.
     pub running: bool,
+    /// Whether the room is in a later epoch.
+    pub leaving: bool,
     /// Those who have told all they know since this process started. Until all have, an old copy cannot know that it is one, and nothing is signed.
     pub synced: Parties,
 }
@@ -75,6 +78,7 @@ pub fn step<R: Copy + Eq>(state: State<R>, event: Event<R>) -> (State<R>, Vec<Ef
         Event::Failed(run) => step.failed(run),
         Event::Heard(statement) => step.heard(statement),
         Event::Synced(party) => step.state.synced = step.state.synced.with(party),
+        Event::Leave => step.leave(),
         Event::Enter(entry) => step.enter(entry),
     }
     step.advance();
@@ -134,10 +138,15 @@ impl<R: Copy + Eq> Record<R> {
         self.settled.filter(|_| self.holds).into_iter().chain(self.pending()).collect()
     }
 
-    /// The version that this party gives its share of. None once it has signed COMMITTED for the next until all have: others may already use that one.
-    pub fn loadable(&self) -> Option<Version<R>> {
+    /// The version that this party works with. None once it has signed COMMITTED for the next until all have: others may already use that one.
+    pub fn current(&self) -> Option<Version<R>> {
         let committed = matches!(self.votes_of(self.me).closing, Some(Closing::Committed(_)));
-        self.settled.filter(|_| self.holds && !self.old && self.entering().is_none() && !committed)
+        self.settled.filter(|_| !self.old && self.entering().is_none() && !committed)
+    }
+
+    /// The version that this party gives its share of: the one it works with, if it has one.
+    pub fn loadable(&self) -> Option<Version<R>> {
+        self.current().filter(|_| self.holds)
     }
 
     /// The version that this party insists a new epoch begins with, or with a later one. From the base of an epoch that it has entered others may already
@@ -145,6 +154,16 @@ impl<R: Copy + Eq> Record<R> {
     pub fn insists(&self) -> Option<Version<R>> {
         let entered = self.entering().filter(|own| !own.lacking.contains(self.me)).and_then(|own| own.base);
         if number(entered) > number(self.stands_by()) { entered } else { self.stands_by() }
+    }
+
+    /// The version with which this party would have a new epoch begin, once it has heard what all have signed.
+    pub fn base(&self) -> Option<Version<R>> {
+        self.pending().filter(|pending| self.may_be_settled(pending.run)).or(self.settled)
+    }
+
+    /// Whether this party has no usable share of what it knows to be settled, or may not know what that is.
+    pub fn lacks(&self) -> bool {
+        self.old || self.settled.is_some() && !self.holds
     }
 
     /// The newest version that others may have settled with this party's votes.
@@ -203,7 +222,7 @@ impl<R: Copy + Eq> State<R> {
     /// A party as it comes up, and what it has to do first. A run that was under way is lost; shares that the record does not name are destroyed.
     pub fn restart(record: Record<R>) -> (Self, Vec<Effect<R>>) {
         let effects = vec![Effect::EraseAllBut(record.kept())];
-        (State { record, running: false, synced: Parties::NONE }, effects)
+        (State { record, running: false, leaving: false, synced: Parties::NONE }, effects)
     }
 
     /// Whether a save can begin, and in which round.
@@ -229,7 +248,7 @@ impl<R: Copy + Eq> State<R> {
         if let Some(entry) = self.record.entering() {
             return Err(Refusal::Entering(entry.epoch));
         }
-        self.all_synced(self.record.members)
+        if self.leaving { Err(Refusal::Leaving) } else { self.all_synced(self.record.members) }
     }
 
     fn all_synced(&self, members: Parties) -> Result<(), Refusal> {
@@ -341,6 +360,11 @@ impl<R: Copy + Eq> Step<R> {
         }
     }
 
+    fn leave(&mut self) {
+        self.stop();
+        self.state.leaving = true;
+    }
+
     fn enter(&mut self, entry: Entry<R>) {
         match self.state.may_enter(&entry) {
             Ok(()) => {
@@ -420,6 +444,7 @@ impl<R: Copy + Eq> Step<R> {
         record.holds = entry.base.is_some() && !entry.lacking.contains(record.me);
         record.attempt = 1;
         record.old = false;
+        self.state.leaving = false;
         record.entries.retain(|_, other| other.epoch > entry.epoch);
         let vote = Vote::Entered(entry);
         self.new_round(entry.members.iter().map(|signer| Statement { signer, vote }).collect());

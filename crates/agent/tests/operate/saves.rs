@@ -118,7 +118,7 @@ fn a_member_that_lost_its_disk_is_repaired() {
     }
     let lost = world.members[0].public();
     world.disks[0].borrow_mut().clear();
-    world.manifest = world.manifest.entered_without(&[lost]);
+    world.manifest = world.entered(&[lost]);
     world.epoch = 2;
     assert_eq!(world.read(&[1, 2], "a"), b"value");
     assert!(world.verify(&[0, 1, 2], &["a"]).into_iter().all(|r| r.is_ok()), "the shares that there are");
@@ -129,10 +129,27 @@ fn a_member_that_lost_its_disk_is_repaired() {
 
     let verify = world.task(world.operation(&[0, 1], Body::Verify(vec![stored("b")])));
     assert_eq!(verify.err(), Some(Refused::TooFew { item: "b".into(), wanted: 2, found: 1 }));
-    world.manifest = world.manifest.entered_without(&[world.members[1].public()]);
+    world.manifest = world.entered(&[world.members[1].public()]);
     let all = world.everyone();
     let refresh = world.task(world.operation(&all, Body::Refresh(vec![stored("b")])));
     assert_eq!(refresh.err(), Some(Refused::TooFew { item: "b".into(), wanted: 2, found: 1 }));
+}
+
+/// Of 3 of 4 one key is lost: another takes its place in the room, the other three go on, and it is repaired.
+#[test]
+fn a_member_with_another_key_is_repaired() {
+    let mut world = World::new(On::Ideal, 3, 4);
+    let item = world.item("a", Kind::Bytes, 5, vec![]);
+    world.put(0, item, b"value");
+    world.members[1] = Identity::generate().unwrap();
+    world.disks[1].borrow_mut().clear();
+    world.manifest = world.entered(&[]);
+    world.epoch = 2;
+    assert_eq!(world.read(&[0, 2, 3], "a"), b"value");
+    let verify = world.task(world.operation(&[0, 1, 2], Body::Verify(vec![stored("a")])));
+    assert_eq!(verify.err(), Some(Refused::TooFew { item: "a".into(), wanted: 3, found: 2 }));
+    world.save(Body::Repair { member: PartyId::new(1), items: vec![stored("a")] }, None);
+    assert_eq!(world.read(&[0, 1, 3], "a"), b"value");
 }
 
 /// A repair does not ask whom it is for, even if it has a share.

@@ -21,7 +21,7 @@ use cotenant_cluster::session_rng;
 use cotenant_core::{Digest, PartyId};
 use cotenant_ideal::{IdealSession, seats};
 use cotenant_mpc::{Engine, Online, Options, Session, Source};
-use cotenant_net::Identity;
+use cotenant_net::{Identity, PublicIdentity};
 use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 
 /// The date of every run.
@@ -93,6 +93,12 @@ impl World {
 
     pub(crate) fn n(&self) -> usize {
         self.members.len()
+    }
+
+    /// The vault after an epoch that these enter without shares.
+    pub(crate) fn entered(&self, lacking: &[PublicIdentity]) -> Manifest {
+        let members: Vec<PublicIdentity> = self.members.iter().map(Identity::public).collect();
+        self.manifest.entered(&members, lacking)
     }
 
     pub(crate) fn everyone(&self) -> Vec<usize> {

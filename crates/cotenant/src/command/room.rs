@@ -8,14 +8,19 @@ use crate::{
     serve::{
         client::Client,
         room::{
-            routes::{Confirming, Founding, Inviting, Joining, Signing, Withdrawing},
+            routes::{Changing, ChangingLimits, Confirming, Founding, Inviting, Joining, Signing, Withdrawing},
             view::{Finding, InvitationView, RoomView, SeatState},
         },
     },
 };
 use clap::{Args, Subcommand};
 use serde::{Serialize, de::DeserializeOwned};
-use std::{fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 /// Founds rooms, joins them, and shows who is in them and what was agreed
 #[derive(Subcommand)]
@@ -30,6 +35,7 @@ pub(super) enum RoomCommand {
     Sign(SignArgs),
     Show(ShowArgs),
     Check(CheckArgs),
+    Change(Box<ChangeArgs>),
     Withdraw(WithdrawArgs),
     ClearChecks(ClearChecksArgs),
 }
@@ -143,13 +149,79 @@ pub(super) struct CheckArgs {
     common: Common,
 }
 
-/// Takes back an invitation, or this party's own part in a room that it has not signed
+/// Drafts a change of a room: who is in it, how many of them can act, addresses, trust roots, time limits
+///
+/// One draft takes several changes, at once or one after the other. New seats and those of replaced members are open: cotenant room invite. When all are
+/// taken, cotenant room sign shows every line that changes and signs; the others see the same, and sign. With the last signature a new epoch begins, in
+/// which no earlier approval counts.
+#[derive(Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "Examples:\n  cotenant room change --add 1 --threshold 3\n  cotenant room change board --remove dave --threshold 2\n  cotenant room change --replace carol        # a lost key or disk\n  cotenant room change --address bob=bob.example:7001\n  cotenant room withdraw                      # forgets the draft"
+)]
+pub(super) struct ChangeArgs {
+    /// The room's name or id [default: the only one]
+    room: Option<String>,
+    /// New seats
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    add: u8,
+    /// A member that leaves, by its name; may be repeated
+    #[arg(long, value_name = "MEMBER")]
+    remove: Vec<String>,
+    /// A member whose seat is opened for an invitation, since its key or disk is lost; may be repeated
+    #[arg(long, value_name = "MEMBER")]
+    replace: Vec<String>,
+    /// How many members can act
+    #[arg(long, value_name = "T")]
+    threshold: Option<u8>,
+    /// Where a member is reached, in place of all its addresses before; may be repeated; nothing behind = for one that only dials
+    #[arg(long = "address", value_name = "MEMBER=HOST:PORT")]
+    addresses: Vec<MemberAddress>,
+    /// Certificates (PEM) of the only authorities for servers; may be repeated
+    #[arg(long, value_name = "FILE")]
+    ca: Vec<PathBuf>,
+    /// The authorities in the program instead
+    #[arg(long, conflicts_with = "ca")]
+    own_ca: bool,
+    /// Time for an operation
+    #[arg(long, value_name = "S")]
+    call_seconds: Option<u32>,
+    /// Time for a server to answer
+    #[arg(long, value_name = "S")]
+    server_seconds: Option<u32>,
+    /// How far clocks may be apart
+    #[arg(long, value_name = "S")]
+    clock_seconds: Option<u32>,
+    /// How long a proposal may wait
+    #[arg(long, value_name = "S")]
+    proposal_seconds: Option<u32>,
+    /// Change nothing but the epoch
+    #[arg(long, conflicts_with_all = ["add", "remove", "replace", "threshold", "addresses", "ca", "own_ca", "call_seconds", "server_seconds", "clock_seconds", "proposal_seconds"])]
+    renew: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// An address as it is typed.
+#[derive(Clone)]
+struct MemberAddress(String, Option<String>);
+
+impl FromStr for MemberAddress {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (member, address) = text.split_once('=').ok_or("not MEMBER=HOST:PORT")?;
+        Ok(MemberAddress(member.to_owned(), (!address.is_empty()).then(|| address.to_owned())))
+    }
+}
+
+/// Takes back an invitation, the draft of a change, or this party's own part in a room that it has not signed
 #[derive(Args)]
 #[command(after_help = "Examples:\n  cotenant room withdraw board --seat 2\n  cotenant room withdraw board")]
 pub(super) struct WithdrawArgs {
     /// The room's name or id [default: the only one]
     room: Option<String>,
-    /// The seat of the invitation; without, this party gives the room up
+    /// The seat of the invitation; without, this party gives up its draft of a change, or a room that it has not signed
     #[arg(long, value_name = "K")]
     seat: Option<usize>,
     #[command(flatten)]
@@ -178,6 +250,7 @@ impl RoomCommand {
             RoomCommand::Show(args) => args.run().await,
             RoomCommand::Check(args) => args.run().await,
             RoomCommand::ClearChecks(args) => args.run().await,
+            RoomCommand::Change(args) => args.run().await,
             RoomCommand::Withdraw(args) => args.run().await,
         }
     }
@@ -185,8 +258,7 @@ impl RoomCommand {
 
 impl NewArgs {
     async fn run(self) -> Result<(), Error> {
-        let read = |path: &PathBuf| fs::read_to_string(path).map_err(|source| Error::Read { path: path.clone(), source });
-        let authorities = self.ca.iter().map(read).collect::<Result<_, _>>()?;
+        let authorities = read_all(&self.ca)?;
         let threshold = self.threshold.unwrap_or(self.members);
         let founding = Founding { name: self.name, members: self.members, threshold, authorities, me: self.me };
         let room: RoomView = self.common.client()?.post("/v1/rooms", &founding).await?;
@@ -271,12 +343,52 @@ impl CheckArgs {
     }
 }
 
+impl ChangeArgs {
+    async fn run(self: Box<Self>) -> Result<(), Error> {
+        let asked = Asked::new(&self.common, self.room.as_deref()).await?;
+        let common = Common { home: self.common.home.clone(), json: self.common.json };
+        let room: RoomView = asked.post("change", &self.changing()?).await?;
+        common.show(&room)
+    }
+
+    fn changing(self) -> Result<Changing, Error> {
+        let mut addresses: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for MemberAddress(member, address) in self.addresses {
+            addresses.entry(member).or_default().extend(address);
+        }
+        let limits = ChangingLimits {
+            call: self.call_seconds,
+            server: self.server_seconds,
+            clock: self.clock_seconds,
+            proposal: self.proposal_seconds,
+        };
+        let changing = Changing {
+            add: self.add,
+            remove: self.remove,
+            replace: self.replace,
+            threshold: self.threshold,
+            addresses,
+            authorities: read_all(&self.ca)?,
+            own_authorities: self.own_ca,
+            limits,
+        };
+        if changing == Changing::default() && !self.renew { Err(Error::NothingToChange) } else { Ok(changing) }
+    }
+}
+
+/// The texts of these files.
+fn read_all(paths: &[PathBuf]) -> Result<Vec<String>, Error> {
+    let read = |path: &Path| fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source });
+    paths.iter().map(|path| read(path)).collect()
+}
+
 impl WithdrawArgs {
     async fn run(self) -> Result<(), Error> {
         let asked = Asked::new(&self.common, self.room.as_deref()).await?;
         let () = asked.post("withdraw", &Withdrawing { seat: self.seat }).await?;
         match self.seat {
-            Some(_) => self.common.show(&asked.client.get(&format!("/v1/rooms/{}", asked.room.id)).await?),
+            Some(_) => self.common.show(&asked.again().await?),
+            None if asked.room.draft.is_some() => self.common.show(&asked.again().await?),
             None if self.common.json => print_json(&asked.room.id),
             None => print(format!("this party has no part in room {} any more\n", asked.room.id).as_bytes()),
         }
@@ -312,6 +424,11 @@ impl Asked {
         }
     }
 
+    /// The room as it is by now.
+    async fn again(&self) -> Result<RoomView, Error> {
+        Ok(self.client.get(&format!("/v1/rooms/{}", self.room.id)).await?)
+    }
+
     async fn post<T: DeserializeOwned>(&self, what: &str, body: &impl Serialize) -> Result<T, Error> {
         Ok(self.client.post(&format!("/v1/rooms/{}/{what}", self.room.id), body).await?)
     }
@@ -320,7 +437,8 @@ impl Asked {
 /// Who waits to be confirmed, with the words of this side.
 fn waiting(room: &RoomView) -> Vec<(String, String)> {
     let inviter = room.join.iter().filter(|join| !join.confirmed).map(|join| ("the inviter".to_owned(), join.phrase.clone()));
-    let came = room.members.iter().filter(|member| member.state == SeatState::Came);
+    let seats = room.draft.iter().flat_map(|draft| &draft.seats);
+    let came = room.members.iter().chain(seats).filter(|member| member.state == SeatState::Came);
     let came = came.filter_map(|member| Some((member.name.clone()?, member.phrase.clone()?)));
     inviter.chain(came).collect()
 }

@@ -84,7 +84,7 @@ fn text(status: &Status) -> String {
 }
 
 fn room(room: &RoomStatus) -> String {
-    let RoomStatus { id, name, peers, notes, waiting, running } = room;
+    let RoomStatus { id, name, peers, notes, waiting, running, weak } = room;
     let mut text = format!("room      {} \"{}\": {waiting} waiting\n", escape(id), escape(name));
     for peer in peers {
         let link = if peer.connected { "connected" } else { "away" };
@@ -101,6 +101,9 @@ fn room(room: &RoomStatus) -> String {
             _ => String::new(),
         };
         text += &format!("  running   {} {}{at}\n", task.id, escape(&task.summary));
+    }
+    if !weak.is_empty() {
+        text += &format!("  vault     below full strength: {}\n", escape(&weak.join(", ")));
     }
     text
 }
@@ -136,6 +139,7 @@ mod tests {
             notes: vec![hostile.clone()],
             waiting: 2,
             running: Some(task),
+            weak: vec![hostile.clone()],
         };
         let status =
             Status { version: hostile.clone(), process: 1, uptime_seconds: 3_725, identity: hostile, metrics: None, rooms: vec![room] };

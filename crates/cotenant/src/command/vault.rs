@@ -30,6 +30,8 @@ pub(super) enum VaultCommand {
     Put(PutArgs),
     Gen(GenArgs),
     Refresh(RefreshArgs),
+    Reshare(ReshareArgs),
+    Repair(RepairArgs),
     Verify(VerifyArgs),
     Remove(RemoveArgs),
     Backup(BackupArgs),
@@ -95,6 +97,28 @@ pub(super) struct GenArgs {
 pub(super) struct RefreshArgs {
     /// The items [default: all]
     names: Vec<String>,
+    #[command(flatten)]
+    waiting: Waiting,
+}
+
+/// Shares everything out anew among the members of the room and for its threshold, as after a change of either
+///
+/// Members that have left, and shares of another threshold, are of no use from then on.
+#[derive(Args)]
+#[command(verbatim_doc_comment, after_help = "Example:\n  cotenant vault reshare")]
+pub(super) struct ReshareArgs {
+    #[command(flatten)]
+    waiting: Waiting,
+}
+
+/// Gives a member shares that has none, or bad ones: of all that it lacks, else of everything
+///
+/// The others make new shares for all, without asking it for any.
+#[derive(Args)]
+#[command(verbatim_doc_comment, after_help = "Example:\n  cotenant vault repair carol")]
+pub(super) struct RepairArgs {
+    /// The member, by its name in the room
+    member: String,
     #[command(flatten)]
     waiting: Waiting,
 }
@@ -168,6 +192,8 @@ impl VaultCommand {
                 let names = args.names;
                 args.waiting.propose(async |about: &About| Ok(Proposed::Refresh { items: listed(about, names).await? })).await
             }
+            VaultCommand::Reshare(args) => args.waiting.propose(async |_| Ok(Proposed::Reshare)).await,
+            VaultCommand::Repair(args) => args.waiting.propose(async |_| Ok(Proposed::Repair { member: args.member })).await,
             VaultCommand::Verify(args) => {
                 let names = args.names;
                 args.waiting.propose(async |about: &About| Ok(Proposed::Verify { items: listed(about, names).await? })).await
@@ -258,22 +284,40 @@ fn without_line_break(text: &[u8]) -> usize {
 }
 
 fn list(vault: &VaultView) -> String {
-    let hindrance = vault.hindrance.as_ref().map_or(String::new(), |why| format!("nothing can be begun here: {}\n", escape(why)));
-    hindrance
-        + &match vault.version {
-            0 => "the vault is empty\n".to_owned(),
-            version => format!("version {version} of the vault\n") + &vault.items.iter().map(line).collect::<String>(),
-        }
+    let mut text = vault.hindrance.as_ref().map_or(String::new(), |why| format!("nothing can be begun here: {}\n", escape(why)));
+    text += &match vault.version {
+        0 => "the vault is empty\n".to_owned(),
+        version => format!("version {version} of the vault\n") + &vault.items.iter().map(line).collect::<String>(),
+    };
+    if let Some(waits) = &vault.waits {
+        text += &format!("it enters the room's epoch, and waits {}\n", escape(waits));
+    }
+    let weak = vault.items.iter().filter(|item| !item.full).count();
+    if weak > 0 {
+        text += &format!("{weak} of {} items are below full strength: cotenant vault reshare, or repair MEMBER\n", vault.items.len());
+    }
+    text
 }
 
 fn line(item: &ItemView) -> String {
-    format!("{:<24} version {:<4} {} bytes, {} of {}\n", item.name, item.version, item.len, item.threshold, item.members)
+    let weak = strength(item).map(|weak| format!("; {weak}")).unwrap_or_default();
+    format!("{:<24} version {:<4} {} bytes, {} of {}{weak}\n", item.name, item.version, item.len, item.threshold, item.members)
+}
+
+/// What an item lacks to be as strong as the room wants it.
+fn strength(item: &ItemView) -> Option<String> {
+    match (item.full, item.lacking.is_empty()) {
+        (true, _) => None,
+        (false, true) => Some("not shared as the room has it by now".to_owned()),
+        (false, false) => Some(format!("no share at {}", escape(&item.lacking.join(", ")))),
+    }
 }
 
 fn shown(item: &ItemView) -> String {
     let kind = item.characters.map_or("any bytes".to_owned(), |count| format!("text of {count} different characters"));
     let mut text = format!("name     {}\nversion  {}\nmade by  {}\n", item.name, item.version, item.run);
     text += &format!("content  {} bytes, {kind}\nshares   {} of {} members\n", item.len, item.threshold, item.members);
+    text += &format!("strength {}\n", strength(item).unwrap_or_else(|| "full".to_owned()));
     text += &item.uses.iter().map(|purpose| format!("use      {purpose}\n")).collect::<String>();
     if item.uses.is_empty() {
         text += "use      none\n";

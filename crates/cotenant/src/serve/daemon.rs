@@ -67,6 +67,8 @@ pub struct RoomStatus {
     pub waiting: usize,
     /// The one that runs.
     pub running: Option<TaskView>,
+    /// Items of the vault that are below full strength: members lack shares, or they are shared as the room has it no more.
+    pub weak: Vec<String>,
 }
 
 impl Daemon {
@@ -169,8 +171,14 @@ impl RoomStatus {
         let running = room.queue().tasks().iter().map(|task| task.view()).find(|view| matches!(view.state, State::Running { .. }));
         let (waiting, _) = room.queue().load();
         let notes = room.operations().map(|shell| shell.look(Operations::notes)).unwrap_or_default();
-        RoomStatus { id: room.id().to_string(), name: room.name(), peers: room.peers(), notes, waiting, running }
+        let weak = weak_items(room);
+        RoomStatus { id: room.id().to_string(), name: room.name(), peers: room.peers(), notes, waiting, running, weak }
     }
+}
+
+/// Items of a room's vault that are below full strength.
+pub(super) fn weak_items(room: &dyn Room) -> Vec<String> {
+    room.operations().map(|operations| operations.look(Operations::weak)).unwrap_or_default()
 }
 
 fn open_store(config: &Config) -> Result<Store, ServeError> {

@@ -38,7 +38,7 @@ pub enum ServeError {
     },
     /// The files that say how this party decides.
     #[error(transparent)]
-    Rules(#[from] BadRules),
+    Rules(#[from] Box<BadRules>),
     /// Another daemon runs on this home.
     #[error("{path}: another daemon{} runs on this home; a home has one at a time", process.map_or(String::new(), |id| format!(", process {id},")))]
     Running {

@@ -5,13 +5,17 @@
 //! | `cotenant_build_info` | info | `version` |
 //! | `cotenant_up`, `cotenant_uptime_seconds`, `cotenant_rooms` | gauge | |
 //! | `cotenant_operations` | gauge | `state`: waiting, running |
+//! | `cotenant_weak_items` | gauge | `room`: items of its vault that are below full strength |
 //! | `cotenant_operations_finished_total` | counter | `outcome`: done, failed, stopped |
 //! | `cotenant_failed_checks_total` | counter | `check` |
 //! | `cotenant_peer_sent_bytes_total`, `cotenant_peer_received_bytes_total` | counter | `room`, `peer`: its fingerprint |
 //!
 //! No label is text that another party chose.
 
-use super::{daemon::Daemon, room::Room};
+use super::{
+    daemon::{Daemon, weak_items},
+    room::Room,
+};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, info::Info},
@@ -28,6 +32,7 @@ pub struct Metrics {
     uptime: Gauge,
     rooms: Gauge,
     operations: Family<State, Gauge>,
+    weak: Family<Of, Gauge>,
     finished: Family<Outcome, Counter>,
     failed_checks: Family<Check, Counter>,
     sent: Family<PeerOf, Counter>,
@@ -39,6 +44,11 @@ pub struct Metrics {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct State {
     state: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Of {
+    room: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -70,11 +80,17 @@ impl Default for Metrics {
         registry.register("operations", "Operations that wait or run", Family::clone(&operations));
         registry.register("operations_finished", "Operations that ended", Family::clone(&finished));
         registry.register("failed_checks", "Checks of the protocol that another party did not pass", Family::clone(&failed_checks));
+        let weak = Family::default();
+        registry.register(
+            "weak_items",
+            "Items of a vault of which a member lacks a share, or that are not shared as the room wants",
+            Family::clone(&weak),
+        );
         let (sent, received) = (Family::default(), Family::default());
         registry.register_with_unit("peer_sent", "Sent to another party", Unit::Bytes, Family::clone(&sent));
         registry.register_with_unit("peer_received", "Received from another party", Unit::Bytes, Family::clone(&received));
         let looking = Mutex::default();
-        let metrics = Metrics { registry, uptime, rooms, operations, finished, failed_checks, sent, received, looking };
+        let metrics = Metrics { registry, uptime, rooms, operations, weak, finished, failed_checks, sent, received, looking };
         // What is there from the start can be compared with what comes.
         ["done", "failed", "stopped"].into_iter().for_each(|outcome| drop(metrics.finished.get_or_create(&Outcome { outcome })));
         metrics
@@ -101,6 +117,11 @@ impl Metrics {
         let (waiting, running) = rooms.iter().map(|room| room.queue().load()).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
         for (state, count) in [("waiting", waiting), ("running", running)] {
             self.operations.get_or_create(&State { state }).set(count.try_into().unwrap_or(i64::MAX));
+        }
+        self.weak.clear();
+        for room in &rooms {
+            let count = weak_items(&**room).len();
+            self.weak.get_or_create(&Of { room: room.id().to_string() }).set(count.try_into().unwrap_or(i64::MAX));
         }
         self.look_at_peers(&rooms);
         let mut text = String::new();

@@ -20,6 +20,7 @@ mod complaints;
 mod decisions;
 mod differences;
 mod early;
+mod entering;
 mod faults;
 mod heads;
 mod heard;
@@ -31,8 +32,10 @@ mod ready;
 mod replay;
 mod restored;
 mod running;
+mod seats;
 pub mod shell;
 mod steps;
+mod strength;
 mod telling;
 mod trust;
 mod vault;
@@ -47,6 +50,7 @@ pub use proposals::{End, OperationView, Shown};
 pub use propose::{Aim, Asked, Conditions, NotDone};
 pub use replay::OpenError;
 pub use running::{Begin, RunEnd};
+pub use strength::Lost;
 
 use crate::store::Restored;
 use budget::Budget;
@@ -68,9 +72,12 @@ use early::Early;
 use faults::Faults;
 use heads::Heads;
 use note::Note;
-use proposals::Proposal;
+use proposals::{Proposal, Stage};
 use ready::{Asking, Promise};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use telling::Telling;
 use vault::Vault;
 
@@ -94,6 +101,8 @@ pub struct Operations {
     past: Vec<Past>,
     /// The highest number of this party's own.
     newest: u64,
+    /// The numbers of earlier epochs: none of them is used again.
+    used: BTreeSet<u64>,
     budget: Budget,
     proposals: BTreeMap<u64, Proposal>,
     /// Statements about proposals that have not come yet.
@@ -173,9 +182,18 @@ impl Operations {
         self.advance(now);
         self.write_heads(now);
         self.tell_head();
-        let again = Telling::again(self.vault.waits_for().is_some());
+        let again = Telling::again(self.vault.waits_for().is_some() || self.vault.is_entering());
         for party in self.linked.iter() {
             self.telling.entry(party).or_insert_with(|| again.clone());
+        }
+    }
+
+    /// The room is in this later epoch: whoever waits for an operation is told that it is over.
+    pub fn end_all(&mut self, epoch: u32) {
+        let reason = format!("the room has entered epoch {epoch}, in which earlier proposals and approvals mean nothing");
+        for proposal in self.proposals.values_mut().filter(|proposal| !proposal.has_ended()) {
+            proposal.stage = Stage::Ended(End::Failed { reason: reason.clone() });
+            proposal.value = None;
         }
     }
 
@@ -221,6 +239,18 @@ impl Operations {
     fn others(&self) -> impl Iterator<Item = PartyId> + use<> {
         let me = self.me;
         PartyId::all(self.n()).filter(move |party| *party != me)
+    }
+
+    /// Where this party stands with the vault.
+    fn told(&self, asks: bool) -> Note {
+        let epoch = self.setup.parameters.charter().epoch;
+        Note::Told {
+            epoch,
+            newest: self.newest.max(self.used.last().copied().unwrap_or(0)),
+            lacks: self.vault.lacks(),
+            votes: self.vault.tell(),
+            asks,
+        }
     }
 
     /// This party's signature under a receipt that lacks others.

@@ -5,6 +5,7 @@
 //! | here | a room to the daemon: id, name, links, operations, end |
 //! | [`rooms`] | all rooms: opened at the start, founded, joined |
 //! | `actor` | a room's one task |
+//! | `changing` | what is to be another way |
 //! | `founding`, `door` | its members: invitations, phrases, signatures; those who come in |
 //! | `show`, [`view`], [`routes`] | what is shown, checked and asked |
 //! | `line`, `wire` | the link to another member, and what is said over it |
@@ -14,6 +15,7 @@
 //! What is agreed, and why, is in `docs/protocol/room.md`.
 
 mod actor;
+mod changing;
 mod context;
 mod door;
 mod founding;

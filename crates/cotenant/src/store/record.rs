@@ -12,25 +12,33 @@ use cotenant_core::{
 };
 use std::collections::BTreeMap;
 
-/// The form of what is written here.
-const FORM: u8 = 1;
+/// The form of what is written here. The first, which is still read, does not say by which epoch parties are numbered: it is the record's own.
+const FORM: u8 = 2;
+const FIRST_FORM: u8 = 1;
 
 /// A commit record and the signatures of the statements that it tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedRecord {
     record: Record<Digest>,
+    numbered: u32,
     signatures: Vec<[u8; 64]>,
 }
 
 impl SignedRecord {
-    /// `record`, with the signature of each statement of [`Record::tell`], in that order. None if they are not as many.
-    pub fn new(record: Record<Digest>, signatures: Vec<[u8; 64]>) -> Option<Self> {
-        (record.tell().len() == signatures.len()).then_some(SignedRecord { record, signatures })
+    /// `record`, whose parties have the numbers of the seats of the epoch `numbered`, with the signature of each statement of [`Record::tell`], in that order.
+    /// None if they are not as many.
+    pub fn new(record: Record<Digest>, numbered: u32, signatures: Vec<[u8; 64]>) -> Option<Self> {
+        (record.tell().len() == signatures.len()).then_some(SignedRecord { record, numbered, signatures })
     }
 
     /// The record.
     pub fn record(&self) -> &Record<Digest> {
         &self.record
+    }
+
+    /// The epoch whose seats are the numbers of parties; numbers behind them are of those of the record's own epoch who are not in it, in their order.
+    pub fn numbered(&self) -> u32 {
+        self.numbered
     }
 
     /// What it tells, each with its signature.
@@ -41,7 +49,7 @@ impl SignedRecord {
     /// As bytes.
     pub fn encode(&self) -> Vec<u8> {
         let Record { me, members, epoch, settled, holds, attempt, started, votes, entries, proof, old } = &self.record;
-        let writer = Writer::new().u8(FORM).seat(*me).u64(mask(*members)).u32(*epoch).option(*settled, put_version);
+        let writer = Writer::new().u8(FORM).u32(self.numbered).seat(*me).u64(mask(*members)).u32(*epoch).option(*settled, put_version);
         let writer = writer.u8((*holds).into()).u32(*attempt).option(*started, put_run);
         let writer = votes.iter().fold(writer.u8(votes.len() as u8), |writer, (&signer, votes)| {
             writer
@@ -69,7 +77,11 @@ impl SignedRecord {
     /// If they are not what [`SignedRecord::encode`] writes.
     pub fn decode(bytes: &[u8]) -> Result<Self, BadFormat> {
         let mut reader = Reader::new(bytes);
-        reader.form(FORM)?;
+        let numbered = match reader.u8()? {
+            FORM => Some(reader.u32()?),
+            FIRST_FORM => None,
+            _ => return Err(BadFormat),
+        };
         let record = Record {
             me: reader.seat()?,
             members: parties(reader.u64()?),
@@ -86,7 +98,8 @@ impl SignedRecord {
         let count = reader.u16()?;
         let signatures = (0..count).map(|_| reader.array()).collect::<Result<_, _>>()?;
         reader.end()?;
-        Self::new(record, signatures).ok_or(BadFormat)
+        let numbered = numbered.unwrap_or(record.epoch);
+        Self::new(record, numbered, signatures).ok_or(BadFormat)
     }
 }
 
@@ -219,17 +232,26 @@ pub(super) mod tests {
             old: false,
         };
         let signatures = (0..record.tell().len()).map(|i| [i as u8; 64]).collect();
-        SignedRecord::new(record, signatures).expect("as many as told")
+        SignedRecord::new(record, 4, signatures).expect("as many as told")
     }
 
     #[test]
     fn a_record_goes_there_and_back() {
-        for record in [example(), SignedRecord::new(Record::founder(PartyId::new(0), Parties::first(64)), vec![]).unwrap()] {
+        for record in [example(), SignedRecord::new(Record::founder(PartyId::new(0), Parties::first(64)), 1, vec![]).unwrap()] {
             assert_eq!(SignedRecord::decode(&record.encode()), Ok(record.clone()));
         }
         let record = example().record;
         assert_eq!(record.tell().len(), 8, "the example tells something of each kind");
-        assert!(SignedRecord::new(record, vec![[0; 64]; 7]).is_none());
+        assert!(SignedRecord::new(record, 4, vec![[0; 64]; 7]).is_none());
+    }
+
+    /// A record of the first form is as if its own epoch's seats were the numbers, as they were.
+    #[test]
+    fn the_first_form_is_still_read() {
+        let record = SignedRecord { numbered: 3, ..example() };
+        let bytes = record.encode();
+        let first = [&[FIRST_FORM], &bytes[5..]].concat();
+        assert_eq!(SignedRecord::decode(&first), Ok(record));
     }
 
     /// Whatever can be read from changed bytes is written as those bytes again: nothing has two forms.

@@ -3,6 +3,7 @@
 
 pub(crate) mod board;
 pub(crate) mod daemon;
+pub(crate) mod group;
 pub(crate) mod registry;
 pub(crate) mod search;
 

@@ -49,9 +49,10 @@ impl Record {
         self.me
     }
 
-    /// What is in force, and this party a member of it.
+    /// What is in force, and this party a member of it. One that comes back without its disk is in nothing until it has entered an epoch again, though the
+    /// others list its key: it does not know what it has said in theirs.
     pub fn in_force(&self) -> Option<&Signed> {
-        self.in_force.as_ref().filter(|signed| signed.parameters().seat(&self.me).is_some())
+        self.in_force.as_ref().filter(|signed| self.charter.is_none() && signed.parameters().seat(&self.me).is_some())
     }
 
     /// What this party has signed and not entered.
@@ -71,7 +72,7 @@ impl Record {
     }
 
     /// The highest epoch that this party has signed or entered; 0 if none.
-    pub(super) fn signed_epoch(&self) -> u32 {
+    pub fn signed_epoch(&self) -> u32 {
         let signed = self.mine.as_ref().map(|sheet| sheet.parameters().charter().epoch);
         let entered = self.in_force.as_ref().map(|signed| signed.parameters().charter().epoch);
         signed.max(entered).unwrap_or(0)

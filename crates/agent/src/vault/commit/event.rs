@@ -17,6 +17,8 @@ pub enum Event<R> {
     Heard(Statement<R>),
     /// This member has, on a link made since this process started, told all of [`Record::tell`], and all of it was heard.
     Synced(PartyId),
+    /// The room is in a later epoch: nothing is signed any more in this one, so that what this party tells from now on is all that there will be.
+    Leave,
     /// The people of this party have approved a new epoch.
     Enter(Entry<R>),
 }
@@ -58,6 +60,9 @@ pub enum Refusal {
     /// An entry was signed and has not been signed by all.
     #[error("this party is entering epoch {0}, which others have not signed yet")]
     Entering(u32),
+    /// The room is in a later epoch, which this party has not entered yet.
+    #[error("the room is in a later epoch, which the vault has not entered yet")]
+    Leaving,
     /// Not all members have told what they know since the start.
     #[error("not yet heard from {0:?} since the start")]
     NotSynced(Parties),

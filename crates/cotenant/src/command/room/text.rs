@@ -6,7 +6,7 @@ use time::{OffsetDateTime, macros::format_description};
 
 /// A room.
 pub(super) fn room(room: &RoomView) -> String {
-    let RoomView { id, name, stage, charter, epoch: _, digest, members, join, proposal, notes } = room;
+    let RoomView { id, name, stage, charter, epoch: _, digest, members, join, proposal, draft, notes } = room;
     let mut text = format!("room {} \"{}\": {}\n", escape(id), escape(name), stage_text(*stage));
     for value in charter.iter().filter(|value| !matches!(&*value.what, "room" | "name")) {
         text += &format!("  {:<24}{}\n", escape(&value.what).to_string(), escape(&value.value));
@@ -21,6 +21,11 @@ pub(super) fn room(room: &RoomView) -> String {
             text += &format!("  its words and yours     {}\n", escape(&join.phrase));
             text += "compare them with the inviter's, then: cotenant room confirm\n";
         }
+    }
+    if let Some(draft) = draft {
+        text += "this party drafts a change:\n";
+        text.extend(draft.lines.iter().map(|line| format!("  {}\n", escape(line))));
+        text.extend(draft.seats.iter().filter(|seat| seat.state != SeatState::Taken).map(member));
     }
     if let Some(proposal) = proposal.as_ref().filter(|proposal| !proposal.own) {
         text += &format!("to be signed: {}\nsee and sign it: cotenant room sign\n", escape(&proposal.digest));
@@ -79,7 +84,7 @@ pub(super) fn comparison(who: &str, phrase: &str) -> String {
 /// The question whether this is to be signed.
 pub(super) fn proposal(proposal: &Proposal) -> String {
     let lines: String = proposal.lines.iter().map(|line| format!("  {}\n", escape(line))).collect();
-    format!("{lines}Signed by {}. Do you sign this for your party?", list(&proposal.signed))
+    format!("{lines}Signed so far by {}. Do you sign this for your party?", list(&proposal.signed))
 }
 
 fn stage_text(stage: Stage) -> &'static str {
@@ -107,7 +112,7 @@ fn date(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::serve::room::view::{JoinView, Value};
+    use crate::serve::room::view::{DraftView, JoinView, Value};
 
     #[test]
     fn what_others_wrote_is_shown_escaped() {
@@ -135,6 +140,7 @@ mod tests {
                 epoch: 1,
                 digest: Some(bad()),
                 members: states.map(seat).to_vec(),
+                draft: Some(DraftView { seats: states.map(seat).to_vec(), lines: vec![bad()] }),
                 join: Some(JoinView { inviter: bad(), phrase: bad(), confirmed }),
                 proposal: Some(proposal.clone()),
                 notes: vec![bad()],

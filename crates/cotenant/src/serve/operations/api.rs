@@ -19,7 +19,7 @@ mod answer;
 pub use answer::{AnswerView, Content};
 
 use super::{
-    Aim, Asked, Conditions, NotDone, OperationView, Shown,
+    Aim, Asked, Conditions, NotDone, OperationView, Operations, Shown,
     shell::{Closed, Shell},
 };
 use crate::serve::{
@@ -44,6 +44,7 @@ use cotenant_agent::{
         person::PersonSignature,
         statement::Choice,
     },
+    operate::Entry,
     vault::{
         alphabet::Alphabet,
         item::{Kind, Use},
@@ -64,6 +65,8 @@ pub struct VaultView {
     pub items: Vec<ItemView>,
     /// Why this party can use none of them, if it cannot.
     pub hindrance: Option<String>,
+    /// For what its way into the room's epoch waits; nothing is done with it before.
+    pub waits: Option<String>,
 }
 
 /// An item, as all know it.
@@ -81,6 +84,10 @@ pub struct ItemView {
     pub threshold: usize,
     /// Of how many.
     pub members: usize,
+    /// Members of the room without a share.
+    pub lacking: Vec<String>,
+    /// Whether all members of the room have shares, of whom as many can use it as the room wants.
+    pub full: bool,
     /// What it may be used for, in words.
     pub uses: Vec<String>,
     /// What people wrote about it, as printable ASCII.
@@ -138,6 +145,13 @@ pub enum Proposed {
     Refresh {
         /// Their names.
         items: Vec<String>,
+    },
+    /// [`Aim::Reshare`].
+    Reshare,
+    /// [`Aim::Repair`].
+    Repair {
+        /// Its name.
+        member: String,
     },
     /// [`Aim::Verify`].
     Verify {
@@ -282,10 +296,7 @@ pub fn routes() -> Router<Arc<Daemon>> {
 }
 
 async fn vault(State(daemon): State<Arc<Daemon>>, Path(room): Path<String>) -> Result<Json<VaultView>, Problem> {
-    let shell = shell(&daemon, &room)?;
-    let (manifest, hindrance) = (shell.vault(), shell.look(super::Operations::hindrance));
-    let items = manifest.items().map(|entry| ItemView::of(&entry.item, entry.run)).collect();
-    Ok(Json(VaultView { version: manifest.number(), items, hindrance }))
+    Ok(Json(shell(&daemon, &room)?.look(VaultView::of)))
 }
 
 async fn all(State(daemon): State<Arc<Daemon>>, Path(room): Path<String>) -> Result<Json<Vec<OperationView>>, Problem> {
@@ -341,7 +352,7 @@ async fn events(State(daemon): State<Arc<Daemon>>, Path((room, number)): Path<(S
         let (shell, mut changes, mut last) = following?;
         loop {
             changes.changed().await.ok()?;
-            let view = shell.look(|operations| operations.view(number)).filter(|_| !shell.is_closed())?;
+            let view = shell.look(|operations| operations.view(number)).filter(|_| shell.closed() != Some(Closed::Broken))?;
             if last.as_ref() == Some(&view) {
                 continue;
             }
@@ -391,17 +402,14 @@ async fn clear(State(daemon): State<Arc<Daemon>>, Path(room): Path<String>, Json
     done.map(Json).map_err(|refused| not_done(&shell, &refused))
 }
 
-/// What helps when a write has failed.
-const CLOSED: &str = "see the daemon's log, make room on the disk, and start the daemon again";
-
-/// The operations of a room, unless a write of its has failed: what is shown then is on no disk.
+/// The operations of a room, unless a write of its has failed, as what is shown then is on no disk, or they are those of an earlier epoch.
 fn shell(daemon: &Daemon, name: &str) -> Result<Arc<Shell>, Problem> {
     let room = crate::serve::api::room(daemon, name)?;
     let shell = room.operations().ok_or_else(|| {
         let title = "the room is not founded yet";
         Problem::new(StatusCode::CONFLICT, "no-operations", format!("room {}", room.id()), title, "wait until all members have signed")
     })?;
-    if shell.is_closed() { Err(not_done(&shell, &NotDone::Closed(Closed))) } else { Ok(shell) }
+    shell.closed().map_or(Ok(shell.clone()), |closed| Err(not_done(&shell, &NotDone::Closed(closed))))
 }
 
 fn view(shell: &Shell, number: u64) -> Result<OperationView, Problem> {
@@ -411,6 +419,8 @@ fn view(shell: &Shell, number: u64) -> Result<OperationView, Problem> {
 fn not_done(shell: &Shell, refused: &NotDone) -> Problem {
     let (status, kind, remedy) = match refused {
         NotDone::NoSuch(_) => (StatusCode::NOT_FOUND, "no-such-operation", "see cotenant pending"),
+        NotDone::Empty => (StatusCode::NOT_FOUND, "empty-vault", "put something into it first"),
+        NotDone::OtherMembers => (StatusCode::CONFLICT, "other-members", "cotenant vault reshare"),
         NotDone::NoItem(_) => (StatusCode::NOT_FOUND, "no-such-item", "see cotenant vault list"),
         NotDone::NoMember(_) => (StatusCode::NOT_FOUND, "no-such-member", "see cotenant room show"),
         NotDone::NoPart(_) => (StatusCode::FORBIDDEN, "no-part", "nothing is asked of this party"),
@@ -419,7 +429,10 @@ fn not_done(shell: &Shell, refused: &NotDone) -> Problem {
         }
         NotDone::NeedsSignature => (StatusCode::FORBIDDEN, "needs-signature", "use cotenant approve --key FILE"),
         NotDone::NotCounted(_) => (StatusCode::FORBIDDEN, "not-counted", "sign with a key that approvers.toml lists"),
-        NotDone::Closed(_) => (StatusCode::SERVICE_UNAVAILABLE, "room-closed", CLOSED),
+        NotDone::Closed(Closed::Broken) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "room-closed", "see the daemon's log, make room on the disk, and start the daemon again")
+        }
+        NotDone::Closed(Closed::Epoch) => (StatusCode::CONFLICT, "new-epoch", "ask again"),
         NotDone::Many(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many", "wait until others are over, or until tomorrow"),
         NotDone::Unheard(_) => (StatusCode::CONFLICT, "unheard", "wait until they are connected; if they never will be, change the room"),
         NotDone::BeforeRestore { .. } => (StatusCode::CONFLICT, "before-restore", "have it proposed again, to begin later"),
@@ -444,9 +457,20 @@ fn digest(text: &str) -> Option<Digest> {
     Some(Digest(bytes?.try_into().ok()?))
 }
 
+impl VaultView {
+    fn of(operations: &Operations) -> Self {
+        let manifest = operations.vault();
+        let items = manifest.items().map(|entry| ItemView::of(entry, operations)).collect();
+        VaultView { version: manifest.number(), items, hindrance: operations.hindrance(), waits: operations.vault_waits() }
+    }
+}
+
 impl ItemView {
-    fn of(item: &cotenant_agent::vault::item::Item, run: Digest) -> Self {
+    fn of(entry: &Entry, operations: &Operations) -> Self {
+        let (item, run) = (&entry.item, entry.run);
         ItemView {
+            lacking: operations.lacking(entry),
+            full: operations.is_full(entry),
             name: item.name.clone(),
             version: item.version,
             len: item.len,
@@ -505,6 +529,8 @@ impl Proposed {
                 Aim::Gen { name: name(text)?, alphabet: alphabet(of), len, uses: uses(all), note }
             }
             Proposed::Refresh { items } => Aim::Refresh(names(items)?),
+            Proposed::Reshare => Aim::Reshare,
+            Proposed::Repair { member } => Aim::Repair(member),
             Proposed::Verify { items } => Aim::Verify(names(items)?),
             Proposed::Remove { items } => Aim::Remove(names(items)?),
             Proposed::Call { flow, arguments, connector } => {

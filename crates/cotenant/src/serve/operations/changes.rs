@@ -13,8 +13,10 @@ use std::{collections::BTreeSet, ops::Deref};
 #[derive(Default)]
 pub struct Changes {
     pub(super) record: Option<SignedRecord>,
-    /// The versions of the vault whose shares are kept; all others are destroyed.
-    pub(super) keep: Option<Vec<Version<Digest>>>,
+    /// Manifests that no run of this party has made.
+    pub(super) manifests: Vec<Manifest>,
+    /// What is kept of the vault; all else is destroyed.
+    pub(super) keep: Option<Keep>,
     /// Epoch and bytes.
     pub(super) ledger: Option<(u32, Vec<u8>)>,
     pub(super) newest: Option<u64>,
@@ -28,11 +30,19 @@ pub struct Changes {
     pub(super) receipts: Vec<(u64, Vec<u8>)>,
 }
 
+/// Versions of the vault.
+pub(super) struct Keep {
+    /// Whose shares are kept.
+    pub(super) shares: Vec<Version<Digest>>,
+    /// Whose manifests are.
+    pub(super) manifests: Vec<Version<Digest>>,
+}
+
 impl Changes {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        let Changes { record, keep, ledger, newest, restored, log, faults, cleared, receipts } = self;
-        let one = record.is_some() || keep.is_some() || ledger.is_some() || newest.is_some() || restored.is_some();
+        let Changes { record, manifests, keep, ledger, newest, restored, log, faults, cleared, receipts } = self;
+        let one = record.is_some() || !manifests.is_empty() || keep.is_some() || ledger.is_some() || newest.is_some() || restored.is_some();
         !one && log.is_empty() && faults.is_empty() && cleared.is_empty() && receipts.is_empty()
     }
 
@@ -63,8 +73,11 @@ impl Changes {
         for (number, receipt) in &self.receipts {
             room.put_receipt(*number, receipt)?;
         }
+        for manifest in &self.manifests {
+            manifest.version().map_or(Ok(()), |version| room.put_item(&manifest_name(&version), &manifest.encode()))?;
+        }
         match &self.keep {
-            Some(kept) => erase_all_but(room, kept),
+            Some(keep) => erase_all_but(room, keep),
             None => Ok(()),
         }
     }
@@ -97,19 +110,19 @@ pub(super) fn manifests<S: Deref<Target: Source>>(room: &Room<S>) -> Result<Vec<
     room.items()?.into_iter().map(read).collect()
 }
 
-/// Destroys all shares but those that the manifests of `kept` name, and all other manifests. Whatever shares are stored, a stored manifest names their items.
-fn erase_all_but(room: &mut Room<&mut Transaction<'_>>, kept: &[Version<Digest>]) -> Result<(), StoreError> {
+/// Destroys all shares but those that the manifests of kept shares name, and all manifests but those that are kept. Whatever shares are stored, a stored manifest names their items.
+fn erase_all_but(room: &mut Room<&mut Transaction<'_>>, keep: &Keep) -> Result<(), StoreError> {
     let stored = manifests(room)?;
-    let is_kept = |manifest: &Manifest| manifest.version().is_some_and(|version| kept.contains(&version));
+    let is_in = |kept: &[Version<Digest>], manifest: &Manifest| manifest.version().is_some_and(|version| kept.contains(&version));
     let items: BTreeSet<&str> = stored.iter().flat_map(|(_, manifest)| manifest.items()).map(|entry| entry.item.name.as_str()).collect();
     for item in items {
         for version in room.shares(item)? {
             let share = ShareName { item: item.to_owned(), version: version.number, run: version.run.0 };
-            if !stored.iter().any(|(_, manifest)| is_kept(manifest) && manifest.names(&share)) {
+            if !stored.iter().any(|(_, manifest)| is_in(&keep.shares, manifest) && manifest.names(&share)) {
                 room.erase_share(item, &version)?;
             }
         }
     }
-    let gone = stored.iter().filter(|(_, manifest)| !is_kept(manifest));
+    let gone = stored.iter().filter(|(_, manifest)| !is_in(&keep.manifests, manifest));
     gone.map(|(name, _)| name).try_for_each(|name| room.remove_item(name))
 }

@@ -18,6 +18,9 @@ use cotenant_agent::{
 };
 use cotenant_core::{Digest, PartyId, codec::BadFormat};
 
+/// How far the numbers of this party go up at once because others count higher.
+const MAX_AHEAD: u64 = 1 << 16;
+
 /// Why a proposal is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Objection {
@@ -30,8 +33,8 @@ pub(super) enum Objection {
     /// Somebody else than its proposer sent it.
     #[error("somebody else than its proposer sent it")]
     Proposer,
-    /// The number is another member's.
-    #[error("its number is another member's")]
+    /// The number is another member's, or one of an earlier epoch.
+    #[error("its number is another member's, or one of an earlier epoch")]
     Number,
     /// Its proposer has proposed something else under that number.
     #[error("its proposer has proposed something else under that number")]
@@ -70,13 +73,20 @@ impl Operations {
             Note::Known(known) => self.heard_known(from, known, now),
             Note::Mine(operation) => self.heard_mine(from, &operation),
             Note::Vote(vote) => self.heard_votes(&[vote], now),
-            Note::Told { votes, asks } => {
+            Note::Told { epoch, newest, lacks, votes, asks } => {
+                // One that is new to the room begins behind what others have counted.
+                self.newest = self.newest.max(newest.min(self.newest.saturating_add(MAX_AHEAD)));
                 self.heard_votes(&votes, now);
-                self.vault_step(Event::Synced(from), now);
-                if asks {
-                    self.behind(from);
+                // One that is in another epoch of the room may yet vote in the vault's.
+                if epoch == self.setup.parameters.charter().epoch {
+                    self.vault.stands(from, lacks);
+                    self.vault_step(Event::Synced(from), now);
+                    if asks {
+                        self.behind(from);
+                    }
                 }
             }
+            Note::Vault(manifest) => self.vault.shown(from, &manifest),
             Note::Receipt { number, signature, asks } => {
                 self.heard_receipt(from, number, signature, now);
                 self.answer_receipt(from, number, asks);
@@ -120,15 +130,12 @@ impl Operations {
         let place = (operation.room, operation.epoch, operation.threshold) == (charter.room, charter.epoch, charter.threshold);
         demand(place && parameters.keys().eq(operation.members.iter().copied()), Objection::Room)?;
         demand(operation.proposer == from, Objection::Proposer)?;
-        demand(may_number(operation.number, from, self.n()), Objection::Number)?;
+        demand(!self.used.contains(&operation.number) && may_number(operation.number, from, self.n()), Objection::Number)?;
         let latest = now.saturating_add(charter.limits.proposal.into()).saturating_add(charter.limits.clock.into());
         demand((now + 1..=latest).contains(&operation.expiry), Objection::Expiry)?;
         let same = operation.program == program() && operation.engine == engine_digest(charter);
         demand(same, Objection::Program)?;
-        let offered = matches!(
-            operation.body,
-            Body::Put { .. } | Body::Gen(_) | Body::Refresh(_) | Body::Remove(_) | Body::Verify(_) | Body::Call(_)
-        );
+        let offered = !matches!(operation.body, Body::ChangeRoom(_));
         demand(offered, Objection::Kind)?;
         if let Body::Call(call) = &operation.body {
             demand(flow::is_its_text(call) == Ok(true), Objection::NotItsText)?;

@@ -6,16 +6,17 @@
 //! | decision | 2: signature and statement of a party (string) |
 //! | start | 3: number (8), operation (32), date of the run (8) |
 //! | ended | 4: number (8), operation (32), why it did not take place (string, up to [`MAX_REASON`] bytes) |
-//! | vote | 5: signature (64), statement of the commit |
-//! | told | 6: number (2), then as many votes: all that the sender has; 1 if it wants to be told as well, else 0 |
+//! | vote | 5: signature (64), statement of the commit; of ENTERED also the digest of the vault that the epoch begins with (32) |
+//! | told | 6: epoch of the room (4), newest number of an operation (8), 1 if the sender has no usable shares, number (2), then as many votes: all that it has; 1 if it wants to be told as well |
 //! | receipt | 7: number (8), signature (64) of the sender, 1 if it lacks signatures of others, else 0 |
 //! | done | 8: number (8), operation (32): the sender, who began it, says so to those who took no part |
 //! | checkpoint | 9: where the sender's log ends (string) |
 //! | known | 10: where the receiver's log ends, as the sender has heard last (string) |
 //! | mine | 12: the operation that the sender was shown under its number (string), when another one is spoken of |
+//! | vault | 13: what is in the vault in the version with which the sender has entered an epoch, for one who does not know it (string) |
 //! | ready | 11: number (8), operation (32), 1 if the sender asks whether the other can begin it now, 0 if it says that it can |
 //!
-//! Numbers are little-endian; a string stands after its length (4). Nothing here has been verified.
+//! Parties are meant by their seats, in a vote by those of the epoch that it is about. Numbers are little-endian; a string stands after its length (4). Nothing here has been verified.
 
 use super::vault::RECORD;
 use crate::store::{
@@ -25,7 +26,7 @@ use crate::store::{
 use cotenant_agent::{
     approve::{log::Checkpoint, operation::MAX_OPERATION, statement::Signed},
     room::RoomId,
-    vault::commit::statement::Statement,
+    vault::commit::statement::{self, Statement},
 };
 use cotenant_core::{
     Digest,
@@ -64,11 +65,19 @@ pub(super) enum Note {
     Vote(Vote),
     /// All that the sender has.
     Told {
+        /// The epoch of the room that the sender is in. It votes in no earlier one any more.
+        epoch: u32,
+        /// The newest number of an operation that it knows of, in any epoch.
+        newest: u64,
+        /// Whether it has no usable shares of what its vault holds, or may not know what that is.
+        lacks: bool,
         /// Votes.
         votes: Vec<Vote>,
         /// Whether it wants to be told as well.
         asks: bool,
     },
+    /// The bytes of a [`cotenant_agent::operate::Manifest`].
+    Vault(Vec<u8>),
     /// The sender's signature under a receipt.
     Receipt {
         /// The operation's number.
@@ -110,46 +119,65 @@ pub(super) struct Start {
     pub(super) date: i64,
 }
 
-/// A statement of the commit, and its signer's signature.
+/// A statement of the commit, its parties by their seats in the epoch that it is about, and its signer's signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Vote {
     pub(super) statement: Statement<Digest>,
     pub(super) signature: [u8; 64],
+    /// Of ENTERED, and of it alone, the digest of the vault that the epoch begins with.
+    pub(super) begins_with: Option<Digest>,
 }
 
 impl Vote {
-    /// Signed by the party that `statement` is of.
-    pub(super) fn sign(room: RoomId, statement: Statement<Digest>, identity: &Identity) -> Vote {
-        Vote { statement, signature: identity.sign(VOTE_PURPOSE, &signed(room, &statement)) }
+    /// Signed by the party that `statement` is of. `parameters` are those of the epoch that it is about.
+    pub(super) fn sign(
+        (room, parameters): (RoomId, Digest),
+        statement: Statement<Digest>,
+        begins_with: Option<Digest>,
+        identity: &Identity,
+    ) -> Vote {
+        let vote = Vote { statement, signature: [0; 64], begins_with };
+        Vote { signature: identity.sign(VOTE_PURPOSE, &vote.signed(room, parameters)), ..vote }
     }
 
-    /// Whether `signer` made it, in this room.
-    pub(super) fn is_by(&self, room: RoomId, signer: &PublicIdentity) -> bool {
-        signer.verify(VOTE_PURPOSE, &signed(room, &self.statement), &self.signature).is_ok()
+    /// Whether `signer` made it, in this room; `parameters` are those of the epoch that it is about.
+    pub(super) fn is_by(&self, (room, parameters): (RoomId, Digest), signer: &PublicIdentity) -> bool {
+        signer.verify(VOTE_PURPOSE, &self.signed(room, parameters), &self.signature).is_ok()
+    }
+
+    /// Form (1), room (16), what is committed (string), statement; of ENTERED also the digest of the epoch's parameters (32), and so its members by their
+    /// keys, and that of the vault that it begins with (32).
+    fn signed(&self, room: RoomId, parameters: Digest) -> Vec<u8> {
+        let to = put_statement(Writer::new().u8(VOTE_FORM).bytes(&room.0).string(RECORD.as_bytes()), &self.statement);
+        match &self.begins_with {
+            Some(vault) => to.bytes(&parameters.0).bytes(&vault.0).done(),
+            None => to.done(),
+        }
     }
 
     /// Signature and what it is of: whoever has its signer's key can verify it.
-    pub(super) fn evidence(&self, room: RoomId) -> Vec<u8> {
-        [&self.signature[..], &signed(room, &self.statement)].concat()
+    pub(super) fn evidence(&self, (room, parameters): (RoomId, Digest)) -> Vec<u8> {
+        [&self.signature[..], &self.signed(room, parameters)].concat()
     }
 
     fn write(&self, to: Writer) -> Writer {
-        put_statement(to.bytes(&self.signature), &self.statement)
+        let to = put_statement(to.bytes(&self.signature), &self.statement);
+        self.begins_with.iter().fold(to, |to, vault| to.bytes(&vault.0))
     }
 
     fn read(from: &mut Reader<'_>) -> Result<Vote, BadFormat> {
-        Ok(Vote { signature: from.array()?, statement: statement(from)? })
+        let (signature, statement) = (from.array()?, statement(from)?);
+        let begins_with = match statement.vote {
+            statement::Vote::Entered(_) => Some(Digest(from.array()?)),
+            _ => None,
+        };
+        Ok(Vote { statement, signature, begins_with })
     }
 }
 
 /// Whether these are a vote of `signer`, as [`Vote::evidence`].
 pub(super) fn is_evidence(signer: &PublicIdentity, bytes: &[u8]) -> bool {
     bytes.split_first_chunk().is_some_and(|(signature, signed)| signer.verify(VOTE_PURPOSE, signed, signature).is_ok())
-}
-
-/// Form (1), room (16), what is committed (string), statement.
-fn signed(room: RoomId, statement: &Statement<Digest>) -> Vec<u8> {
-    put_statement(Writer::new().u8(VOTE_FORM).bytes(&room.0).string(RECORD.as_bytes()), statement).done()
 }
 
 impl Note {
@@ -165,7 +193,11 @@ impl Note {
                 to.u8(4).u64(*number).bytes(&operation.0).string(&reason.as_bytes()[..end])
             }
             Note::Vote(vote) => vote.write(to.u8(5)),
-            Note::Told { votes, asks } => votes.iter().fold(to.u8(6).u16(votes.len() as u16), |to, vote| vote.write(to)).u8((*asks).into()),
+            Note::Told { epoch, newest, lacks, votes, asks } => {
+                let to = to.u8(6).u32(*epoch).u64(*newest).u8((*lacks).into()).u16(votes.len() as u16);
+                votes.iter().fold(to, |to, vote| vote.write(to)).u8((*asks).into())
+            }
+            Note::Vault(manifest) => to.u8(13).string(manifest),
             Note::Receipt { number, signature, asks } => to.u8(7).u64(*number).bytes(signature).u8((*asks).into()),
             Note::Mine(operation) => to.u8(12).string(operation),
             Note::Done { number, operation } => to.u8(8).u64(*number).bytes(&operation.0),
@@ -199,18 +231,19 @@ impl Note {
             }
             5 => Note::Vote(Vote::read(from)?),
             6 => {
-                let count = from.u16()?;
+                let (epoch, newest, lacks, count) = (from.u32()?, from.u64()?, from.flag()?, from.u16()?);
                 if count > MAX_VOTES {
                     return Err(BadFormat);
                 }
                 let votes = (0..count).map(|_| Vote::read(from)).collect::<Result<_, _>>()?;
-                Note::Told { votes, asks: from.flag()? }
+                Note::Told { epoch, newest, lacks, votes, asks: from.flag()? }
             }
             7 => Note::Receipt { number: from.u64()?, signature: from.array()?, asks: from.flag()? },
             12 => Note::Mine(limited(from, MAX_OPERATION)?.to_vec()),
             8 => Note::Done { number: from.u64()?, operation: Digest(from.array()?) },
             9 => Note::Checkpoint(Checkpoint::decode(from.string()?)?),
             10 => Note::Known(Checkpoint::decode(from.string()?)?),
+            13 => Note::Vault(from.string()?.to_vec()),
             11 => Note::Ready { number: from.u64()?, operation: Digest(from.array()?), asks: from.flag()? },
             _ => return Err(BadFormat),
         })
@@ -230,7 +263,7 @@ mod tests {
             log::Head,
             statement::{Choice, Statement as Said},
         },
-        vault::commit::statement::{Round, Vote as Kind},
+        vault::commit::statement::{Entry, Parties, Round, Version, Vote as Kind},
     };
     use cotenant_core::PartyId;
     use std::sync::LazyLock;
@@ -239,8 +272,14 @@ mod tests {
 
     fn votes() -> Vec<Vote> {
         let round = Round { epoch: 1, version: 2, attempt: 3 };
-        let kinds = [Kind::Prepared(round, Digest([4; 32])), Kind::Committed(round, Digest([4; 32])), Kind::Abandoned(round)];
-        let vote = |(k, vote)| Vote { statement: Statement { signer: PartyId::new(k), vote }, signature: [k as u8; 64] };
+        let base = Some(Version { number: 2, run: Digest([6; 32]) });
+        let entry = Entry { epoch: 2, members: Parties::first(3), threshold: 2, base, lacking: Parties::first(1) };
+        let run = Digest([4; 32]);
+        let kinds = [Kind::Prepared(round, run), Kind::Committed(round, run), Kind::Abandoned(round), Kind::Entered(entry)];
+        let vote = |(k, vote)| {
+            let begins_with = matches!(vote, Kind::Entered(_)).then_some(Digest([8; 32]));
+            Vote { statement: Statement { signer: PartyId::new(k), vote }, signature: [k as u8; 64], begins_with }
+        };
         kinds.into_iter().enumerate().map(vote).collect()
     }
 
@@ -254,8 +293,9 @@ mod tests {
             Note::Decision(Signed { statement, signature: [3; 64] }),
             Note::Start(Start { number, operation, date: -5 }),
             Note::Ended { number, operation, reason: "link \u{e9}".into() },
-            Note::Told { votes: votes(), asks: false },
-            Note::Told { votes: Vec::new(), asks: true },
+            Note::Told { epoch: 4, newest: 9, lacks: true, votes: votes(), asks: false },
+            Note::Told { epoch: 1, newest: 0, lacks: false, votes: Vec::new(), asks: true },
+            Note::Vault(b"items".to_vec()),
             Note::Receipt { number, signature: [9; 64], asks: true },
             Note::Done { number, operation },
             Note::Checkpoint(checkpoint),
@@ -291,17 +331,20 @@ mod tests {
         assert_eq!(reason.len(), MAX_REASON);
     }
 
-    /// A vote counts in its room, for its signer and for what it says.
+    /// A vote counts in its room, for its signer and for what it says; ENTERED for the members of its epoch and the vault that it names.
     #[test]
     fn a_vote_of_another_room_or_signer_or_content_is_none() {
         let (one, other) = (Identity::generate().unwrap(), Identity::generate().unwrap());
-        let (here, there) = (RoomId([1; 16]), RoomId([2; 16]));
-        for Vote { statement, .. } in votes() {
-            let vote = Vote::sign(here, statement, &one);
+        let (epoch, another) = (Digest([3; 32]), Digest([4; 32]));
+        let (here, there) = ((RoomId([1; 16]), epoch), (RoomId([2; 16]), epoch));
+        for Vote { statement, begins_with, .. } in votes() {
+            let vote = Vote::sign(here, statement, begins_with, &one);
             assert!(vote.is_by(here, &one.public()));
             assert!(!vote.is_by(there, &one.public()) && !vote.is_by(here, &other.public()));
             let changed = Statement { signer: PartyId::new(9), ..statement };
             assert!(!Vote { statement: changed, ..vote }.is_by(here, &one.public()));
+            assert_eq!(vote.is_by((here.0, another), &one.public()), begins_with.is_none());
+            assert_eq!(Vote { begins_with: begins_with.map(|_| another), ..vote }.is_by(here, &one.public()), begins_with.is_none());
         }
     }
 }

@@ -21,7 +21,7 @@ use cotenant_agent::{
         words::moment,
     },
     flow::FlowError,
-    operate::{Refused, Task},
+    operate::{Entry, Refused, Task},
     room::Charter,
     vault::{
         alphabet::Alphabet,
@@ -66,6 +66,10 @@ pub enum Aim {
     },
     /// New shares of the same values.
     Refresh(Vec<ItemName>),
+    /// New shares of all there is, for the members of the room and its threshold.
+    Reshare,
+    /// Shares for a member that has none, of all that it has none of, or of all there is.
+    Repair(String),
     /// A check that shares are right.
     Verify(Vec<ItemName>),
     /// The items are no more.
@@ -141,6 +145,12 @@ pub enum NotDone {
         /// From when on, in seconds since 1970.
         after: i64,
     },
+    /// There is nothing in the vault.
+    #[error("there is nothing in the vault")]
+    Empty,
+    /// The shares are among others than the members.
+    #[error("the shares are not among the members of the room: share them out anew first")]
+    OtherMembers,
     /// There is nothing of that name.
     #[error("there is no item {0} in the vault")]
     NoItem(ItemName),
@@ -281,7 +291,8 @@ impl Operations {
         let proposal = &self.proposals[&number];
         let starter = proposal.starter().filter(|starter| *starter != proposal.operation().proposer);
         if let Some(starter) = starter.filter(|_| !proposal.has_part(self.me)) {
-            self.send(starter, &Note::Told { votes: self.vault.tell(), asks: true });
+            let told = self.told(true);
+            self.send(starter, &told);
         }
     }
 
@@ -366,13 +377,21 @@ impl Operations {
         }
     }
 
+    /// The next number of this party's own that was used in no earlier epoch.
+    fn next_number(&self) -> u64 {
+        let next = |newest| next_number(newest, self.me, self.n());
+        std::iter::successors(Some(next(self.newest)), |number| Some(next(*number)))
+            .find(|number| !self.used.contains(number))
+            .expect("there is one")
+    }
+
     fn operation(&self, body: Body, quorum: Parties, within: Option<u32>, now: i64) -> Operation {
         let parameters = &self.setup.parameters;
         let charter = parameters.charter();
         Operation {
             room: charter.room,
             epoch: charter.epoch,
-            number: next_number(self.newest, self.me, self.n()),
+            number: self.next_number(),
             expiry: now.saturating_add(within.map_or(charter.limits.proposal, |within| within.min(charter.limits.proposal)).into()),
             members: parameters.keys().collect(),
             threshold: charter.threshold,
@@ -397,6 +416,8 @@ impl Operations {
             }
             Aim::Gen { name, alphabet, len, uses, note } => (Body::Gen(self.item(&name, alphabet, len, uses, note)?), None),
             Aim::Refresh(names) => (Body::Refresh(stored(names)?), None),
+            Aim::Reshare => (Body::Reshare(self.all(|_| true)?), None),
+            Aim::Repair(member) => (self.repair(&member)?, None),
             Aim::Verify(names) => (Body::Verify(stored(names)?), None),
             Aim::Remove(names) => (Body::Remove(stored(names)?), None),
             Aim::Call(asked) => (Body::Call(self.call(asked)?), None),
@@ -410,6 +431,25 @@ impl Operations {
         let kind = alphabet.map_or(Kind::Bytes, Kind::Text);
         let version = self.vault.settled().next_version(name.as_str());
         Ok(Item::new(Fields { name: name.to_string(), version, kind, len, sharing, uses, note })?)
+    }
+
+    /// A repair of what `member` has no share of; of all there is if it has one of each, which may be bad.
+    fn repair(&self, member: &str) -> Result<Body, NotDone> {
+        let parameters = &self.setup.parameters;
+        let seat = parameters.members().iter().position(|other| other.name.eq_ignore_ascii_case(member));
+        let member = PartyId::new(seat.ok_or_else(|| NotDone::NoMember(member.to_owned()))?);
+        if !parameters.keys().eq(self.vault.settled().members().iter().copied()) {
+            return Err(NotDone::OtherMembers);
+        }
+        let items = self.all(|entry| entry.lacking.contains(member)).or_else(|_| self.all(|_| true))?;
+        Ok(Body::Repair { member, items })
+    }
+
+    /// All items that are so.
+    fn all(&self, so: impl Fn(&Entry) -> bool) -> Result<Vec<Stored>, NotDone> {
+        let names = self.vault.settled().items().filter(|entry| so(entry)).map(|entry| ItemName::of(&entry.item));
+        let all: Vec<Stored> = names.map(|item| Stored { item, pick: Pick::Newest }).collect();
+        if all.is_empty() { Err(NotDone::Empty) } else { Ok(all) }
     }
 
     /// Items that are in the vault, in the order of their names, each once.

@@ -26,7 +26,7 @@ use cotenant_agent::{
 };
 use cotenant_core::{Digest, codec::BadFormat};
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     ops::Deref,
 };
 
@@ -45,6 +45,9 @@ pub enum OpenError {
     /// The record of the vault is missing, and what it must have named is there.
     #[error("the record of the vault's commits is missing: restore a backup")]
     NoRecord,
+    /// The vault is in an epoch of other members.
+    #[error("the room and its vault, which is in an earlier epoch, have more than 64 members together; change the room in smaller steps")]
+    Crowd,
     /// This party is no member.
     #[error("this party is not a member of the room")]
     NotAMember,
@@ -58,7 +61,7 @@ impl Operations {
     pub fn open<S: Deref<Target: Source>>(setup: Setup, stored: &Room<S>, now: i64) -> Result<(Operations, Vec<Action>), OpenError> {
         let own = setup.identity.public();
         let charter = setup.parameters.charter();
-        let (room, epoch) = (charter.room, charter.epoch);
+        let epoch = charter.epoch;
         let me = setup.parameters.seat(&own).ok_or(OpenError::NotAMember)?;
         let (history, _) = read_log(stored, &setup)?;
         let ledger = match stored.ledger(epoch)? {
@@ -66,7 +69,7 @@ impl Operations {
             None => Ledger::new(&setup.parameters, me),
         };
         let faults = Faults::open(stored, &setup.parameters)?;
-        let vault = Vault::open(stored, room, me, setup.parameters.keys().collect())?;
+        let vault = Vault::open(stored, &setup.parameters, &own)?;
         let mut operations = Operations {
             setup,
             me,
@@ -76,6 +79,7 @@ impl Operations {
             past: Past::all_in(&history),
             newest: stored.operation()?,
             budget: Budget::default(),
+            used: BTreeSet::new(),
             proposals: BTreeMap::new(),
             early: Early::default(),
             contradicted: Parties::NONE,
@@ -104,7 +108,9 @@ impl Operations {
         let mut numbers: HashMap<Digest, u64> = HashMap::new();
         let mut runs: BTreeMap<u64, Run> = BTreeMap::new();
         let mut sent: HashSet<Digest> = HashSet::new();
+        let mut left = Left::default();
         for entry in history.entries() {
+            left.note(&entry.event);
             match &entry.event {
                 Event::Proposal(operation) if operation.epoch == epoch => {
                     numbers.insert(operation.digest(), operation.number);
@@ -113,6 +119,7 @@ impl Operations {
                     proposal.written = true;
                     self.proposals.insert(operation.number, proposal);
                 }
+                Event::Proposal(operation) => drop(self.used.insert(operation.number)),
                 Event::Vote { statement, signature } => self.replay_vote(statement, signature, entry.time),
                 Event::Decision { signed, grounds } => self.replay_decision(signed, grounds, entry.time),
                 Event::Spent(run) => drop(numbers.get(&run.operation).map(|number| runs.insert(*number, run.clone()))),
@@ -134,6 +141,8 @@ impl Operations {
                 _ => {}
             }
         }
+        left.runs.retain(|(_, operation)| !numbers.contains_key(operation));
+        self.enter_epoch(left, now);
         self.go_on(&runs, &sent, now);
         self.forget();
         Ok(())
@@ -148,6 +157,20 @@ impl Operations {
         {
             proposal.evidence.push(signature.to_vec());
         }
+    }
+
+    /// Writes down that the room is in this epoch, once, and that what ran in an earlier one is over: approvals of then are void.
+    fn enter_epoch(&mut self, left: Left, now: i64) {
+        let (epoch, parameters) = (self.setup.parameters.charter().epoch, self.setup.parameters.digest());
+        if left.epoch == Some(parameters) {
+            return;
+        }
+        for (run, operation) in left.runs {
+            let outcome =
+                Outcome::Failed(format!("the room entered epoch {epoch} before it had ended here; the vault shows whether it took effect"));
+            self.write_log(now, Event::Result { operation, run, outcome });
+        }
+        self.write_log(now, Event::Epoch { epoch, parameters });
     }
 
     fn replay_decision(&mut self, signed: &Signed, grounds: &Grounds, time: i64) {
@@ -214,6 +237,26 @@ impl Operations {
                     self.finish(number, running, Err(reason), now);
                 }
             }
+        }
+    }
+}
+
+/// What a log leaves open.
+#[derive(Default)]
+struct Left {
+    /// The parameters of the last epoch that was written down.
+    epoch: Option<Digest>,
+    /// Runs without a result, and their operations.
+    runs: Vec<(Digest, Digest)>,
+}
+
+impl Left {
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::Epoch { parameters, .. } => self.epoch = Some(*parameters),
+            Event::Spent(run) => self.runs.push((run.digest(), run.operation)),
+            Event::Result { run, .. } => self.runs.retain(|(open, _)| open != run),
+            _ => {}
         }
     }
 }

@@ -28,7 +28,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, Weak},
     time::Duration,
 };
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 /// How often what may have been lost is told again, and what is late ends.
@@ -43,6 +46,9 @@ pub trait Way: Send + Sync {
     fn room(&self, to: PartyId) -> usize;
 }
 
+/// How long runs of an earlier epoch may take to end.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Operations of one room at work. Its methods wait for the disk: call them where a thread may wait (`tokio::task::spawn_blocking`).
 pub struct Shell<M: Meeting = OnHub> {
     core: Mutex<Core>,
@@ -55,14 +61,22 @@ pub struct Shell<M: Meeting = OnHub> {
 
 struct Core {
     operations: Operations,
-    /// A write has failed: what is on disk is not known, so nothing goes out any more.
-    broken: bool,
+    /// Nothing goes out any more: a write has failed, so what is on disk is not known; or the room is in another epoch.
+    silent: Option<Closed>,
 }
 
-/// A write has failed: nothing more is done in the room, and nothing shown of it, until the daemon is started again.
+/// Why nothing more is done here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("what was decided could not be written to this party's store; nothing more is done in this room until the daemon is started again")]
-pub struct Closed;
+pub enum Closed {
+    /// A write has failed: nothing more is done in the room, and nothing shown of it, until the daemon is started again.
+    #[error(
+        "what was decided could not be written to this party's store; nothing more is done in this room until the daemon is started again"
+    )]
+    Broken,
+    /// The room is in another epoch.
+    #[error("the room is entering another epoch, in which earlier proposals and approvals mean nothing")]
+    Epoch,
+}
 
 /// What a shell stands on.
 pub struct Ground<M: Meeting = OnHub> {
@@ -90,7 +104,7 @@ impl<M: Meeting> Shell<M> {
         let members = parameters.members().iter().map(member).collect();
         let (times, trust) = (parameters.charter().limits, parameters.charter().trust.clone());
         let place = Arc::new(Place { room, daemon: Arc::downgrade(&daemon), members, meeting, times, trust });
-        let core = Mutex::new(Core { operations, broken: false });
+        let core = Mutex::new(Core { operations, silent: None });
         let shell = Arc::new(Shell { core, place, queue, way, stops: Mutex::default(), changes: watch::Sender::new(0) });
         shell.carry_out(&mut shell.lock(), first);
         tokio::spawn(keep_ticking(Arc::downgrade(&shell)));
@@ -150,9 +164,9 @@ impl<M: Meeting> Shell<M> {
         look(&self.lock().operations)
     }
 
-    /// Whether a write has failed.
-    pub fn is_closed(&self) -> bool {
-        self.lock().broken
+    /// Why nothing more is done here, if so.
+    pub fn closed(&self) -> Option<Closed> {
+        self.lock().silent
     }
 
     /// What is in the vault.
@@ -222,25 +236,50 @@ impl<M: Meeting> Shell<M> {
         self.core.lock().expect("no holder panics")
     }
 
+    /// The room is in another epoch: what runs is stopped, what is open here is over, and nothing goes out any more. Waits until no run is left, or for
+    /// [`PATIENCE`]: one that does not end makes nothing that is wanted.
+    pub async fn end(self: Arc<Self>, epoch: u32) {
+        let shell = self.clone();
+        let silence = move || {
+            let mut core = shell.lock();
+            core.silent = Some(Closed::Epoch);
+            core.operations.end_all(epoch);
+        };
+        if tokio::task::spawn_blocking(silence).await.is_err() {
+            tracing::error!(room = %self.place.room, "operations of the earlier epoch had a fault");
+        }
+        self.changes.send_modify(|count| *count += 1);
+        let mut changes = self.changes();
+        let idle = || {
+            let stops = self.stops.lock().expect("no holder panics");
+            stops.values().for_each(CancellationToken::cancel);
+            stops.is_empty()
+        };
+        let ended = async { while !idle() && changes.changed().await.is_ok() {} };
+        if timeout(PATIENCE, ended).await.is_err() {
+            tracing::warn!(room = %self.place.room, "a run of the earlier epoch does not end");
+        }
+    }
+
     /// Makes a change, and what follows from it durable. What could not be written has not happened: nobody is shown it.
     fn act<T>(self: &Arc<Self>, change: impl FnOnce(&mut Operations, i64) -> T) -> Result<T, Closed> {
         let (mut core, now) = (self.lock(), unix_seconds());
-        if core.broken {
-            return Err(Closed);
+        if let Some(closed) = core.silent {
+            return Err(closed);
         }
         let result = change(&mut core.operations, now);
         let actions = core.operations.take();
         self.carry_out(&mut core, actions);
         self.tell(&mut core, now);
-        let broken = core.broken;
+        let closed = core.silent;
         drop(core);
         self.changes.send_modify(|count| *count += 1);
-        if broken { Err(Closed) } else { Ok(result) }
+        closed.map_or(Ok(result), Err)
     }
 
     /// Tells members the next of what they may lack, where there is room.
     fn tell(&self, core: &mut Core, now: i64) {
-        if core.broken {
+        if core.silent.is_some() {
             return;
         }
         for party in core.operations.to_be_told() {
@@ -257,7 +296,7 @@ impl<M: Meeting> Shell<M> {
 
     fn carry_out(self: &Arc<Self>, core: &mut Core, actions: Vec<Action>) {
         for action in actions {
-            if core.broken {
+            if core.silent.is_some() {
                 return;
             }
             match action {
@@ -271,7 +310,7 @@ impl<M: Meeting> Shell<M> {
                     let written = self.place.daemon().and_then(write);
                     if let Err(error) = written {
                         tracing::error!(%room, %error, "nothing more is done in this room until the daemon is started again");
-                        core.broken = true;
+                        core.silent = Some(Closed::Broken);
                         self.stops.lock().expect("no holder panics").values().for_each(CancellationToken::cancel);
                     }
                 }

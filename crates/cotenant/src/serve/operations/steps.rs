@@ -41,6 +41,7 @@ pub(super) enum NotBegun {
 impl Operations {
     /// Ends what is late, and begins what can be.
     pub(super) fn advance(&mut self, now: i64) {
+        self.enter_vault(now);
         self.expire(now);
         self.note_all_heard(now);
         self.forget();
@@ -142,7 +143,7 @@ impl Operations {
             true => Some(self.vault.may_begin().map_err(|refusal| NotBegun::Waits(self.in_words(refusal)))?),
             false => None,
         };
-        let before = self.vault.loadable().ok_or_else(|| NotBegun::Waits("the vault is between two versions".to_owned()))?;
+        let before = self.vault.current().ok_or_else(|| NotBegun::Waits(self.no_vault()))?;
         let never = |error: &dyn std::fmt::Display| NotBegun::Never(error.to_string());
         let task = Task::new(operation.clone(), before.clone(), date, round).map_err(|refused| never(&refused))?;
         task.accepts_date(now).map_err(|refused| never(&refused))?;
@@ -243,6 +244,14 @@ impl Operations {
                     }
                 }
                 Outcome::GivenUp(round) => self.given_up(round, now),
+                Outcome::Entered => {
+                    let (room, epoch) = (self.setup.parameters.charter().room, self.vault.round().epoch);
+                    tracing::info!(%room, epoch, version = self.vault.settled().number(), "the vault is in the room's epoch");
+                }
+                Outcome::OtherVault(party) => {
+                    let room = self.setup.parameters.charter().room;
+                    tracing::error!(%room, party = self.name(party), "a member has entered the epoch with another vault than this party's");
+                }
                 Outcome::Report(report) => self.report(report),
                 Outcome::Contradiction(party, votes) => self.write_contradiction(party, votes, now),
             }
@@ -253,7 +262,7 @@ impl Operations {
     /// Stops a run that loads a version of the vault which this party gives out no more: others may use the next one. It is stopped before the vote, or the
     /// version, that forbids it is written.
     fn stop_stale(&mut self) {
-        let loadable = self.vault.loadable().map(|manifest| manifest.version());
+        let loadable = self.vault.current().map(|manifest| manifest.version());
         let Some((number, proposal)) = self.active.and_then(|number| Some((number, self.proposals.get_mut(&number)?))) else { return };
         let loads = match &proposal.stage {
             Stage::Running(running) if !proposal.operation().body.needs_everyone() => running.loads,
@@ -428,9 +437,10 @@ impl Operations {
         }
     }
 
-    fn in_words(&self, refusal: Refusal) -> String {
+    pub(super) fn in_words(&self, refusal: Refusal) -> String {
         match refusal {
             Refusal::NotSynced(missing) => format!("not yet heard from since the start: {}", self.names(missing.iter()).join(", ")),
+            Refusal::Leaving | Refusal::Entering(_) => self.no_vault(),
             other => other.to_string(),
         }
     }

@@ -9,6 +9,7 @@ use super::{
     door,
     kept::{Kept, Origin},
     line::{Line, News},
+    routes::Changing,
     view::{Finding, InvitationView, RoomView},
     wire::Note,
     work::Work,
@@ -59,10 +60,12 @@ pub(super) enum Command {
     Check(Reply<Vec<Finding>>),
     /// To invite somebody to the next open seat, for so long.
     Invite(Duration, Reply<InvitationView>),
-    /// To take back the invitation of a seat, or this party's own part in what is not signed yet.
-    Withdraw(Option<usize>, Reply<()>),
+    /// To take back the invitation of a seat, or this party's own part in what is not signed yet; whether the room is given up with that.
+    Withdraw(Option<usize>, Reply<bool>),
     /// People have heard this phrase from the other side.
     Confirm(String, Reply<RoomView>),
+    /// To draft a change of what is in force.
+    Change(Box<Changing>, Reply<RoomView>),
     /// People approve the parameters of this digest.
     Sign(String, Reply<RoomView>),
     /// Somebody came with an invitation.
@@ -183,6 +186,7 @@ impl Actor {
             Command::Invite(time, reply) => drop(reply.send(self.invite(time).await?)),
             Command::Withdraw(seat, reply) => drop(reply.send(self.withdraw(seat).await?)),
             Command::Confirm(phrase, reply) => drop(reply.send(self.confirm(&phrase).await?)),
+            Command::Change(asked, reply) => drop(reply.send(self.change(*asked).await?)),
             Command::Sign(digest, reply) => drop(reply.send(self.sign(&digest).await?)),
             Command::Hello(message, reply) => drop(reply.send(self.hello(&message))),
             Command::Opening(inviting, message, reply) => drop(reply.send(self.opening(*inviting, &message).await?)),
@@ -222,13 +226,9 @@ impl Actor {
 
     async fn enter(&mut self, record: Record, entered: Vec<Signed>) -> Result<(), StoreError> {
         let epoch = entered.last().map_or(0, |signed| signed.parameters().charter().epoch);
-        let over = match &self.origin {
-            Origin::Draft(draft) => draft.charter().epoch <= epoch,
-            Origin::Join(_) | Origin::Done => true,
-        };
-        let origin = if over { Origin::Done } else { self.origin.clone() };
-        self.store(Kept { origin: origin.clone(), record: Some(record) }, entered).await?;
-        self.origin = origin;
+        // A draft followed what was in force before: another change has come first.
+        self.store(Kept { origin: Origin::Done, record: Some(record) }, entered).await?;
+        self.origin = Origin::Done;
         // What was to be done for it is done.
         self.notes.clear();
         self.note(format!("epoch {epoch} is in force: all have signed it"));

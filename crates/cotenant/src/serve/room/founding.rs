@@ -16,7 +16,7 @@ use cotenant_agent::room::{
 use std::time::Duration;
 
 /// What a command is told, unless the store fails.
-type Told<T> = Result<Result<T, Problem>, StoreError>;
+pub(super) type Told<T> = Result<Result<T, Problem>, StoreError>;
 
 impl Actor {
     /// Invites to the first seat that is open, or whose invitation has expired and nobody came.
@@ -54,8 +54,9 @@ impl Actor {
         Ok(Ok(InvitationView { seat: seat + 1, text: invitation.to_text().to_string(), words, expiry: invitation.expiry() }))
     }
 
-    /// Takes back an invitation, with whoever came with it; without a seat, this party's part in a room that it has signed nothing of.
-    pub(super) async fn withdraw(&mut self, seat: Option<usize>) -> Told<()> {
+    /// Takes back an invitation, with whoever came with it; without a seat, the draft of a change, or this party's part in a room that it has signed nothing
+    /// of. Whether the room is given up with that.
+    pub(super) async fn withdraw(&mut self, seat: Option<usize>) -> Told<bool> {
         let Some(seat) = seat else { return self.give_up().await };
         let mut draft = match self.draft() {
             Ok(draft) => draft.clone(),
@@ -65,19 +66,23 @@ impl Actor {
             return Ok(Err(problems::draft(&self.name(), &error)));
         }
         self.keep(Origin::Draft(draft)).await?;
-        Ok(Ok(()))
+        Ok(Ok(false))
     }
 
-    async fn give_up(&mut self) -> Told<()> {
+    async fn give_up(&mut self) -> Told<bool> {
+        if self.change_draft().is_some() {
+            self.keep(Origin::Done).await?;
+            return Ok(Ok(false));
+        }
         let signed = self.state.as_ref().is_some_and(|State { record, .. }| record.signed().is_some() || record.in_force().is_some());
         if signed || matches!(self.origin, Origin::Done) {
             let title = "this party has signed its parameters, and cannot take that back";
-            return Ok(Err(problems::stage(&self.name(), title, "a further change can remove it")));
+            return Ok(Err(problems::stage(&self.name(), title, "another change in its place can be signed: cotenant room change")));
         }
         let id = self.id;
         self.context.store(move |store| store.transaction(|transaction| transaction.room(id.0).remove_assembly())).await?;
         self.over = true;
-        Ok(Ok(()))
+        Ok(Ok(true))
     }
 
     /// People have heard `phrase` from the other side: of this party's own join, or of one who came with an invitation.
@@ -121,12 +126,25 @@ impl Actor {
 
     /// People approve the parameters that are pending under this digest.
     pub(super) async fn sign(&mut self, digest: &str) -> Told<RoomView> {
-        let pending = self.state.iter().flat_map(|state| state.pending.values()).map(|sheet| sheet.digest());
-        let Some(digest) = pending.into_iter().find(|pending| pending.to_string() == digest) else {
-            let title = "no parameters of this digest wait for this party's signature";
-            return Ok(Err(problems::stage(&self.name(), title, "see cotenant room show")));
+        let drafted = self.drafted().filter(|drafted| drafted.digest().to_string() == digest);
+        let mut pending = self.state.iter().flat_map(|state| state.pending.values());
+        let pending =
+            pending.find(|pending| pending.digest().to_string() == digest).map(|sheet| (sheet.digest(), sheet.parameters().clone()));
+        let (event, digest, parameters) = match (drafted, pending) {
+            (Some(parameters), _) => (Event::Propose(Box::new(parameters.clone())), parameters.digest(), parameters),
+            (None, Some((digest, parameters))) => (Event::Approve(digest), digest, parameters),
+            (None, None) => {
+                let title = "no parameters of this digest wait for this party's signature";
+                return Ok(Err(problems::stage(&self.name(), title, "see cotenant room show")));
+            }
         };
-        self.step(Event::Approve(digest)).await?;
+        // Afterwards there would be no remedy: who has left gives no share.
+        if let Some(lost) = self.work.get().and_then(|shell| shell.look(|operations| operations.lost_with(&parameters))) {
+            let remedy =
+                "before members leave, lower the threshold and share the vault out anew (cotenant vault reshare), or remove the item";
+            return Ok(Err(problems::stage(&self.name(), &lost.to_string(), remedy)));
+        }
+        self.step(event).await?;
         let signed = self.state.iter().any(|State { record, .. }| {
             record.signed().is_some_and(|sheet| sheet.digest() == digest)
                 || record.in_force().is_some_and(|signed| signed.digest() == digest)
@@ -135,10 +153,11 @@ impl Actor {
         Ok(if signed { Ok(self.view()) } else { Err(problems::stage(&self.name(), &last, "see cotenant room show")) })
     }
 
-    /// Proposes what this party's draft has become once all have come and all phrases are confirmed.
+    /// Proposes what this party's draft of a new room has become once all have come and all phrases are confirmed. A change is signed by people who were
+    /// shown it.
     pub(super) async fn propose_if_complete(&mut self) -> Result<(), StoreError> {
         let complete = match &self.origin {
-            Origin::Draft(draft) if self.unsigned() => draft.parameters(),
+            Origin::Draft(draft) if draft.charter().epoch == 1 && self.unsigned() => draft.parameters(),
             _ => return Ok(()),
         };
         match complete {
@@ -154,7 +173,7 @@ impl Actor {
     /// Somebody came with an invitation.
     pub(super) fn hello(&self, message: &[u8]) -> Result<Offered, JoinFault> {
         let draft = self.draft().map_err(|_| JoinFault::Unknown)?;
-        let base = self.state.as_ref().and_then(|state| state.record.in_force());
+        let base = self.record().and_then(Record::newest).filter(|_| draft.charter().previous.is_some());
         let mut rng = self.context.rng().map_err(|_| JoinFault::Own)?;
         let (inviting, offer) = Inviting::new(draft, base, message, self.context.identity(), self.context.seconds(), &mut rng)?;
         Ok((Box::new(inviting), offer))
@@ -189,9 +208,10 @@ impl Actor {
         }
     }
 
-    /// Whether the draft's parameters have not been signed here.
-    fn unsigned(&self) -> bool {
-        self.state.as_ref().is_none_or(|state| state.record.signed().is_none())
+    /// Whether the draft's parameters, or later ones, have not been signed here.
+    pub(super) fn unsigned(&self) -> bool {
+        let signed = self.record().map_or(0, Record::signed_epoch);
+        matches!(&self.origin, Origin::Draft(draft) if draft.charter().epoch > signed)
     }
 
     /// The room's name, or its id.

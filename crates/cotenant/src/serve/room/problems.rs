@@ -37,7 +37,13 @@ pub(super) fn unreachable(why: &str) -> Problem {
 
 /// A draft that would break a rule.
 pub(super) fn draft(room: &str, error: &BadDraft) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "bad-room", format!("room {}", escape(room)), error, "see cotenant room new --help")
+    Problem::new(StatusCode::BAD_REQUEST, "bad-room", format!("room {}", escape(room)), error, "see --help of the command")
+}
+
+/// Addresses of a member that are none.
+pub(super) fn address(member: &str) -> Problem {
+    let (place, remedy) = (format!("member {}", escape(member)), "give host and port, as alice.example:7001");
+    Problem::new(StatusCode::BAD_REQUEST, "bad-address", place, "an address of it is none", remedy)
 }
 
 /// Something is asked of the room that it cannot do as it stands.

@@ -144,7 +144,7 @@ impl Rooms {
         let before = self.served().get(&room).cloned();
         if let Some(before) = before {
             let view: RoomView = before.ask(Command::Show).await?;
-            if view.stage != Stage::Joining {
+            if !matches!(view.stage, Stage::Joining | Stage::Removed) {
                 return Err(problems::stage(&view.name, "this party is in it already", "see cotenant room show"));
             }
             self.forget(&before).await;
@@ -153,11 +153,10 @@ impl Rooms {
         self.begin(room, kept).await
     }
 
-    /// Takes back an invitation, or without a seat this party's part in a room that it has not signed.
+    /// Takes back an invitation, or without a seat the draft of a change, or this party's part in a room that it has not signed.
     pub(super) async fn withdraw(&self, name: &str, seat: Option<usize>) -> Result<(), Problem> {
         let room = self.room(name)?;
-        room.ask(|reply| Command::Withdraw(seat, reply)).await?;
-        if seat.is_none() {
+        if room.ask(|reply| Command::Withdraw(seat, reply)).await? {
             self.forget(&room).await;
         }
         Ok(())
@@ -243,7 +242,7 @@ impl Room for Served {
     }
 
     fn operations(&self) -> Option<Arc<Shell>> {
-        self.work.get().cloned()
+        self.work.get()
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
@@ -259,7 +258,7 @@ impl Room for Served {
 }
 
 /// The authorities of PEM files, or those of the program.
-fn trust(files: &[String]) -> Result<Trust, Problem> {
+pub(super) fn trust(files: &[String]) -> Result<Trust, Problem> {
     if files.is_empty() {
         return Ok(Trust::Embedded(Digest(TrustRoots::mozilla().digest())));
     }

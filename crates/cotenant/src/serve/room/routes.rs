@@ -10,6 +10,7 @@
 //! | `POST /v1/rooms/{room}/invitations` | [`Inviting`]: [`InvitationView`] |
 //! | `POST /v1/rooms/{room}/withdraw` | [`Withdrawing`] |
 //! | `POST /v1/rooms/{room}/confirm` | [`Confirming`]: [`RoomView`] |
+//! | `POST /v1/rooms/{room}/change` | [`Changing`]: [`RoomView`] |
 //! | `POST /v1/rooms/{room}/sign` | [`Signing`]: [`RoomView`] |
 
 use super::{
@@ -24,7 +25,7 @@ use axum::{
     routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// A room to be founded.
 #[derive(Serialize, Deserialize)]
@@ -71,6 +72,42 @@ pub struct Confirming {
     pub phrase: String,
 }
 
+/// How a room is to be changed. All of it goes into one draft, the one there is or a new one; members are meant by their names.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Changing {
+    /// So many new seats.
+    pub add: u8,
+    /// Members that leave.
+    pub remove: Vec<String>,
+    /// Members whose seat is opened for an invitation: for another, or for the same with another key or disk.
+    pub replace: Vec<String>,
+    /// How many members can act.
+    pub threshold: Option<u8>,
+    /// Where members are reached.
+    pub addresses: BTreeMap<String, Vec<String>>,
+    /// Certificates of servers' authorities, each the text of a PEM file, in place of those before.
+    pub authorities: Vec<String>,
+    /// Those of the program instead.
+    pub own_authorities: bool,
+    /// Time limits.
+    pub limits: ChangingLimits,
+}
+
+/// Time limits in seconds; those that are not given stay.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChangingLimits {
+    /// Of an operation.
+    pub call: Option<u32>,
+    /// Of a server's answer.
+    pub server: Option<u32>,
+    /// Between two clocks.
+    pub clock: Option<u32>,
+    /// Of a proposal.
+    pub proposal: Option<u32>,
+}
+
 /// What people approve.
 #[derive(Serialize, Deserialize)]
 pub struct Signing {
@@ -91,6 +128,7 @@ pub fn router(rooms: Arc<Rooms>) -> Router<Arc<Daemon>> {
         .route("/v1/rooms/{room}/invitations", post(invite))
         .route("/v1/rooms/{room}/withdraw", post(withdraw))
         .route("/v1/rooms/{room}/confirm", post(confirm))
+        .route("/v1/rooms/{room}/change", post(change))
         .route("/v1/rooms/{room}/sign", post(sign))
         .with_state(rooms)
 }
@@ -129,6 +167,10 @@ async fn withdraw(State(rooms): Asked, Path(name): Path<String>, Json(asked): Js
 
 async fn confirm(State(rooms): Asked, Path(name): Path<String>, Json(asked): Json<Confirming>) -> Answer<RoomView> {
     rooms.room(&name)?.ask(|reply| Command::Confirm(asked.phrase, reply)).await.map(Json)
+}
+
+async fn change(State(rooms): Asked, Path(name): Path<String>, Json(asked): Json<Changing>) -> Answer<RoomView> {
+    rooms.room(&name)?.ask(|reply| Command::Change(Box::new(asked), reply)).await.map(Json)
 }
 
 async fn sign(State(rooms): Asked, Path(name): Path<String>, Json(asked): Json<Signing>) -> Answer<RoomView> {

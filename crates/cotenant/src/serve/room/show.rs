@@ -5,16 +5,13 @@ use super::{
     kept::{Kept, Origin},
     view::{Finding, JoinView, MemberView, Proposal, RoomView, SeatState, Stage, Value},
 };
-use crate::{
-    serve::operations::{Operations, shell::Closed},
-    store::StoreError,
-};
+use crate::{serve::operations::Operations, store::StoreError};
 use cotenant_agent::room::{
     Charter, Member, Parameters, Record, Sheet, Signed, admits,
     assembly::State,
     diff,
     draft::Seat,
-    signed::{Fault, founded},
+    signed::{Fault, Signatures, founded},
 };
 
 impl Actor {
@@ -35,6 +32,7 @@ impl Actor {
             members: self.members(force.map(Signed::parameters).or(sheet.map(Sheet::parameters))),
             join: self.join_view(),
             proposal: self.proposal(),
+            draft: self.draft_view(),
             notes: self.all_notes(),
         }
     }
@@ -42,11 +40,11 @@ impl Actor {
     /// What people should know: what the room's task remembers, and what holds for what is done together.
     fn all_notes(&self) -> Vec<String> {
         let work = self.work.get();
-        let closed = work.filter(|work| work.is_closed()).map(|_| Closed.to_string());
+        let closed = work.as_ref().and_then(|work| work.closed()).map(|closed| closed.to_string());
         self.notes.iter().cloned().chain(closed).chain(work.map(|shell| shell.look(Operations::notes)).unwrap_or_default()).collect()
     }
 
-    fn record(&self) -> Option<&Record> {
+    pub(super) fn record(&self) -> Option<&Record> {
         self.state.as_ref().map(|state| &state.record)
     }
 
@@ -73,7 +71,7 @@ impl Actor {
         }
     }
 
-    fn seat(&self, seat: &Seat) -> MemberView {
+    pub(super) fn seat(&self, seat: &Seat) -> MemberView {
         match seat {
             Seat::Open => nobody(SeatState::Open),
             Seat::Taken(member) => self.member(member),
@@ -106,20 +104,15 @@ impl Actor {
 
     fn proposal(&self) -> Option<Proposal> {
         let State { record, pending } = self.state.as_ref()?;
-        let sheet = record.signed().or(pending.values().next())?;
-        let members = || sheet.parameters().members().iter();
-        let names = |signed: bool| {
-            let those = members().filter(move |member| sheet.signatures().contains_key(&member.key) == signed);
-            those.map(|member| member.name.clone()).collect()
-        };
-        let lines = diff::lines(record.newest().map(Signed::parameters), sheet.parameters());
-        Some(Proposal {
-            digest: sheet.digest().to_string(),
-            lines: lines.iter().map(ToString::to_string).collect(),
-            signed: names(true),
-            missing: names(false),
-            own: record.signed().is_some(),
-        })
+        let epoch = |sheet: &&Sheet| sheet.parameters().charter().epoch;
+        let to_sign = pending.values().filter(|sheet| epoch(sheet) > record.signed_epoch()).max_by_key(epoch);
+        let drafted = self.drafted().and_then(|parameters| Sheet::new(parameters, Signatures::new()).ok());
+        let sheet = to_sign.or(drafted.as_ref()).or(record.signed())?;
+        let old = record.newest().map(Signed::parameters);
+        let lines = diff::lines(old, sheet.parameters());
+        let [signed, missing] = signers(old, sheet);
+        let own = record.signed().is_some_and(|own| own.digest() == sheet.digest());
+        Some(Proposal { digest: sheet.digest().to_string(), lines: lines.iter().map(ToString::to_string).collect(), signed, missing, own })
     }
 
     /// Checks what is stored, the signatures, the links and the clocks.
@@ -189,6 +182,16 @@ impl Actor {
             }
         }
     }
+}
+
+/// Names of those who have signed, old and new members, and of new ones who have not.
+fn signers(old: Option<&Parameters>, sheet: &Sheet) -> [Vec<String>; 2] {
+    let new = sheet.parameters();
+    let left = old.into_iter().flat_map(Parameters::members).filter(|member| new.seat(&member.key).is_none());
+    let signed = |member: &&Member| sheet.signatures().contains_key(&member.key);
+    let name = |member: &Member| member.name.clone();
+    let missing = new.members().iter().filter(|member| !signed(member)).map(name).collect();
+    [new.members().iter().chain(left).filter(signed).map(name).collect(), missing]
 }
 
 /// That epochs follow each other by the rule (`cotenant_agent::room::signed`). The first that is stored is taken as it is if this party came later.

@@ -23,6 +23,8 @@ pub struct RoomView {
     pub join: Option<JoinView>,
     /// What is being signed.
     pub proposal: Option<Proposal>,
+    /// What this party drafts in place of what is in force, and has not signed.
+    pub draft: Option<DraftView>,
     /// What people should know, oldest first.
     pub notes: Vec<String>,
 }
@@ -104,7 +106,16 @@ pub struct JoinView {
     pub confirmed: bool,
 }
 
-/// Parameters that are being signed.
+/// A change that is being drafted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DraftView {
+    /// Those who are to be in it, in the order of their seats.
+    pub seats: Vec<MemberView>,
+    /// What is new so far.
+    pub lines: Vec<String>,
+}
+
+/// Parameters that are being signed, or ready to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proposal {
     /// Which.
@@ -113,7 +124,7 @@ pub struct Proposal {
     pub lines: Vec<String>,
     /// Names of those who have signed, as far as is known.
     pub signed: Vec<String>,
-    /// Names of those who have to and have not.
+    /// Names of the members to be who have not.
     pub missing: Vec<String>,
     /// Whether this party has.
     pub own: bool,

@@ -12,10 +12,22 @@ use crate::serve::operations::{
 use cotenant_agent::room::{Parameters, Record, Signed};
 use cotenant_core::PartyId;
 use cotenant_net::{Limits, PublicIdentity};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
-/// The operations of a room, once there are any. Its task sets them, others look.
-pub(super) type Work = Arc<OnceLock<Arc<Shell>>>;
+/// The operations of a room in its epoch, once there are any. Its task sets them, others look.
+#[derive(Clone, Default)]
+pub(super) struct Work(Arc<Mutex<Option<Arc<Shell>>>>);
+
+impl Work {
+    /// Them.
+    pub(super) fn get(&self) -> Option<Arc<Shell>> {
+        self.0.lock().expect("no holder panics").clone()
+    }
+
+    fn set(&self, shell: Option<Arc<Shell>>) {
+        *self.0.lock().expect("no holder panics") = shell;
+    }
+}
 
 /// The members by their seats, over the room's links.
 struct ByLines {
@@ -42,14 +54,24 @@ impl Way for ByLines {
 }
 
 impl Actor {
-    /// Goes on with what was stored, if the room is founded and this party is a member. A room that enters another epoch goes on with it at the next start.
+    /// Goes on with what was stored, if the room is founded and this party is a member. Operations of an earlier epoch end first: those of the next are made
+    /// from the store alone, as at a start, so it makes no difference whether the daemon ends in between.
     pub(super) async fn begin_work(&mut self) {
-        let Some(parameters) = self.in_force().filter(|_| self.work.get().is_none()).cloned() else { return };
+        let parameters = self.in_force().cloned();
+        if let Some(shell) = self.work.get() {
+            if parameters.as_ref().is_some_and(|now| shell.look(|operations| operations.parameters() == now)) {
+                return;
+            }
+            let epoch = self.record().and_then(Record::newest).map_or(0, |signed| signed.parameters().charter().epoch);
+            shell.end(epoch).await;
+            self.work.set(None);
+        }
+        let Some(parameters) = parameters else { return };
         let shell = match self.open_work(parameters).await {
             Ok(shell) => shell,
             Err(error) => return self.note(format!("nothing can be done together in this room: {error}")),
         };
-        drop(self.work.set(shell));
+        self.work.set(Some(shell));
         let up: Vec<PublicIdentity> = self.lines().iter().filter(|(_, line)| line.condition().up).map(|(key, _)| *key).collect();
         for peer in up {
             self.work_link(peer, true).await;
@@ -97,7 +119,7 @@ impl Actor {
         peer: PublicIdentity,
         act: impl FnOnce(&Arc<Shell>, PartyId) -> T + Send + 'static,
     ) -> Option<T> {
-        let shell = self.work.get()?.clone();
+        let shell = self.work.get()?;
         let party = shell.look(|operations| operations.parameters().seat(&peer))?;
         tokio::task::spawn_blocking(move || act(&shell, party)).await.ok()
     }

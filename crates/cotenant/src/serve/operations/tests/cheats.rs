@@ -95,9 +95,11 @@ async fn a_run_that_loads_is_stopped_by_the_vote_for_the_next_version() {
                 if to == 0 {
                     held.lock().unwrap().push(Note::Vote(vote));
                 }
-                Note::Told { votes: Vec::new(), asks: false }.encode()
+                Note::Told { epoch: 1, newest: 0, lacks: false, votes: Vec::new(), asks: false }.encode()
             }
-            Ok(Note::Told { .. }) if hold.load(Ordering::Relaxed) && from == 2 => Note::Told { votes: Vec::new(), asks: false }.encode(),
+            Ok(Note::Told { .. }) if hold.load(Ordering::Relaxed) && from == 2 => {
+                Note::Told { epoch: 1, newest: 0, lacks: false, votes: Vec::new(), asks: false }.encode()
+            }
             _ => note,
         }
     });
@@ -147,12 +149,12 @@ async fn a_failed_write_closes_the_room() {
     let (shell, _queue, daemon) = world.running[0].take().unwrap();
     drop(daemon);
     let proposing = shell.clone();
-    let refused = Err(NotDone::Closed(Closed));
+    let refused = Err(NotDone::Closed(Closed::Broken));
     for _ in 0..2 {
         let proposing = proposing.clone();
         assert_eq!(blocking(move || proposing.propose(fresh("k"), &Conditions::default())).await, refused);
     }
-    assert!(shell.is_closed());
+    assert_eq!(shell.closed(), Some(Closed::Broken));
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(world.shell(1).look(|all| all.views().is_empty()), "nor were the others told");
 }
@@ -165,7 +167,7 @@ async fn votes_that_exclude_each_other_stay_as_evidence() {
     let votes = |world: &World, runs: std::ops::Range<u8>| {
         let identity = world.running[2].as_ref().unwrap().2.identity().clone();
         let prepared = |run| Statement { signer: PartyId::new(2), vote: Kind::Prepared(round, Digest([run; 32])) };
-        runs.map(|run| Note::Vote(Vote::sign(ROOM, prepared(run), &identity))).collect::<Vec<_>>()
+        runs.map(|run| Note::Vote(Vote::sign((ROOM, Digest([0; 32])), prepared(run), None, &identity))).collect::<Vec<_>>()
     };
     let evidence = |world: &World| {
         let log = world.shell(0).log().unwrap();

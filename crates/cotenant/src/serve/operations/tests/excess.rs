@@ -173,12 +173,13 @@ async fn a_vault_without_its_record_is_no_new_room() {
     let world = World::new(2, 2, honest()).await;
     world.through(0, put("k", b"x")).await;
     let items = world.running[0].as_ref().unwrap().2.store().room(ROOM.0).items().unwrap();
-    let (home, members) = (tempfile::tempdir().unwrap(), world.parameters.keys().collect::<Vec<_>>());
+    let (home, parameters) = (tempfile::tempdir().unwrap(), world.parameters.clone());
+    let alice = parameters.members()[0].key;
     home::init(home.path(), "alice").unwrap();
     config::write_template(home.path()).unwrap();
     let work = move || {
         let daemon = Daemon::open(Config::open(home.path()).unwrap()).unwrap();
-        let opened = || Vault::open(&daemon.store().room(ROOM.0), ROOM, PartyId::new(0), members.clone()).map(drop);
+        let opened = || Vault::open(&daemon.store().room(ROOM.0), &parameters, &alice).map(drop);
         assert!(opened().is_ok(), "a room that begins");
         let put = |changes: &mut Transaction<'_>| items.iter().try_for_each(|(name, bytes)| changes.room(ROOM.0).put_item(name, bytes));
         daemon.store().transaction(put).unwrap();

@@ -45,6 +45,9 @@ fn votes_in(note: &Note) -> Vec<Vote> {
     }
 }
 
+/// Of votes of rounds: the digest of an epoch's parameters is in ENTERED alone.
+const ANY: (RoomId, Digest) = (ROOM, Digest([0; 32]));
+
 /// The last member of `n` says this to `to` instead of its own votes.
 fn liar(
     n: usize,
@@ -56,7 +59,7 @@ fn liar(
             let own = PartyId::new(n - 1);
             with_votes(note, |vote| match vote.statement {
                 Statement { signer, vote: kind } if signer == own && from == n - 1 => {
-                    says(to, kind).map(|vote| Vote::sign(ROOM, Statement { signer: own, vote }, &key))
+                    says(to, kind).map(|vote| Vote::sign(ANY, Statement { signer: own, vote }, None, &key))
                 }
                 // What it has said to others does not surprise it.
                 Statement { signer, .. } if signer == own && to == n - 1 => None,
@@ -195,19 +198,19 @@ impl Forged {
         let of = |round| Statement { signer: PartyId::new(0), vote: Kind::Abandoned(round) };
         let statement = of(round);
         match self {
-            Forged::Nothing => Vote::sign(ROOM, statement, first),
-            Forged::Room => Vote::sign(RoomId([6; 16]), statement, first),
+            Forged::Nothing => Vote::sign(ANY, statement, None, first),
+            Forged::Room => Vote::sign((RoomId([6; 16]), ANY.1), statement, None, first),
             Forged::Item => {
                 let bytes = put_statement(Writer::new().u8(1).bytes(&ROOM.0).string(b"#other"), &statement).done();
-                Vote { statement, signature: first.sign("vault vote", &bytes) }
+                Vote { statement, signature: first.sign("vault vote", &bytes), begins_with: None }
             }
-            Forged::Epoch => Vote::sign(ROOM, of(Round { epoch: round.epoch + 1, ..round }), first),
-            Forged::Version => Vote::sign(ROOM, of(Round { version: round.version - 1, ..round }), first),
-            Forged::Attempt => Vote::sign(ROOM, of(Round { attempt: round.attempt + 1, ..round }), first),
-            Forged::Signer => Vote::sign(ROOM, statement, liar),
+            Forged::Epoch => Vote::sign(ANY, of(Round { epoch: round.epoch + 1, ..round }), None, first),
+            Forged::Version => Vote::sign(ANY, of(Round { version: round.version - 1, ..round }), None, first),
+            Forged::Attempt => Vote::sign(ANY, of(Round { attempt: round.attempt + 1, ..round }), None, first),
+            Forged::Signer => Vote::sign(ANY, statement, None, liar),
             Forged::Kind => {
-                let prepared = Vote::sign(ROOM, Statement { vote: Kind::Prepared(round, Digest([9; 32])), ..statement }, first);
-                Vote { statement, signature: prepared.signature }
+                let prepared = Vote::sign(ANY, Statement { vote: Kind::Prepared(round, Digest([9; 32])), ..statement }, None, first);
+                Vote { statement, signature: prepared.signature, begins_with: None }
             }
         }
     }
