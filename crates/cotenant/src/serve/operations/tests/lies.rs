@@ -32,7 +32,9 @@ const TOLD_AGAIN: Duration = Duration::from_secs(7);
 fn with_votes(note: Note, mut change: impl FnMut(Vote) -> Option<Vote>) -> Vec<Note> {
     match note {
         Note::Vote(vote) => change(vote).map(Note::Vote).into_iter().collect(),
-        Note::Told { votes, asks } => vec![Note::Told { votes: votes.into_iter().filter_map(change).collect(), asks }],
+        Note::Told { epoch, newest, lacks, votes, asks } => {
+            vec![Note::Told { epoch, newest, lacks, votes: votes.into_iter().filter_map(change).collect(), asks }]
+        }
         other => vec![other],
     }
 }
@@ -137,7 +139,7 @@ async fn a_vote_that_is_withheld_from_all() {
             super::until(|| (shell.look(|all| all.view(number))?.standing == Shown::Voting { missing: last.clone() }).then_some(())).await;
             let versions: Vec<u64> = shell.stored_shares("kept").iter().map(|version| version.number).collect();
             assert_eq!(versions, [1, 2]);
-            assert!(shell.look(|all| all.vault.loadable().is_none()));
+            assert!(shell.look(|all| all.vault.current().is_none()));
         }
         *silent.lock().unwrap() = false;
         assert_eq!(world.go_on().await, None);

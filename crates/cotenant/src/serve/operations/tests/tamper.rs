@@ -108,7 +108,7 @@ async fn an_old_store() {
     drop(world.kill(2).await);
     world.start(2, copy).await;
     let shell = world.shell(2);
-    super::until(|| shell.look(|all| all.vault.loadable().is_none()).then_some(())).await;
+    super::until(|| shell.look(|all| all.vault.current().is_none()).then_some(())).await;
     let number = world.propose(0, Aim::Refresh(names(&["kept"]))).await;
     world.all_approve(number).await;
     let first = world.shell(0);
