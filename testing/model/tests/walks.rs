@@ -9,7 +9,7 @@ use cotenant_model::{REAL, broken};
 const WALKS: u64 = 4000;
 
 /// Within so many every broken machine is caught.
-const WALKS_OF_BROKEN: u64 = 1500;
+const WALKS_OF_BROKEN: u64 = 2_500;
 
 #[test]
 fn the_machine_that_ships_holds() {

@@ -1,12 +1,11 @@
 //! A vault between daemons that are processes of their own, asked by commands: what is put there, who approves, what stays when daemons are killed.
 
-mod common;
-
-use common::{
-    board::{approve, asked, begin, items, room, through, wait},
+use crate::common::{
     command,
     daemon::Daemon,
-    error, run, text,
+    error,
+    group::{approve, asked, begin, room, through, versions, wait},
+    run, text,
 };
 use cotenant_agent::{
     approve::receipt::Receipt,
@@ -27,19 +26,19 @@ fn a_secret_from_standard_input_to_its_removal_with_daemons_that_are_killed() {
     let (_dir, parties) = room();
     let [alice, bob] = <[Daemon; 2]>::try_from(parties).ok().unwrap();
     let put = ["vault", "put", "s3/key", "--kind", "base64", "--use", "sigv4:eu-central-1/s3@bucket.example.com"];
-    let first = through(&alice, &bob, &put, &[SECRET, b"\n"].concat());
-    assert_eq!(items(&bob), [("s3/key".to_owned(), 1)]);
+    let first = through(&[&alice, &bob], &put, &[SECRET, b"\n"].concat());
+    assert_eq!(versions(&bob), [("s3/key".to_owned(), 1)]);
     let shown = text(&bob.run(&["vault", "show", "s3/key"]).stdout);
     assert!(shown.contains("40 bytes") && shown.contains("signs requests to bucket.example.com"), "{shown}");
 
     let (alice, bob) = (alice.restart("-KILL"), bob.restart("-KILL"));
-    assert_eq!((items(&alice), items(&bob)), (items(&bob), vec![("s3/key".to_owned(), 1)]));
-    through(&bob, &alice, &["vault", "verify"], b"");
-    through(&bob, &alice, &["vault", "refresh"], b"");
-    through(&alice, &bob, &["vault", "gen", "token", "--bytes", "16"], b"");
-    assert_eq!(items(&alice), [("s3/key".to_owned(), 2), ("token".to_owned(), 1)]);
-    through(&alice, &bob, &["vault", "remove", "s3/key"], b"");
-    assert_eq!((items(&alice), items(&bob)), (items(&bob), vec![("token".to_owned(), 1)]));
+    assert_eq!((versions(&alice), versions(&bob)), (versions(&bob), vec![("s3/key".to_owned(), 1)]));
+    through(&[&bob, &alice], &["vault", "verify"], b"");
+    through(&[&bob, &alice], &["vault", "refresh"], b"");
+    through(&[&alice, &bob], &["vault", "gen", "token", "--bytes", "16"], b"");
+    assert_eq!(versions(&alice), [("s3/key".to_owned(), 2), ("token".to_owned(), 1)]);
+    through(&[&alice, &bob], &["vault", "remove", "s3/key"], b"");
+    assert_eq!((versions(&alice), versions(&bob)), (versions(&bob), vec![("token".to_owned(), 1)]));
 
     for party in [&alice, &bob] {
         assert_eq!(text(&party.run(&["log", "--verify"]).stdout), "the log is as this party wrote it\n");
@@ -81,7 +80,7 @@ fn what_the_other_refuses_is_not_done() {
     let output = child.wait_with_output().unwrap();
     let told = text(&output.stderr);
     assert!(!output.status.success() && told.contains("refused by bob: not before \\u{1b}[2J the audit"), "{told}");
-    assert!(items(alice).is_empty() && items(bob).is_empty());
+    assert!(versions(alice).is_empty() && versions(bob).is_empty());
     let again = error(&bob.run(&["approve", &number, "--digest", &"0".repeat(64)]));
     assert!(again.contains("is another one than that digest is of"), "{again}");
 }
@@ -106,11 +105,11 @@ fn a_daemon_that_is_killed_at_any_moment_of_a_run() {
         for party in [&alice, &bob] {
             assert_eq!(wait("over", || end(party)), done, "after {wait_for} ms");
         }
-        assert_eq!(items(&alice), items(&bob));
-        assert_eq!(items(&alice).iter().any(|(item, _)| *item == name), done);
+        assert_eq!(versions(&alice), versions(&bob));
+        assert_eq!(versions(&alice).iter().any(|(item, _)| *item == name), done);
     }
-    through(&bob, &alice, &["vault", "gen", "last", "--bytes", "4"], b"");
-    through(&alice, &bob, &["vault", "verify"], b"");
+    through(&[&bob, &alice], &["vault", "gen", "last", "--bytes", "4"], b"");
+    through(&[&alice, &bob], &["vault", "verify"], b"");
 }
 
 struct Agent(Child);
@@ -177,7 +176,7 @@ fn people_approve_with_openssh_keys() {
     assert!(second.status.success(), "{}", error(&second));
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
-    assert_eq!(items(&bob), [("k".to_owned(), 1)]);
+    assert_eq!(versions(&bob), [("k".to_owned(), 1)]);
 }
 
 /// A disk is lost, and comes back from a backup that was made while the daemon ran. Before, the logs of both agree.
@@ -185,7 +184,7 @@ fn people_approve_with_openssh_keys() {
 fn a_lost_home_comes_back_from_its_backup_and_logs_are_compared() {
     let (dir, parties) = room();
     let [alice, bob] = <[Daemon; 2]>::try_from(parties).ok().unwrap();
-    through(&alice, &bob, &["vault", "gen", "k", "--bytes", "8"], b"");
+    through(&[&alice, &bob], &["vault", "gen", "k", "--bytes", "8"], b"");
     let log = dir.path().join("bob.log.json");
     let written = text(&bob.run(&["log"]).stdout);
     fs::write(&log, &written).unwrap();
@@ -219,7 +218,7 @@ fn a_lost_home_comes_back_from_its_backup_and_logs_are_compared() {
     assert!(restored.status.success(), "{}", text(&restored.stderr));
     let bob = Daemon::start(&home);
     wait("heard", || bob.json(&["vault", "list"])["hindrance"].is_null().then_some(()));
-    assert_eq!(items(&bob), [("k".to_owned(), 1)]);
+    assert_eq!(versions(&bob), [("k".to_owned(), 1)]);
     assert!(text(&bob.run(&["log"]).stdout).contains("\"event\": \"restored\""));
     // By all that the backup knows, this may have been done before.
     let proposed = alice.json(&["vault", "verify", "--no-wait", "--within", "30"]);

@@ -1,7 +1,6 @@
 //! Starting the command, homes and servers for its tests.
 #![allow(dead_code)] // each test file uses some of it
 
-pub(crate) mod board;
 pub(crate) mod daemon;
 pub(crate) mod group;
 pub(crate) mod registry;
@@ -13,7 +12,7 @@ use cotenant::{
 };
 use std::{
     io::Write,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
 };
@@ -91,6 +90,7 @@ pub(crate) fn some_ca() -> String {
 /// The embedded S3 service, as any TLS 1.3 server.
 pub(crate) struct Server {
     runtime: tokio::runtime::Runtime,
+    name: String,
     server: Option<S3Server>,
     address: SocketAddr,
     directory: TempDir,
@@ -98,6 +98,15 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn new() -> Self {
+        Self::serving("localhost", Ipv4Addr::LOCALHOST)
+    }
+
+    /// At an address of the host that this thread is on.
+    pub(crate) fn at(address: Ipv4Addr) -> Self {
+        Self::serving(&address.to_string(), address)
+    }
+
+    fn serving(name: &str, at: Ipv4Addr) -> Self {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let directory = tempfile::tempdir().unwrap();
         let config = S3Config {
@@ -105,17 +114,17 @@ impl Server {
             bucket: "demo".to_owned(),
             access_key_id: "AKID".to_owned(),
             secret_access_key: "secret".into(),
-            server_name: "localhost".to_owned(),
-            listen: "127.0.0.1:0".parse().unwrap(),
+            server_name: name.to_owned(),
+            listen: (at, 0).into(),
         };
         let server = runtime.block_on(serve(config)).unwrap();
         std::fs::write(directory.path().join("ca.pem"), server.ca_pem()).unwrap();
         std::fs::write(directory.path().join("other-ca.pem"), some_ca()).unwrap();
-        Server { runtime, address: server.address(), server: Some(server), directory }
+        Server { runtime, name: name.to_owned(), address: server.address(), server: Some(server), directory }
     }
 
     pub(crate) fn endpoint(&self) -> String {
-        format!("localhost:{}", self.address.port())
+        format!("{}:{}", self.name, self.address.port())
     }
 
     /// From now on nothing listens there.

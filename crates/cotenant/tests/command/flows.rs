@@ -1,12 +1,10 @@
 //! Calls with secrets of the vault, made by daemons that are processes, to real servers that check what they are sent; and how such calls fail.
 
-mod common;
-
-use common::{
+use crate::common::{
     Server,
-    board::{approve, asked, begin, found, through, wait},
     daemon::{Daemon, home_at},
     error,
+    group::{NAMES, approve, asked, begin, found, through, wait},
     registry::Registry,
     text,
 };
@@ -26,7 +24,7 @@ fn room(ca: &str) -> (TempDir, Daemon, Daemon) {
         Daemon::start(&home)
     };
     let parties = ["alice", "bob"].map(start);
-    found(&parties, &["--ca", file.to_str().unwrap()]);
+    found(&parties, &NAMES[..2], 2, &["--ca", file.to_str().unwrap()]);
     let [alice, bob] = parties;
     (dir, alice, bob)
 }
@@ -69,7 +67,7 @@ fn s3_with_a_key_of_the_vault_after_both_have_restarted() {
     let server = Server::new();
     let (dir, alice, bob) = room(&fs::read_to_string(server.file("ca.pem")).unwrap());
     let put = ["vault", "put", "s3/key", "--kind", "alphanumeric", "--use", "sigv4:us-east-1/s3@localhost"];
-    through(&alice, &bob, &put, b"secret\n");
+    through(&[&alice, &bob], &put, b"secret\n");
     let (alice, bob) = (alice.restart("-TERM"), bob.restart("-TERM"));
     let sign = "# @sign aws-sigv4 service=s3 region=us-east-1 key=s3/key access-key-id={{id}}\n# @open all\n";
     let url = format!("https://{}/demo/{{{{name}}}}", server.endpoint());
@@ -81,8 +79,9 @@ fn s3_with_a_key_of_the_vault_after_both_have_restarted() {
     assert_eq!(stored["status"], 200, "{stored}");
 
     // The one that proposes is not the one that connects, and the body is printed as it came.
-    let mut child =
-        common::command(&[&["call", get.as_str(), "--connector", "alice", "--home", bob.home.to_str().unwrap()][..], &given].concat());
+    let mut child = crate::common::command(
+        &[&["call", get.as_str(), "--connector", "alice", "--home", bob.home.to_str().unwrap()][..], &given].concat(),
+    );
     let child = child.spawn().unwrap();
     let shown = asked(&alice);
     let lines: Vec<&str> = shown["lines"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
@@ -130,7 +129,7 @@ fn a_drawn_secret_is_registered_once_and_checked_later() {
     let file = |name: &str, text: &str, item: &str| flow(&dir, name, &text.replace("PORT", &server.port.to_string()).replace("ITEM", item));
     for item in ["token", "other"] {
         let uses = ["--use", "field@localhost", "--use", "header:authorization@localhost"];
-        through(&alice, &bob, &[&["vault", "gen", item, "--kind", "alphanumeric", "--bytes", "24"][..], &uses].concat(), b"");
+        through(&[&alice, &bob], &[&["vault", "gen", item, "--kind", "alphanumeric", "--bytes", "24"][..], &uses].concat(), b"");
     }
     let registered = called(&alice, &bob, &[&file("register.http", REGISTER, "token")]);
     assert_eq!((&registered["status"], &registered["body"]["text"]), (&201.into(), &"kept".into()), "{registered}");
@@ -157,7 +156,7 @@ fn a_drawn_secret_is_registered_once_and_checked_later() {
 fn what_is_wrong_with_a_call_is_said_at_once() {
     let server = Registry::new();
     let (dir, alice, bob) = room(&server.ca);
-    through(&alice, &bob, &["vault", "gen", "token", "--bytes", "4", "--kind", "hex", "--use", "field@localhost"], b"");
+    through(&[&alice, &bob], &["vault", "gen", "token", "--bytes", "4", "--kind", "hex", "--use", "field@localhost"], b"");
     let told = |text: &str, more: &[&str]| error(&alice.run(&[&["call", &flow(&dir, "x.http", text)][..], more].concat()));
     for (text, more, words) in [
         ("# @opne all\nGET https://localhost/\n", &[][..], "x.http:1:3: there is no directive @opne; the nearest is @open"),
@@ -180,7 +179,7 @@ fn what_is_wrong_with_a_call_is_said_at_once() {
     fs::rename(&roots, dir.path().join("away")).unwrap();
     let told = error(&bob.run(&["approve", &number, "--digest", &digest]));
     assert!(told.contains("roots.pem, which is to hold the certificates of the room's authorities"), "{told}");
-    fs::write(&roots, common::some_ca()).unwrap();
+    fs::write(&roots, crate::common::some_ca()).unwrap();
     let told = error(&bob.run(&["approve", &number, "--digest", &digest]));
     assert!(told.contains("lacks the certificate of an authority for servers that the room lists"), "{told}");
     fs::rename(dir.path().join("away"), &roots).unwrap();
@@ -193,7 +192,7 @@ fn what_is_wrong_with_a_call_is_said_at_once() {
 #[test]
 fn servers_that_cannot_be_called() {
     let mut server = Server::new();
-    let (dir, alice, bob) = room(&common::some_ca());
+    let (dir, alice, bob) = room(&crate::common::some_ca());
     let page = flow(&dir, "page.http", &format!("# @open all\nGET https://{}/\n", server.endpoint()));
     // Another authority than the room's: each party finds that by itself, and nothing is sent.
     let told = error(&call(&alice, &bob, &[&page]));
@@ -232,7 +231,7 @@ fn a_party_that_dies_with_the_request_at_the_server() {
     // It stays like that over another restart, and the vault and the room go on.
     let bob = bob.restart("-TERM");
     assert_eq!(ended(&bob, &number)["end"], "may-be-sent");
-    through(&alice, &bob, &["vault", "gen", "k", "--bytes", "4"], b"");
+    through(&[&alice, &bob], &["vault", "gen", "k", "--bytes", "4"], b"");
     assert_eq!(server.requests().len(), 1, "nobody has tried again");
 }
 

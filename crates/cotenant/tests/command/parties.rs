@@ -1,8 +1,6 @@
 //! Parties that cannot or must not work together: what each is told, before anything is computed.
 
-mod common;
-
-use common::{Homes, error, run, some_ca, start, text};
+use crate::common::{Homes, error, run, some_ca, start, text};
 use std::{
     fs::{self, OpenOptions},
     io::Write,

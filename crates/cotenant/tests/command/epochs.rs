@@ -1,8 +1,6 @@
 //! Rooms that change, between daemons that are processes of their own: who is in them, how many can act, and what becomes of the vault.
 
-mod common;
-
-use common::{
+use crate::common::{
     daemon::{Daemon, home_at},
     error,
     group::{approve, begin, founded, in_epoch, items, join, show, sign, through},

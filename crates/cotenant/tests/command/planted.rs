@@ -2,11 +2,9 @@
 //!
 //! The search reads all homes, so also what any of them have together that are too few to use the secret.
 
-mod common;
-
-use common::{
-    board::{NAMES, approve, asked, begin, found, items, wait},
+use crate::common::{
     daemon::{Daemon, change, home_at},
+    group::{NAMES, approve, asked, begin, found, items, wait},
     search::{Forms, Relay},
     text,
 };
@@ -52,7 +50,7 @@ fn in_vault(threshold: usize, n: usize) {
     let dir = tempfile::tempdir().unwrap();
     let relays: Vec<Relay> = NAMES[..n].iter().map(|name| relayed(dir.path(), name)).collect();
     let mut parties: Vec<Daemon> = NAMES[..n].iter().map(|name| Daemon::start(&dir.path().join(name))).collect();
-    found(&parties, &["--threshold", &threshold.to_string()]);
+    found(&parties, &NAMES[..n], threshold, &[]);
     let secret = secret();
     let forms = Forms::of(&secret);
     let (mut said, mut logs) = (Vec::new(), String::new());

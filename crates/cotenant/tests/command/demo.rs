@@ -1,8 +1,6 @@
 //! The demonstration from end to end, for two and three parties, and when it is interrupted.
 
-mod common;
-
-use common::{command, is_empty, run, signal, text};
+use crate::common::{command, is_empty, run, signal, text};
 use std::{
     io::{BufRead, BufReader},
     path::Path,
@@ -52,7 +50,7 @@ fn three_parties_and_another_connector() {
 fn a_directory_that_is_there_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let output = run(&["demo", "--keep", dir.path().to_str().unwrap()]);
-    assert!(common::error(&output).contains("cannot be written (File exists"));
+    assert!(crate::common::error(&output).contains("cannot be written (File exists"));
     assert!(is_empty(dir.path()));
 }
 

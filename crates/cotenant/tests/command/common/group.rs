@@ -12,18 +12,33 @@ use std::{
     process::{Child, Stdio},
     time::{Duration, Instant},
 };
+use tempfile::TempDir;
+
+/// Names of members, by seat.
+pub(crate) const NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
+
+/// Alice and Bob in a room.
+pub(crate) fn room() -> (TempDir, Vec<Daemon>) {
+    let dir = tempfile::tempdir().unwrap();
+    let parties = founded(dir.path(), &NAMES[..2], 2);
+    (dir, parties)
+}
 
 /// The daemons of these, in a room of that threshold.
 pub(crate) fn founded(dir: &Path, names: &[&str], threshold: usize) -> Vec<Daemon> {
     let parties: Vec<Daemon> = names.iter().map(|name| Daemon::start(&home_at(dir, name))).collect();
+    found(&parties, names, threshold, &[]);
+    parties
+}
+
+/// Founds a room of these; `more` goes to `room new`.
+pub(crate) fn found(parties: &[Daemon], names: &[&str], threshold: usize, more: &[&str]) {
     let (members, threshold) = (names.len().to_string(), threshold.to_string());
-    parties[0].json(&["room", "new", "board", "--as", names[0], "--members", &members, "--threshold", &threshold]);
-    for (party, name) in parties.iter().zip(names).skip(1) {
-        join(&parties[0], party, name);
-    }
+    let new = ["room", "new", "board", "--as", names[0], "--members", &members, "--threshold", &threshold];
+    parties[0].json(&[&new[..], more].concat());
+    parties.iter().zip(names).skip(1).for_each(|(party, name)| join(&parties[0], party, name));
     parties[1..].iter().for_each(|party| sign(party, &[]));
     parties.iter().for_each(|party| in_epoch(party, 1));
-    parties
 }
 
 /// One comes with an invitation of the other's; both confirm.
@@ -52,6 +67,7 @@ pub(crate) fn in_epoch(party: &Daemon, epoch: u64) {
     wait(&format!("in epoch {epoch}"), || (show(party)["epoch"] == epoch).then_some(()));
 }
 
+/// Waits until it is so.
 pub(crate) fn wait<T>(what: &str, mut is: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
@@ -71,15 +87,19 @@ pub(crate) fn begin(party: &Daemon, arguments: &[&str], input: &[u8]) -> Child {
     child
 }
 
-/// Approves the operation that waits for this party.
+/// The operation that waits for this party, as it is shown.
+pub(crate) fn asked(party: &Daemon) -> Value {
+    wait("asked", || party.json(&["pending"]).as_array().unwrap().iter().find(|one| one["undecided"] == true).cloned())
+}
+
+/// Approves what waits for this party.
 pub(crate) fn approve(party: &Daemon) -> Value {
-    let undecided = || party.json(&["pending"]).as_array().unwrap().iter().find(|one| one["undecided"] == true).cloned();
-    let shown = wait("asked to approve", undecided);
+    let shown = asked(party);
     party.json(&["approve", &shown["number"].to_string(), "--digest", shown["digest"].as_str().unwrap()])
 }
 
-/// Proposed by the first, approved by the others, and done at all.
-pub(crate) fn through(parties: &[&Daemon], arguments: &[&str], input: &[u8]) {
+/// Proposed by the first, approved by the others, and done at all; the operation as the first is shown it.
+pub(crate) fn through(parties: &[&Daemon], arguments: &[&str], input: &[u8]) -> Value {
     let child = begin(parties[0], arguments, input);
     parties[1..].iter().for_each(|party| drop(approve(party)));
     let output = child.wait_with_output().unwrap();
@@ -91,6 +111,12 @@ pub(crate) fn through(parties: &[&Daemon], arguments: &[&str], input: &[u8]) {
             all.as_array().unwrap().iter().any(|one| one["number"] == view["number"] && one["standing"]["end"] == "done").then_some(())
         });
     }
+    view
+}
+
+/// Names and versions in the vault.
+pub(crate) fn versions(party: &Daemon) -> Vec<(String, u64)> {
+    items(party).into_iter().map(|(name, version, ..)| (name, version)).collect()
 }
 
 /// What is in the vault, once it is in the room's epoch here: name, version, threshold, members, who lacks a share.

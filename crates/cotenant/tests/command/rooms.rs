@@ -1,8 +1,6 @@
 //! Rooms between daemons that are processes of their own, asked by commands: founding, dying at any step, strangers.
 
-mod common;
-
-use common::{
+use crate::common::{
     daemon::{Daemon, home_at},
     error, text,
 };

@@ -1,8 +1,6 @@
 //! The command line by itself: help, arguments, identities, homes, the list of circuits.
 
-mod common;
-
-use common::{Homes, error, run, some_ca, start, text};
+use crate::common::{Homes, error, run, some_ca, start, text};
 use std::{fs, os::unix::fs::PermissionsExt};
 
 /// The commands that a help text lists, with what is below each.

@@ -7,7 +7,7 @@ use std::{
     io::{BufRead, BufReader, Read},
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, ChildStderr, Output},
+    process::{Child, ChildStderr, Command, Output, Stdio},
 };
 
 /// A home of a party with an identity, metrics at any free port, and an address of its own.
@@ -32,6 +32,8 @@ pub(crate) fn change(home: &Path, key: &str, value: &str) {
 /// A daemon that runs.
 pub(crate) struct Daemon {
     pub(crate) home: PathBuf,
+    /// A command that starts another one, as on another host.
+    within: Vec<String>,
     process: Child,
     /// What it logged until it was ready.
     begun: String,
@@ -40,13 +42,29 @@ pub(crate) struct Daemon {
 
 impl Daemon {
     pub(crate) fn start(home: &Path) -> Daemon {
-        let mut process = command(&["serve", "--home", home.to_str().unwrap()]).spawn().unwrap();
+        Self::start_within(home, &[])
+    }
+
+    /// Started by the command `within`, if there is one.
+    pub(crate) fn start_within(home: &Path, within: &[&str]) -> Daemon {
+        let serve = command(&["serve", "--home", home.to_str().unwrap()]);
+        let mut serve = match within.split_first() {
+            None => serve,
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(serve.get_program()).args(serve.get_args());
+                command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+                command
+            }
+        };
+        let mut process = serve.spawn().unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap());
         let mut lines = String::new();
         while !lines.contains("ready") {
             assert_ne!(log.read_line(&mut lines).unwrap(), 0, "it ended before it was ready: {lines}");
         }
-        Daemon { home: home.to_owned(), process, begun: lines, log: Some(log) }
+        let within = within.iter().map(|word| (*word).to_owned()).collect();
+        Daemon { home: home.to_owned(), within, process, begun: lines, log: Some(log) }
     }
 
     /// Runs a command of this party to its end.
@@ -77,9 +95,9 @@ impl Daemon {
 
     /// Ends it in this way and starts it again.
     pub(crate) fn restart(self, with: &str) -> Daemon {
-        let home = self.home.clone();
+        let (home, within) = (self.home.clone(), self.within.clone());
         self.end(with);
-        Daemon::start(&home)
+        Daemon::start_within(&home, &within.iter().map(String::as_str).collect::<Vec<_>>())
     }
 }
 

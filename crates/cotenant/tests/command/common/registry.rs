@@ -7,7 +7,10 @@
 //! | `GET /silence` | none, until the server is dropped |
 
 use rcgen::{CertificateParams, KeyPair};
-use std::sync::{Arc, Mutex};
+use std::{
+    net::Ipv4Addr,
+    sync::{Arc, Mutex},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -34,13 +37,22 @@ struct Kept {
 
 impl Registry {
     pub(crate) fn new() -> Registry {
+        Self::serving("localhost", Ipv4Addr::LOCALHOST)
+    }
+
+    /// At an address of the host that this thread is on.
+    pub(crate) fn at(address: Ipv4Addr) -> Registry {
+        Self::serving(&address.to_string(), address)
+    }
+
+    fn serving(name: &str, at: Ipv4Addr) -> Registry {
         let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+        let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().self_signed(&key).unwrap();
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider())).with_protocol_versions(&[&TLS13]).unwrap();
         let key = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
         let config = config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let listener = runtime.block_on(TcpListener::bind((at, 0))).unwrap();
         let (port, kept) = (listener.local_addr().unwrap().port(), Arc::new(Mutex::new(Kept::default())));
         let (acceptor, keeping) = (TlsAcceptor::from(Arc::new(config)), kept.clone());
         runtime.spawn(async move {

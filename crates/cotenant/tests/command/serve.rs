@@ -1,8 +1,6 @@
 //! The daemon as a process: how it starts, is asked, is watched, and ends.
 
-mod common;
-
-use common::{command, error, run, signal, text};
+use crate::common::{command, error, run, signal, text};
 use serde_json::Value;
 use std::{
     fs,

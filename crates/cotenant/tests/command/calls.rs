@@ -1,8 +1,6 @@
 //! Joint calls by `s-client`, over real MPC, to a real TLS 1.3 server; and how they fail.
 
-mod common;
-
-use common::{Homes, Server, error, signal, start, text};
+use crate::common::{Homes, Server, error, signal, start, text};
 use std::{
     fs::OpenOptions,
     io::{BufRead, BufReader, Write},
@@ -56,7 +54,7 @@ fn an_answer_that_cannot_be_written_fails() {
     let server = Server::new();
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
     let arguments = ["s-client", &server.endpoint(), "--ca", &server.file("ca.pem"), "--groups", "P-256"];
-    let mut child = common::command(&arguments).stdin(Stdio::piped()).stdout(full).spawn().unwrap();
+    let mut child = crate::common::command(&arguments).stdin(Stdio::piped()).stdout(full).spawn().unwrap();
     child.stdin.take().unwrap().write_all(REQUEST.as_bytes()).unwrap();
     let said = error(&child.wait_with_output().unwrap());
     assert!(said.contains("standard output: cannot be written (No space left on device"), "{said}");
@@ -102,7 +100,7 @@ fn nothing_of_an_answer_without_an_orderly_end_is_printed() {
 fn a_party_that_stalls_holds_the_other_no_longer_than_the_limit() {
     // Without the limit the link would be given up after five minutes only.
     let homes = Homes::with_timeouts(2, "connect = 60\ndead_after = 300\ncall = 10");
-    let ca = homes.write("ca.pem", &common::some_ca());
+    let ca = homes.write("ca.pem", &crate::common::some_ca());
     let arguments = |party| ["s-client", "localhost:1", "--ca", &ca, "--verbose", "--home", party];
     let mut stalled = start(&arguments(homes.home(1)), REQUEST);
     let mut left = start(&arguments(homes.home(0)), REQUEST);
@@ -120,7 +118,7 @@ fn a_party_that_stalls_holds_the_other_no_longer_than_the_limit() {
 #[test]
 fn a_killed_party_is_named_by_the_other() {
     let homes = Homes::new(2);
-    let ca = homes.write("ca.pem", &common::some_ca());
+    let ca = homes.write("ca.pem", &crate::common::some_ca());
     let arguments = |party| ["s-client", "localhost:1", "--ca", &ca, "--verbose", "--home", party];
     let mut killed = start(&arguments(homes.home(1)), REQUEST);
     let mut left = start(&arguments(homes.home(0)), REQUEST);
