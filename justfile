@@ -66,7 +66,7 @@ soak:
 
 # what parties do together over the years, on hosts of their own with 6.6 ms between them (as root; iproute2); minutes
 story *ARGS:
-    cargo test -p cotenant --release --locked --test command -- --ignored --nocapture --test-threads 1 story:: {{ ARGS }}
+    cargo test -p cotenant --locked --test command -- --ignored --nocapture --test-threads 1 story:: {{ ARGS }}
 
 # everything that a change must pass
 ci:
