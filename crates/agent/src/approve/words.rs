@@ -271,7 +271,9 @@ mod tests {
         };
         let lines = diff(&long("a", "x"), &long("b", "x"), nameless);
         assert_eq!(lines.len(), SHOWN_LINES + 3, "{lines:?}");
-        let rest = format!("then {COMPARED_LINES} lines here and {COMPARED_LINES} there that are not compared");
+        // What follows the text up to the flow's digest, which differs too, is in the rest.
+        let others = COMPARED_LINES + 2;
+        let rest = format!("then {others} lines here and {others} there that are not compared");
         assert_eq!((lines[0].as_str(), &lines[SHOWN_LINES + 1]), ("-   | a", &rest));
         let lines = diff(&long("a", "x"), &long("a", "y"), nameless);
         assert_eq!(lines[..2], ["-   | x", "+   | y"], "what is the same does not count");

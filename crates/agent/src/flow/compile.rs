@@ -164,7 +164,9 @@ fn response(flow: &Flow) -> Result<Response, FlowError> {
 fn check_holes(flow: &Flow, arguments: &[Argument], slots: &[Slot]) -> Result<(), FlowError> {
     let is_slot = |name: &str| slots.iter().any(|slot| slot.hole == name);
     let ids = flow.directives.sign.iter().flat_map(|sign| sign.access_key_id.holes());
-    let public: Vec<_> = flow.holes().map(|(hole, _)| hole).filter(|hole| !is_slot(hole.name)).chain(ids).collect();
+    // A signature has a slot and no hole, and stands alone.
+    let is_secret = |name: &str| flow.directives.sign.is_none() && is_slot(name);
+    let public: Vec<_> = flow.holes().map(|(hole, _)| hole).filter(|hole| !is_secret(hole.name)).chain(ids).collect();
     for hole in &public {
         if argument(arguments, hole.name).is_none() {
             let known = arguments.iter().map(|argument| &argument.name).chain(slots.iter().map(|slot| &slot.hole));

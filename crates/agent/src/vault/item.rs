@@ -21,8 +21,6 @@ use std::ops::Deref;
 
 /// The longest secret.
 pub const MAX_BYTES: usize = 1 << 14;
-/// The longest key of Signature Version 4.
-pub const MAX_SIGV4: usize = 60;
 /// The longest name.
 pub const MAX_NAME: usize = 63;
 /// The longest note, in bytes.
@@ -111,9 +109,6 @@ pub enum ItemError {
     /// The length.
     #[error("a secret has 1 to {MAX_BYTES} bytes, not {0}")]
     Length(usize),
-    /// A key that signs is longer than what `AWS4` before it leaves of a block of HMAC (RFC 2104 section 2).
-    #[error("a key of Signature Version 4 has 1 to {MAX_SIGV4} bytes, not {0}")]
-    Sigv4Length(usize),
     /// A service or region.
     #[error("service and region are 1 to 64 small letters, digits and hyphens")]
     Scope,
@@ -152,8 +147,6 @@ impl Item {
         check((1..=MAX_BYTES).contains(len), ItemError::Length(*len))?;
         check(uses.len() <= MAX_USES && uses.is_sorted_by(|a, b| a < b), ItemError::Uses)?;
         uses.iter().try_for_each(Use::check)?;
-        let signs = uses.iter().any(|each| matches!(each, Use::Sigv4 { .. }));
-        check(!signs || *len <= MAX_SIGV4, ItemError::Sigv4Length(*len))?;
         check(note.len() <= MAX_NOTE && !note.contains(char::is_control), ItemError::Note)?;
         Ok(Item(fields))
     }
@@ -361,12 +354,10 @@ mod tests {
         }
         assert_eq!(error(&|f| f.name = "k".repeat(63)), None);
         assert_eq!(error(&|f| f.version = 0), Some(ItemError::Version));
-        let unused = |len: usize| error(&|f| (f.len, f.uses) = (len, Vec::new()));
         for len in [0, MAX_BYTES + 1] {
-            assert_eq!(unused(len), Some(ItemError::Length(len)));
+            assert_eq!(error(&|f| f.len = len), Some(ItemError::Length(len)));
         }
-        assert_eq!(unused(MAX_BYTES), None);
-        assert_eq!((error(&|f| f.len = 60), error(&|f| f.len = 61)), (None, Some(ItemError::Sigv4Length(61))));
+        assert_eq!(error(&|f| f.len = MAX_BYTES), None);
         assert_eq!(error(&|f| f.uses.swap(0, 1)), Some(ItemError::Uses));
         assert_eq!(error(&|f| f.uses.push(f.uses[2].clone())), Some(ItemError::Uses));
         let hosts = |count: usize| (0..count).map(|i| Use::Field { host: format!("h{i:02}") }).collect();

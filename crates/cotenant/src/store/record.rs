@@ -232,12 +232,16 @@ pub(super) mod tests {
             old: false,
         };
         let signatures = (0..record.tell().len()).map(|i| [i as u8; 64]).collect();
-        SignedRecord::new(record, 4, signatures).expect("as many as told")
+        SignedRecord::new(record, 3, signatures).expect("as many as told")
     }
 
     #[test]
     fn a_record_goes_there_and_back() {
-        for record in [example(), SignedRecord::new(Record::founder(PartyId::new(0), Parties::first(64)), 1, vec![]).unwrap()] {
+        for record in [
+            example(),
+            SignedRecord { numbered: 4, ..example() },
+            SignedRecord::new(Record::founder(PartyId::new(0), Parties::first(64)), 1, vec![]).unwrap(),
+        ] {
             assert_eq!(SignedRecord::decode(&record.encode()), Ok(record.clone()));
         }
         let record = example().record;

@@ -131,5 +131,7 @@ fn what_is_wrong_is_named_where_it_stands() {
     let id = |id: &'static str| told(S3, &[("name", "a"), ("id", id)]);
     assert!(id("A/B").starts_with("1:3: the access key id has a byte"), "{}", id("A/B"));
     assert!(told(&S3.replace("b/", "?a=b+c"), &[("name", "a"), ("id", "A")]).starts_with("1:3: a plus sign in the query"));
-    assert!(told(&S3.replace("name}}", "signature}}"), &[("id", "A")]).starts_with("1:3:"), "a signature has no hole");
+    let signature = S3.replace("name}}", "signature}}");
+    assert!(told(&signature, &[("id", "A")]).contains("nothing fills {{signature}}"), "a signature has no hole");
+    assert!(told(&signature, &[("id", "A"), ("signature", "x")]).contains("signature is there already"), "and is not given");
 }

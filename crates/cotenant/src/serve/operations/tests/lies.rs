@@ -226,6 +226,7 @@ async fn a_vote_of_something_else() {
         for forged in
             [Forged::Room, Forged::Item, Forged::Epoch, Forged::Version, Forged::Attempt, Forged::Signer, Forged::Kind, Forged::Nothing]
         {
+            println!("{n} {forged:?}");
             let lying = Arc::new(Mutex::new(false));
             let lies = lying.clone();
             let world = World::new(2, n, |keys| {
