@@ -276,8 +276,8 @@ mod tests {
         let rest = format!("then {others} lines here and {others} there that are not compared");
         assert_eq!((lines[0].as_str(), &lines[SHOWN_LINES + 1]), ("-   | a", &rest));
         let lines = diff(&long("a", "x"), &long("a", "y"), nameless);
-        assert_eq!(lines[..2], ["-   | x", "+   | y"], "what is the same does not count");
-        assert_eq!(lines.len(), 3);
+        let of_text: Vec<&String> = lines.iter().filter(|line| line.contains("  | ")).collect();
+        assert_eq!(of_text, ["-   | x", "+   | y"], "what is the same does not count");
     }
 
     #[test]
