@@ -145,7 +145,7 @@ pub enum Action {
     Stop(u64),
     /// Make these changes durable in one transaction. If that fails, nothing that follows may be done.
     Persist(Box<Changes>),
-    /// Send this note, if there is a link to the party and room on it; else it is told again ([`Operations::behind`]).
+    /// Send this note, if there is a link to the party and room on it; else it is told again.
     Send(PartyId, Vec<u8>),
     /// Begin this run, and say how it ended ([`Operations::run_ended`]).
     Start(Box<Begin>),

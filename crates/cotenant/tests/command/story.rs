@@ -31,7 +31,7 @@ impl Story {
     fn new(name: &str, subnet: u8, parties: usize) -> Story {
         let line = Line { round_trip: Duration::from_micros(6_600), gbit: Some(5.55) };
         let wan = (Network { name: name.into(), hosts: parties + 1, line, subnet }).up().unwrap();
-        let address = wan.address(parties).into();
+        let address = wan.address(parties);
         let (s3, registry) = wan.on_host(parties, || (Server::at(address), Registry::at(address))).unwrap();
         let dir = tempfile::tempdir().unwrap();
         for (file, ca) in [("s3.pem", &fs::read_to_string(s3.file("ca.pem")).unwrap()), ("registry.pem", &registry.ca)] {

@@ -237,7 +237,7 @@ impl<M: Meeting> Shell<M> {
     }
 
     /// The room is in another epoch: what runs is stopped, what is open here is over, and nothing goes out any more. Waits until no run is left, or for
-    /// [`PATIENCE`]: one that does not end makes nothing that is wanted.
+    /// half a minute: one that does not end makes nothing that is wanted.
     pub async fn end(self: Arc<Self>, epoch: u32) {
         let shell = self.clone();
         let silence = move || {
