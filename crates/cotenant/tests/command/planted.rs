@@ -71,7 +71,9 @@ fn in_vault(threshold: usize, n: usize) {
         nothing(forms.in_memory(party.process()), &format!("memory of {name}, after the put"));
     }
 
-    through(&parties, 0, &["vault", "verify"]);
+    // With all of them, whoever is connected just now.
+    let verify = ["vault", "verify", "--with", &NAMES[..n].join(",")];
+    through(&parties, 0, &verify);
     through(&parties, 1, &["vault", "refresh"]);
     for (party, name) in parties.iter().zip(NAMES) {
         nothing(forms.in_memory(party.process()), &format!("memory of {name}, after a refresh"));
@@ -88,7 +90,7 @@ fn in_vault(threshold: usize, n: usize) {
         logs += &party.end(with);
         parties.insert(k, Daemon::start(&home));
     }
-    through(&parties, 0, &["vault", "verify"]);
+    through(&parties, 0, &verify);
     for (party, name) in parties.iter().zip(NAMES) {
         nothing(forms.in_memory(party.process()), &format!("memory of {name}, started again"));
     }
