@@ -4,9 +4,12 @@
 //! signature is computed, before the connection is opened, so that the server waits for nothing that could have been done earlier.
 
 mod content;
+mod parts;
 
-pub use content::{Content, Key, Part, SignedRequest};
+pub use content::{Content, Key, SignedRequest};
+pub use parts::{Part, Parts, Secret};
 
+use crate::derive::NoValue;
 use crate::http;
 use crate::relay::{Patience, Relay, RelayError, Server};
 use crate::sign::{circuit, sigv4};
@@ -21,6 +24,7 @@ use rand_core::SeedableRng;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use zeroize::Zeroizing;
 
 /// The most bytes that one call sends. Each 16 of them take about 5000 AND gates, for an AES-128 block and powers of the authentication key, and all of
 /// them 2.7 GB of the evaluator's memory, as measured with two parties.
@@ -119,6 +123,20 @@ pub enum CallError {
     /// An item of the vault was not loaded.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// A value that the request takes.
+    #[error(transparent)]
+    Value(#[from] NoValue),
+    /// What this party gives for the request has the wrong length.
+    #[error("this party gives {found} bytes, not the {wanted} that the request takes")]
+    Given {
+        /// As it was agreed.
+        wanted: usize,
+        /// What there is.
+        found: usize,
+    },
+    /// What a party gives for the request has a character that it may not have. Nothing was sent.
+    #[error("what is given for the request has a character that may not stand there; nothing was sent")]
+    Characters,
     /// The content takes an item that the call does not load: an error of the caller, which all parties make alike.
     #[error("the request takes item {number} of those that are loaded, and there are fewer")]
     NoItem {
@@ -139,13 +157,15 @@ impl CallError {
     }
 }
 
-/// The items of the vault that a call takes.
+/// The secrets that a call takes.
 #[derive(Default)]
-pub struct FromVault {
-    /// Which, in which version, loaded by whom.
+pub struct Taken {
+    /// Items of the vault: which, in which version, loaded by whom.
     pub wanted: Vec<Wanted>,
     /// This party's shares, one for each item of whose quorum it is.
     pub shares: Vec<Share>,
+    /// What this party gives, one secret after the other.
+    pub given: Zeroizing<Vec<u8>>,
 }
 
 /// What came of a call.
@@ -202,7 +222,7 @@ pub async fn run<C: Channel, R: Channel, S: Server>(
     let options = Options { observer: Some(observer), threads };
     let session = Session::start(mpc, agreed, session_rng, options).await?;
     watch.finished(Stage::Setup, session.stats());
-    run_on(session, relay, call, FromVault::default(), rng, (&watch, Box::new(|| true))).await.map(|done| done.answer)
+    run_on(session, relay, call, Taken::default(), rng, (&watch, Box::new(|| true))).await.map(|done| done.answer)
 }
 
 /// The same on a session that was started elsewhere, of any engine.
@@ -216,40 +236,40 @@ pub async fn run_in<E: Engine, R: Channel, S: Server>(
     rng: ChaCha20Rng,
     observe: Observer,
 ) -> Result<Answer, CallError> {
-    run_with_vault(session, relay, call, FromVault::default(), rng, Hooks::observing(observe)).await.map(|done| done.answer)
+    run_with_secrets(session, relay, call, Taken::default(), rng, Hooks::observing(observe)).await.map(|done| done.answer)
 }
 
-/// The same with items of the vault.
+/// The same with secrets.
 ///
 /// # Errors
 /// Those of [`run`].
-pub async fn run_with_vault<E: Engine, R: Channel, S: Server>(
+pub async fn run_with_secrets<E: Engine, R: Channel, S: Server>(
     session: E,
     relay: Relay<R, S>,
     call: Call,
-    vault: FromVault,
+    taken: Taken,
     rng: ChaCha20Rng,
     Hooks { observe, may_send }: Hooks,
 ) -> Result<Done, CallError> {
-    run_on(session, relay, call, vault, rng, (&Watch(Arc::new(Mutex::new(observe))), may_send)).await
+    run_on(session, relay, call, taken, rng, (&Watch(Arc::new(Mutex::new(observe))), may_send)).await
 }
 
 async fn run_on<E: Engine, R: Channel, S: Server>(
     mut session: E,
     mut relay: Relay<R, S>,
     call: Call,
-    vault: FromVault,
+    taken: Taken,
     rng: ChaCha20Rng,
     (watch, may_send): (&Watch, Gate),
 ) -> Result<Done, CallError> {
     let Call { target, config, limits, content, .. } = call;
-    let FromVault { wanted, shares } = vault;
+    let Taken { wanted, shares, given } = taken;
     let message = Message::new(content, &wanted)?;
     let plan = Plan::declare(&mut session, config.groups(), &message, &wanted)?;
     let mut online = session.seal().await?;
     watch.finished(Stage::Prepare, online.stats());
 
-    let ready = Ready { plan, message, shares, config, target, limits, rng, watch, may_send };
+    let ready = Ready { plan, message, shares, given, config, target, limits, rng, watch, may_send };
     let result = ready.run(&mut online, &mut relay).await;
     if result.is_err() {
         // A party that refuses the server, say, must not leave the others waiting.
@@ -263,6 +283,7 @@ struct Ready<'a> {
     plan: Plan,
     message: Message,
     shares: Vec<Share>,
+    given: Zeroizing<Vec<u8>>,
     config: Config,
     target: Target,
     limits: AnswerLimits,
@@ -273,9 +294,9 @@ struct Ready<'a> {
 
 impl Ready<'_> {
     async fn run<O: Online, R: Channel, S: Server>(self, online: &mut O, relay: &mut Relay<R, S>) -> Result<Done, CallError> {
-        let Ready { plan, message, shares, config, target, limits, mut rng, watch, may_send } = self;
+        let Ready { plan, message, shares, given, config, target, limits, mut rng, watch, may_send } = self;
         if !plan.holes.is_empty() {
-            plan.holes.fill(online, &message, shares).await?;
+            plan.holes.fill(online, &message, shares, given).await?;
             watch.finished(Stage::Sign, online.stats());
         }
         relay.connect().await?;

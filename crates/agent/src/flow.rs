@@ -15,6 +15,7 @@
 //! | --- | --- | --- |
 //! | lines | `lines` | the text: requests apart, comments apart, each line with its place |
 //! | parts | [`Flow`], `directive`, `template` | one request: method, host, target, headers, body, directives, holes, each with its place |
+//! | secrets | `secrets`, `value` | what stands where, by itself or in what is made of it: what each secret is used for |
 //! | call | `compile` | [`call`]: what an operation says beside the text, all of which follows from it |
 //!
 //! Nothing is executed, and nothing that is not understood is passed over: a directive that is none is refused, with the nearest that is one. The language is
@@ -25,12 +26,15 @@ mod directive;
 mod error;
 mod lines;
 mod request;
+mod secrets;
 mod template;
+mod value;
 
-pub use compile::{MAX_LIMIT, SIGNATURE, body_file, call, is_its_text};
+pub use compile::{MAX_LIMIT, SIGNATURE, Seats, body_file, call, is_its_text};
 pub(crate) use compile::{ToSign, argument, signed};
 pub(crate) use directive::Sign;
 pub use error::{FlowError, Position, Problem};
 pub use request::Flow;
 pub(crate) use request::{Body, Place, is_body_file};
-pub(crate) use template::{Piece, Template};
+pub(crate) use template::{Hole, Piece, Template};
+pub(crate) use value::Expression;

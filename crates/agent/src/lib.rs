@@ -3,6 +3,7 @@
 pub mod agree;
 pub mod approve;
 pub mod call;
+pub mod derive;
 pub mod flow;
 pub mod http;
 pub mod operate;

@@ -17,6 +17,7 @@ mod answer;
 mod compare;
 mod error;
 mod manifest;
+mod place;
 mod request;
 mod run;
 mod task;

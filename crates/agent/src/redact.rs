@@ -26,6 +26,7 @@ mod ring;
 mod sample;
 mod words;
 
+pub(crate) use parse::characters;
 pub use parse::{Fault, ParseError, Wanted};
 pub use policy::{Action, Fields, MAX_LITERAL, MAX_NAME, MAX_RULES, MAX_TIMES, MAX_VALUE, MIN_KEPT, Place, Policy, Rule, RuleError, Rules};
 pub use sample::Sample;

@@ -15,4 +15,5 @@ pub mod save;
 pub mod share;
 pub mod sharing;
 
+pub(crate) use circuits::conjunction;
 pub use error::{PlanError, VaultError};

@@ -11,9 +11,11 @@ mod compile;
 mod node;
 
 pub mod aes;
+pub mod base64;
 pub mod bytes;
 pub mod charset;
 pub mod coordinates;
+pub mod escape;
 pub mod field;
 pub mod gf128;
 pub mod ghash;

@@ -1,13 +1,15 @@
 //! The list of the library's circuits, each built alone as it stands in measurements and tables.
 
 use crate::aes::RoundKeys;
+use crate::base64::Base64;
 use crate::bytes::{Byte, input_array, output_bytes, public_input_array};
 use crate::field::Field;
+use crate::hex::{self, Case};
 use crate::hmac::HmacKey;
 use crate::key_schedule::{TranscriptWords, application_secret, handshake_secrets, traffic_key};
 use crate::point::{Curve, Point, add, add_x, blinded_slope};
 use crate::sha256::{State, compress, compress_scheduled, schedule_input, state_bytes, state_of};
-use crate::{Builder, Circuit, ghash, hex, mul};
+use crate::{Builder, Circuit, escape, ghash, mul};
 
 /// One circuit of the library.
 #[derive(Clone, Copy)]
@@ -59,7 +61,11 @@ pub fn library() -> Vec<Entry> {
         entry("curve25519 addition, to the opening", "RFC 7748, 4.1", |b| addition_start(b, Curve::Curve25519)),
         entry("curve25519 addition, x", "RFC 7748, 4.1", |b| addition_end(b, Curve::Curve25519, false)),
         entry("curve25519 addition, x and y", "RFC 7748, 4.1", |b| addition_end(b, Curve::Curve25519, true)),
-        entry("hex of 32 bytes", "RFC 4648, 8", hex_digest),
+        entry("hex of 32 bytes", "RFC 4648, 8", |b| text(b, |b, bytes| hex::encode(b, bytes, Case::Lower))),
+        entry("base64 of 32 bytes", "RFC 4648, 4", |b| text(b, |b, bytes| Base64::Standard.encode(b, bytes))),
+        entry("base64url of 32 bytes", "RFC 4648, 5", |b| text(b, |b, bytes| Base64::Url.encode(b, bytes))),
+        entry("percent-escapes of 32 bytes", "RFC 3986, 2.1", |b| text(b, escape::percent)),
+        entry("json escapes of 32 characters", "RFC 8259, 7", |b| text(b, escape::json)),
     ]
 }
 
@@ -237,8 +243,9 @@ fn addition_end(b: &mut Builder, curve: Curve, with_y: bool) {
     }
 }
 
-fn hex_digest(b: &mut Builder) {
+/// A text of 32 bytes.
+fn text(b: &mut Builder, encode: impl FnOnce(&mut Builder, &[Byte]) -> Vec<Byte>) {
     let bytes: [Byte; 32] = input_array(b);
-    let text = hex::encode(b, &bytes);
+    let text = encode(b, &bytes);
     output_bytes(b, &text);
 }

@@ -208,7 +208,7 @@ mod tests {
             "  it is not what its text says, so it will not run",
             "  | PUT https://s3.example/bucket/{{key}}\n  | x-amz-acl: private\n",
             "  argument key = \"report.txt\"",
-            "  secret body = what P1 (Ada) gives, up to 1000 bytes",
+            "  secret body = what P1 (Ada) gives, 1000 characters of \"0123456789\"",
             "  secret secret = item s3/key, newest version: signs requests to s3.example (Signature Version 4, region us-east-1, service s3)",
             "  of an answer of up to 4096 bytes in 16 records, opened to P2 alone:\n  | open status",
         ] {

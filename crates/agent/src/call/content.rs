@@ -4,11 +4,14 @@
 //! | --- | --- |
 //! | bytes | none |
 //! | a signed request | the digits of its signature; the key is the sum of all parties' shares, or an item of the vault |
-//! | parts | items of the vault |
+//! | parts | items of the vault, what one party gives, and what is made of both |
 //!
 //! Items are loaded in the session that uses them, and soldered into one input of its plan.
 
-use super::CallError;
+use super::{
+    CallError,
+    parts::{Part, Parts, PartsPlan, Recipe},
+};
 use crate::{
     http,
     sign::{circuit, sigv4},
@@ -35,16 +38,7 @@ pub enum Content {
     /// A request signed with AWS Signature Version 4 by a key that no party has.
     Signed(Box<SignedRequest>),
     /// These parts, one after the other.
-    Parts(Vec<Part>),
-}
-
-/// A part of what is sent.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Part {
-    /// These bytes.
-    Public(Vec<u8>),
-    /// The bytes of one of the items that the call loads, by its number.
-    Item(usize),
+    Parts(Parts),
 }
 
 /// A request to be signed inside MPC.
@@ -76,9 +70,13 @@ const DIGITS: usize = 64;
 pub(super) struct Message {
     pub(super) pieces: Vec<Piece<JointHole>>,
     pub(super) shape: Vec<PieceShape>,
-    /// The items that go in, each as often as it is used.
-    items: Vec<usize>,
-    signature: Option<Signature>,
+    secrets: Secrets,
+}
+
+/// What makes the secret bytes of a message.
+enum Secrets {
+    Signature(Signature),
+    Recipe(Recipe),
 }
 
 struct Signature {
@@ -90,70 +88,67 @@ struct Signature {
 impl Message {
     /// `loaded` are the items that the call loads.
     pub(super) fn new(content: Content, loaded: &[Wanted]) -> Result<Message, CallError> {
-        let bytes_of = |item: usize| loaded.get(item).map(|wanted| wanted.origin.item.len).ok_or(CallError::NoItem { number: item });
         match content {
-            Content::Public(bytes) => Self::of_parts(vec![Part::Public(bytes)], bytes_of),
-            Content::Parts(parts) => Self::of_parts(parts, bytes_of),
-            Content::Signed(signed) => Self::signed(*signed, bytes_of),
+            Content::Public(bytes) => Self::of_parts(Parts::public(bytes), loaded),
+            Content::Parts(parts) => Self::of_parts(parts, loaded),
+            Content::Signed(signed) => Self::signed(*signed, loaded),
         }
     }
 
-    fn of_parts(parts: Vec<Part>, bytes_of: impl Fn(usize) -> Result<usize, CallError>) -> Result<Message, CallError> {
-        let mut message = Message { pieces: Vec::new(), shape: Vec::new(), items: Vec::new(), signature: None };
+    fn of_parts(Parts { secrets, made, parts }: Parts, loaded: &[Wanted]) -> Result<Message, CallError> {
+        let mut recipe = Recipe::new(secrets, made, loaded)?;
+        let (mut pieces, mut shape) = (Vec::new(), Vec::new());
         for part in parts {
             match part {
-                Part::Public(bytes) => message.push_public(bytes),
-                Part::Item(item) => {
-                    message.push_hole(bytes_of(item)?);
-                    message.items.push(item);
-                }
+                Part::Public(bytes) => push_public(&mut pieces, &mut shape, bytes),
+                Part::Secret(number) => push_hole(&mut pieces, &mut shape, recipe.sent(number)?),
             }
         }
-        Ok(message)
+        Ok(Message { pieces, shape, secrets: Secrets::Recipe(recipe) })
     }
 
-    fn signed(signed: SignedRequest, bytes_of: impl Fn(usize) -> Result<usize, CallError>) -> Result<Message, CallError> {
+    fn signed(signed: SignedRequest, loaded: &[Wanted]) -> Result<Message, CallError> {
         let SignedRequest { mut request, scope, style, access_key_id, key } = signed;
-        let (key_bytes, items) = match &key {
-            Key::Share(share) if share.len() == circuit::SECRET_KEY_BYTES => (share.len(), Vec::new()),
+        let key_bytes = match &key {
+            Key::Share(share) if share.len() == circuit::SECRET_KEY_BYTES => share.len(),
             Key::Share(share) => return Err(CallError::Share { found: share.len() }),
-            Key::Item(item) => (bytes_of(*item)?, vec![*item]),
+            Key::Item(item) => loaded.get(*item).ok_or(CallError::NoItem { number: *item })?.origin.item.len,
         };
         let to_sign = sigv4::prepare(&mut request, &scope, style)?;
         let (before, after) = request.encode_around_hole("Authorization", &to_sign.authorization_prefix(&access_key_id)?)?;
-        let signature = Some(Signature { to_sign, key, key_bytes });
-        let mut message = Message { pieces: Vec::new(), shape: Vec::new(), items, signature };
-        message.push_public(before);
-        message.push_hole(DIGITS);
-        message.push_public(after);
-        Ok(message)
+        let (mut pieces, mut shape) = (Vec::new(), Vec::new());
+        push_public(&mut pieces, &mut shape, before);
+        push_hole(&mut pieces, &mut shape, DIGITS);
+        push_public(&mut pieces, &mut shape, after);
+        Ok(Message { pieces, shape, secrets: Secrets::Signature(Signature { to_sign, key, key_bytes }) })
     }
+}
 
-    fn push_public(&mut self, bytes: Vec<u8>) {
-        self.shape.push(PieceShape::Public(bytes.len()));
-        self.pieces.push(Piece::Public(bytes));
-    }
+fn push_public(pieces: &mut Vec<Piece<JointHole>>, shape: &mut Vec<PieceShape>, bytes: Vec<u8>) {
+    shape.push(PieceShape::Public(bytes.len()));
+    pieces.push(Piece::Public(bytes));
+}
 
-    fn push_hole(&mut self, bytes: usize) {
-        self.shape.push(PieceShape::Secret(bytes));
-        self.pieces.push(Piece::Secret(JointHole::new(bytes)));
-    }
+fn push_hole(pieces: &mut Vec<Piece<JointHole>>, shape: &mut Vec<PieceShape>, bytes: usize) {
+    shape.push(PieceShape::Secret(bytes));
+    pieces.push(Piece::Secret(JointHole::new(bytes)));
 }
 
 /// What is declared for the secret bytes of a message.
-pub(super) struct HolesPlan {
-    vault: Option<VaultPlan>,
-    signing: Option<SigningPlan>,
+pub(super) enum HolesPlan {
+    Signature { key: Option<VaultPlan>, signing: SigningPlan },
+    Parts(PartsPlan),
 }
 
-/// The items of a message, as one input.
-struct VaultPlan {
+/// Items of the vault, as one input.
+pub(super) struct VaultPlan {
     load: LoadPlan,
     which: Vec<usize>,
     input: Input,
 }
 
-struct SigningPlan {
+/// A signature over a text that all know.
+pub(super) struct SigningPlan {
     /// Of parties that have shares of the key.
     shares: Vec<Input>,
     words: Input,
@@ -163,40 +158,63 @@ struct SigningPlan {
 impl HolesPlan {
     /// Also the wires of all secret bytes, in order.
     pub(super) fn declare<E: Engine>(engine: &mut E, message: &Message, wanted: &[Wanted]) -> Result<(HolesPlan, Vec<Wire>), CallError> {
-        let vault = match message.items[..] {
-            [] => None,
-            _ => Some(VaultPlan::declare(engine, &message.items, wanted)?),
+        let signature = match &message.secrets {
+            Secrets::Recipe(recipe) => {
+                let (plan, wires) = PartsPlan::declare(engine, recipe, wanted)?;
+                return Ok((HolesPlan::Parts(plan), wires));
+            }
+            Secrets::Signature(signature) => signature,
         };
-        let items: Vec<Wire> = vault.iter().flat_map(|plan| plan.input.wires()).collect();
-        let Some(signature) = &message.signature else { return Ok((HolesPlan { vault, signing: None }, items)) };
-        let signing = SigningPlan::declare(engine, signature, items)?;
+        let key = match signature.key {
+            Key::Share(_) => None,
+            Key::Item(item) => Some(VaultPlan::declare(engine, &[item], wanted)?),
+        };
+        let signing = SigningPlan::declare(engine, signature, key.iter().flat_map(VaultPlan::wires).collect())?;
         let digits = signing.segment.wires().collect();
-        Ok((HolesPlan { vault, signing: Some(signing) }, digits))
+        Ok((HolesPlan::Signature { key, signing }, digits))
     }
 
     /// Whether there is anything to compute.
     pub(super) fn is_empty(&self) -> bool {
-        self.vault.is_none() && self.signing.is_none()
+        matches!(self, HolesPlan::Parts(plan) if plan.is_empty())
     }
 
-    /// Loads the items and computes the signature. All of it stays shared until it is sent.
-    pub(super) async fn fill<O: Online>(self, online: &mut O, message: &Message, shares: Vec<Share>) -> Result<(), CallError> {
-        if let Some(VaultPlan { load, which, input }) = self.vault {
-            let loaded = load.run(online, shares).await?;
-            loaded.solder(online, &which, input).await?;
+    /// Loads the items and computes what is made of them. All of it stays shared until it is sent. `given` is what this party gives.
+    pub(super) async fn fill<O: Online>(
+        self,
+        online: &mut O,
+        message: &Message,
+        shares: Vec<Share>,
+        given: Zeroizing<Vec<u8>>,
+    ) -> Result<(), CallError> {
+        match (self, &message.secrets) {
+            (HolesPlan::Parts(plan), Secrets::Recipe(recipe)) => plan.fill(online, recipe, shares, given).await,
+            (HolesPlan::Signature { key, signing }, Secrets::Signature(signature)) => {
+                if let Some(plan) = key {
+                    plan.load(online, shares).await?;
+                }
+                Ok(signing.sign(online, signature).await?)
+            }
+            _ => unreachable!("a plan is declared for its message"),
         }
-        if let Some((signing, signature)) = self.signing.zip(message.signature.as_ref()) {
-            signing.sign(online, signature).await?;
-        }
-        Ok(())
     }
 }
 
 impl VaultPlan {
-    fn declare<E: Engine>(engine: &mut E, which: &[usize], wanted: &[Wanted]) -> Result<VaultPlan, CallError> {
+    pub(super) fn declare<E: Engine>(engine: &mut E, which: &[usize], wanted: &[Wanted]) -> Result<VaultPlan, CallError> {
         let load = LoadPlan::declare(engine, wanted)?;
         let bytes: usize = which.iter().map(|&item| wanted[item].origin.item.len).sum();
         Ok(VaultPlan { load, which: which.to_vec(), input: engine.declare(Source::Soldered, 8 * bytes) })
+    }
+
+    /// The items' wires, one after the other.
+    pub(super) fn wires(&self) -> impl ExactSizeIterator<Item = Wire> + Clone + use<> {
+        self.input.wires()
+    }
+
+    pub(super) async fn load<O: Online>(self, online: &mut O, shares: Vec<Share>) -> Result<(), CallError> {
+        let loaded = self.load.run(online, shares).await?;
+        Ok(loaded.solder(online, &self.which, self.input).await?)
     }
 }
 
@@ -216,7 +234,7 @@ impl SigningPlan {
         Ok(SigningPlan { shares, words, segment })
     }
 
-    async fn sign<O: Online>(self, online: &mut O, signature: &Signature) -> Result<(), CallError> {
+    async fn sign<O: Online>(self, online: &mut O, signature: &Signature) -> Result<(), cotenant_mpc::Error> {
         let me = Source::Private(online.me());
         let mut given: Vec<Given> = Vec::new();
         for input in self.shares {

@@ -4,13 +4,13 @@
 
 use super::{
     directive::{Directives, Sign},
-    error::{FlowError, Position, Problem},
-    request::{Body, Flow, Place},
+    error::{FlowError, Problem},
+    request::{Body, Flow},
+    secrets::slots,
 };
 use crate::{
     approve::{
-        item::{ItemName, Pick},
-        operation::{Argument, Audience, Call, Language, Response, Slot, Source, Stored},
+        operation::{Argument, Audience, Call, Language, Response, Slot},
         receipt,
     },
     http,
@@ -18,7 +18,6 @@ use crate::{
         date::{BadTimestamp, Timestamp},
         sigv4::{self, Scope, Style},
     },
-    vault::item::Use,
 };
 use cotenant_core::{Digest, PartyId};
 use cotenant_tls::AnswerLimits;
@@ -36,14 +35,24 @@ const OPEN_ALL: &str = "open all";
 /// Before the name of a hole, on a line of the policy: the server does not send back what fills it.
 const NOT_REFLECTED: &str = "not-reflected";
 
+/// Who does what in a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seats {
+    /// Who has the connection.
+    pub connector: PartyId,
+    /// Who gives what is private.
+    pub giver: PartyId,
+}
+
 /// The call that a text is, with these arguments.
 ///
 /// # Errors
 /// What is wrong with the text, or with the arguments for it.
-pub fn call(flow: Vec<u8>, mut arguments: Vec<Argument>, connector: PartyId, trust_roots: Digest) -> Result<Call, FlowError> {
+pub fn call(flow: Vec<u8>, mut arguments: Vec<Argument>, seats: Seats, trust_roots: Digest) -> Result<Call, FlowError> {
+    let Seats { connector, giver } = seats;
     arguments.sort_by(|a, b| a.name.cmp(&b.name));
     let parsed = Flow::parse(&flow)?;
-    let slots = slots(&parsed)?;
+    let slots = slots(&parsed, giver)?;
     check_holes(&parsed, &arguments, &slots)?;
     let response = response(&parsed)?;
     // What the writer and the signer refuse is refused here.
@@ -61,7 +70,8 @@ pub fn call(flow: Vec<u8>, mut arguments: Vec<Argument>, connector: PartyId, tru
 /// # Errors
 /// If the text is no flow, or not for these arguments.
 pub fn is_its_text(given: &Call) -> Result<bool, FlowError> {
-    Ok(call(given.flow.clone(), given.arguments.clone(), given.connector, given.trust_roots)? == *given)
+    let seats = Seats { connector: given.connector, giver: given.giver().unwrap_or(given.connector) };
+    Ok(call(given.flow.clone(), given.arguments.clone(), seats, given.trust_roots)? == *given)
 }
 
 /// The path, beside the file of the flow, of the file that the body is in; none if the body is in the text.
@@ -99,61 +109,22 @@ pub(crate) fn argument<'a>(arguments: &'a [Argument], name: &str) -> Option<&'a 
     arguments.iter().find(|argument| argument.name == name).map(|argument| &argument.value[..])
 }
 
-/// What fills the secret holes, in rising order.
-fn slots(flow: &Flow) -> Result<Vec<Slot>, FlowError> {
-    let Directives { vault, sign, .. } = &flow.directives;
-    let source = |item: &ItemName, purpose| Source::Item { stored: Stored { item: item.clone(), pick: Pick::Newest }, purpose };
-    let mut slots = Vec::new();
-    for secret in vault {
-        let purpose = purpose(flow, secret.hole.name, secret.hole.at)?;
-        slots.push(Slot { hole: secret.hole.name.to_owned(), source: source(&secret.item, purpose) });
-    }
-    match sign {
-        Some(sign) if !slots.is_empty() => return Err(Problem::Signed.at(sign.at)),
-        Some(Sign { service, region, key, .. }) => {
-            let purpose = Use::Sigv4 { service: (*service).to_owned(), region: (*region).to_owned(), host: flow.host.to_owned() };
-            slots.push(Slot { hole: SIGNATURE.to_owned(), source: source(key, purpose) });
-        }
-        None => {}
-    }
-    slots.sort_by(|a, b| a.hole.cmp(&b.hole));
-    Ok(slots)
-}
-
-/// What the secret of a hole is used for, by the places where it stands, which are of one kind.
-fn purpose(flow: &Flow, hole: &str, declared: Position) -> Result<Use, FlowError> {
-    let mut found = None;
-    for (here, place) in flow.holes().filter(|(here, _)| here.name == hole) {
-        let host = flow.host.to_owned();
-        let purpose = match place {
-            Place::Target => return Err(Problem::SecretInTarget(hole.to_owned()).at(here.at)),
-            Place::Header(name) => Use::Header { name: name.to_ascii_lowercase(), host },
-            Place::Body => Use::Field { host },
-        };
-        if found.get_or_insert_with(|| purpose.clone()) != &purpose {
-            return Err(Problem::TwoPlaces(hole.to_owned()).at(here.at));
-        }
-    }
-    found.ok_or_else(|| Problem::Unused(hole.to_owned()).at(declared))
-}
-
-/// What becomes of the answer. Lines of the policy: `open all`, then for each secret that is sent that it is not sent back.
+/// What becomes of the answer. Lines of the policy: `open all`, then for each secret of which it is said that it is not sent back.
 fn response(flow: &Flow) -> Result<Response, FlowError> {
-    let Directives { vault, not_reflected, open, limit, .. } = &flow.directives;
+    let Directives { vault, private, not_reflected, open, limit, .. } = &flow.directives;
     if !open {
         return Err(Problem::NotOpened.at(flow.at));
     }
-    if let Some(strange) = not_reflected.iter().find(|hole| !vault.iter().any(|secret| secret.hole.name == hole.name)) {
+    let secrets: Vec<_> = vault.iter().map(|secret| secret.hole).chain(private.iter().map(|secret| secret.hole)).collect();
+    if let Some(strange) = not_reflected.iter().find(|hole| !secrets.iter().any(|secret| secret.name == hole.name)) {
         return Err(Problem::NoSecret(strange.name.to_owned()).at(strange.at));
     }
-    let mut lines = vec![OPEN_ALL.to_owned()];
-    for secret in vault {
-        let hole = secret.hole.name;
-        if !not_reflected.iter().any(|said| said.name == hole) {
-            return Err(Problem::Reflected(hole.to_owned()).at(secret.hole.at));
-        }
-        lines.push(format!("{NOT_REFLECTED} {hole}"));
+    let said = |name: &str| not_reflected.iter().any(|said| said.name == name);
+    if let Some(shown) = secrets.iter().find(|secret| !said(secret.name) && flow.shows(secret.name)) {
+        return Err(Problem::Reflected(shown.name.to_owned()).at(shown.at));
     }
+    let mut lines = vec![OPEN_ALL.to_owned()];
+    lines.extend(not_reflected.iter().map(|hole| format!("{NOT_REFLECTED} {}", hole.name)));
     lines[1..].sort();
     let limit_bytes = limit.unwrap_or(DEFAULT_LIMIT);
     let limit_records = AnswerLimits::of_bytes(limit_bytes as usize).records as u64;
@@ -162,16 +133,15 @@ fn response(flow: &Flow) -> Result<Response, FlowError> {
 
 /// Every hole is filled once, and everything that is given fills one.
 fn check_holes(flow: &Flow, arguments: &[Argument], slots: &[Slot]) -> Result<(), FlowError> {
-    let is_slot = |name: &str| slots.iter().any(|slot| slot.hole == name);
     let ids = flow.directives.sign.iter().flat_map(|sign| sign.access_key_id.holes());
-    // A signature has a slot and no hole, and stands alone.
-    let is_secret = |name: &str| flow.directives.sign.is_none() && is_slot(name);
-    let public: Vec<_> = flow.holes().map(|(hole, _)| hole).filter(|hole| !is_secret(hole.name)).chain(ids).collect();
+    let made = flow.lets().iter().flat_map(|made| made.value.holes());
+    let public: Vec<_> = flow.holes().map(|(hole, _)| hole).chain(made).filter(|hole| !flow.is_secret(hole.name)).chain(ids).collect();
     for hole in &public {
         if argument(arguments, hole.name).is_none() {
-            let known = arguments.iter().map(|argument| &argument.name).chain(slots.iter().map(|slot| &slot.hole));
-            let near = known.filter(|known| strsim::damerau_levenshtein(known, hole.name) <= NEAR);
-            let nearest = near.min_by_key(|known| strsim::damerau_levenshtein(known, hole.name)).cloned();
+            let declared = flow.directives.holes().map(|hole| hole.name);
+            let known = arguments.iter().map(|argument| argument.name.as_str()).chain(declared);
+            let near = known.filter(|known| (1..=NEAR).contains(&strsim::damerau_levenshtein(known, hole.name)));
+            let nearest = near.min_by_key(|known| strsim::damerau_levenshtein(known, hole.name)).map(str::to_owned);
             return Err(Problem::Unfilled { name: hole.name.to_owned(), nearest }.at(hole.at));
         }
     }
@@ -180,8 +150,10 @@ fn check_holes(flow: &Flow, arguments: &[Argument], slots: &[Slot]) -> Result<()
         Body::File(name, _) => Some(name),
         Body::Text(_) => None,
     };
+    // A signature has a slot and no hole.
+    let is_taken = |name: &str| flow.is_secret(name) || slots.iter().any(|slot| slot.hole == name);
     for (k, Argument { name, .. }) in arguments.iter().enumerate() {
-        if arguments[..k].iter().any(|other| other.name == *name) || is_slot(name) {
+        if arguments[..k].iter().any(|other| other.name == *name) || is_taken(name) {
             return Err(Problem::Twice(name.clone()).at(flow.at));
         }
         if Some(name.as_str()) != file && !public.iter().any(|hole| hole.name == *name) {

@@ -5,19 +5,28 @@ use super::{
     error::{FlowError, Position, Problem},
     lines::Line,
     template::{Hole, Template},
+    value::Expression,
 };
-use crate::approve::item::{ItemName, is_token};
+use crate::{
+    approve::item::{ItemName, is_token},
+    derive::MAX_VALUE,
+    redact::characters,
+    vault::alphabet::Alphabet,
+};
 
 /// The forms of all directives, the word first.
-const FORMS: [(&str, &str); 6] = [
+const FORMS: [(&str, &str); 8] = [
     ("name", "@name NAME"),
     ("vault", "@vault HOLE = ITEM"),
+    ("private", PRIVATE),
+    ("let", "@let HOLE = VALUE"),
     ("sign", SIGN),
     ("open", "@open all"),
     ("not-reflected", "@not-reflected HOLE"),
     ("limit", "@limit BYTES"),
 ];
 const SIGN: &str = "@sign aws-sigv4 service=SERVICE region=REGION key=ITEM access-key-id=ID";
+const PRIVATE: &str = "@private HOLE chars CHARACTERS len LENGTH";
 const SIGN_SETTINGS: [&str; 4] = ["service", "region", "key", "access-key-id"];
 
 /// What the directives of one request say.
@@ -25,6 +34,8 @@ const SIGN_SETTINGS: [&str; 4] = ["service", "region", "key", "access-key-id"];
 pub(super) struct Directives<'a> {
     pub(super) name: Option<&'a str>,
     pub(super) vault: Vec<Vault<'a>>,
+    pub(super) private: Vec<Private<'a>>,
+    pub(super) lets: Vec<Let<'a>>,
     pub(super) sign: Option<Sign<'a>>,
     pub(super) open: bool,
     pub(super) not_reflected: Vec<Hole<'a>>,
@@ -38,6 +49,21 @@ pub(super) struct Directives<'a> {
 pub(super) struct Vault<'a> {
     pub(super) hole: Hole<'a>,
     pub(super) item: ItemName,
+}
+
+/// A hole that one party fills, in front of nobody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Private<'a> {
+    pub(crate) hole: Hole<'a>,
+    pub(crate) alphabet: Alphabet,
+    pub(crate) len: usize,
+}
+
+/// A hole that is filled with what is made of others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Let<'a> {
+    pub(crate) hole: Hole<'a>,
+    pub(crate) value: Expression<'a>,
 }
 
 /// A signature by a key of the vault.
@@ -55,7 +81,7 @@ impl<'a> Directives<'a> {
     pub(super) fn read(&mut self, line: &Line<'a>, text: &'a str, at: Position) -> Result<(), FlowError> {
         let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
         let Some((word, form)) = FORMS.iter().find(|(known, _)| *known == word) else {
-            return Err(Problem::UnknownDirective { found: word.to_owned(), nearest: nearest(word, FORMS.map(|(known, _)| known)) }.at(at));
+            return Err(Problem::UnknownDirective { found: word.to_owned(), nearest: nearest(word, &FORMS.map(|(known, _)| known)) }.at(at));
         };
         self.first.get_or_insert(at);
         let (rest, wrong) = (rest.trim(), || Problem::Form(form).at(at));
@@ -80,11 +106,19 @@ impl<'a> Directives<'a> {
             }
             "vault" => {
                 let (name, item) = rest.split_once('=').ok_or_else(wrong)?;
-                let hole = hole(name.trim())?;
-                if self.vault.iter().any(|other| other.hole.name == hole.name) {
-                    return Err(Problem::Twice(hole.name.to_owned()).at(hole.at));
-                }
+                let hole = self.declared(hole(name.trim())?)?;
                 self.vault.push(Vault { hole, item: item_name(line, item.trim())? });
+            }
+            "private" => {
+                let (name, rest) = rest.split_once(char::is_whitespace).ok_or_else(wrong)?;
+                let hole = self.declared(hole(name)?)?;
+                let (alphabet, len) = kind(line, rest).ok_or_else(wrong)??;
+                self.private.push(Private { hole, alphabet, len });
+            }
+            "let" => {
+                let (name, value) = rest.split_once('=').ok_or_else(wrong)?;
+                let hole = self.declared(hole(name.trim())?)?;
+                self.lets.push(Let { hole, value: Expression::parse(line, value)? });
             }
             "sign" if self.sign.is_some() => return Err(twice()),
             "sign" => self.sign = Some(sign(line, rest, at)?),
@@ -92,6 +126,29 @@ impl<'a> Directives<'a> {
         }
         Ok(())
     }
+
+    /// All holes that a directive fills with a secret.
+    pub(super) fn holes(&self) -> impl Iterator<Item = Hole<'a>> {
+        let vault = self.vault.iter().map(|secret| secret.hole);
+        vault.chain(self.private.iter().map(|secret| secret.hole)).chain(self.lets.iter().map(|made| made.hole))
+    }
+
+    /// A hole that nothing fills yet.
+    fn declared(&self, hole: Hole<'a>) -> Result<Hole<'a>, FlowError> {
+        match self.holes().any(|other| other.name == hole.name) {
+            true => Err(Problem::Twice(hole.name.to_owned()).at(hole.at)),
+            false => Ok(hole),
+        }
+    }
+}
+
+/// `chars CHARACTERS len LENGTH`; none if it has another form.
+fn kind(line: &Line, text: &str) -> Option<Result<(Alphabet, usize), FlowError>> {
+    let text = text.trim_start().strip_prefix("chars")?.trim_start();
+    let Ok((alphabet, rest)) = characters(text) else { return Some(Err(Problem::Characters.at(line.place_of(text)))) };
+    let number = rest.trim_start().strip_prefix("len")?.trim_start();
+    let len = number.parse().ok().filter(|len| (1..=MAX_VALUE).contains(len));
+    Some(len.map(|len| (alphabet, len)).ok_or(Problem::Length.at(line.place_of(number))))
 }
 
 fn sign<'a>(line: &Line<'a>, rest: &'a str, at: Position) -> Result<Sign<'a>, FlowError> {
@@ -105,7 +162,7 @@ fn sign<'a>(line: &Line<'a>, rest: &'a str, at: Position) -> Result<Sign<'a>, Fl
         let (setting, value) = word.split_once('=').ok_or_else(wrong)?;
         let here = line.place_of(word);
         let Some(index) = SIGN_SETTINGS.iter().position(|known| *known == setting) else {
-            return Err(Problem::UnknownSetting { found: setting.to_owned(), nearest: nearest(setting, SIGN_SETTINGS) }.at(here));
+            return Err(Problem::UnknownSetting { found: setting.to_owned(), nearest: nearest(setting, &SIGN_SETTINGS) }.at(here));
         };
         if values[index].replace(value).is_some() {
             return Err(Problem::Twice(setting.to_owned()).at(here));
@@ -124,8 +181,8 @@ fn item_name(line: &Line, text: &str) -> Result<ItemName, FlowError> {
 }
 
 /// The one of `known` that takes the fewest changes.
-fn nearest<const N: usize>(found: &str, known: [&'static str; N]) -> &'static str {
-    known.into_iter().min_by_key(|known| strsim::damerau_levenshtein(known, found)).unwrap_or_default()
+pub(super) fn nearest(found: &str, known: &[&'static str]) -> &'static str {
+    known.iter().copied().min_by_key(|known| strsim::damerau_levenshtein(known, found)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -150,6 +207,8 @@ mod tests {
             "open all",
             "not-reflected token",
             "limit 4096",
+            "private card chars [0-9 ] len 19",
+            "let auth = hex(token)",
         ]);
         let read = read.unwrap();
         assert_eq!((read.name, read.open, read.limit), (Some("put-it"), true, Some(4096)));
@@ -158,6 +217,9 @@ mod tests {
         let sign = read.sign.unwrap();
         assert_eq!((sign.service, sign.region, sign.key.as_str()), ("s3", "eu-west-1", "s3/key"));
         assert_eq!(sign.access_key_id.holes().next().unwrap().at, Position { line: 4, column: 69 });
+        let card = &read.private[0];
+        assert_eq!((card.hole.name, card.alphabet.size(), card.len), ("card", 11, 19));
+        assert_eq!((read.lets[0].hole.at.column, read.lets[0].value.holes()[0].at.column), (5, 16));
         assert_eq!(read.not_reflected[0].at, Position { line: 6, column: 15 });
         assert_eq!(read.first, Some(Position { line: 1, column: 1 }));
     }
@@ -167,7 +229,7 @@ mod tests {
         let fails = |texts: &[&'static str]| read(texts).unwrap_err().to_string();
         for (texts, words) in [
             (&["opne all"][..], "1:1: there is no directive @opne; the nearest is @open"),
-            (&["keep x"], "1:1: there is no directive @keep; the nearest is @open"),
+            (&["keep x"], "1:1: there is no directive @keep; the nearest is @let"),
             (&["open"], "1:1: this is not in the form of the directive: @open all"),
             (&["open status"], "1:1: this is not in the form of the directive: @open all"),
             (&["open all", "open all"], "2:1: @open is there already"),
@@ -180,6 +242,16 @@ mod tests {
             (&["vault a"], "1:1: this is not in the form of the directive: @vault HOLE = ITEM"),
             (&["vault a = B"], "1:11: \"B\" is no name of an item"),
             (&["vault a = b", "vault a = c"], "2:7: a is there already"),
+            (&["vault a = b", "let a = a"], "2:5: a is there already"),
+            (&["private a chars hex len 2", "vault a = b"], "2:7: a is there already"),
+            (&["private a"], "1:1: this is not in the form of the directive: @private HOLE chars CHARACTERS len LENGTH"),
+            (&["private a chars hex"], "1:1: this is not in the form of the directive: @private"),
+            (&["private a chars hxe len 2"], "1:17: these are no characters"),
+            (&["private a chars [a-] len 2"], "1:17: these are no characters"),
+            (&["private a chars hex len 0"], "1:25: a length is a number of characters from 1 to 32768"),
+            (&["private a chars hex len 2 x"], "1:25: a length is a number of characters from 1 to 32768"),
+            (&["let a"], "1:1: this is not in the form of the directive: @let HOLE = VALUE"),
+            (&["let a = hxe(b)"], "1:9: there is no function hxe; the nearest is hex"),
             (&["sign"], "1:1: this is not in the form of the directive: @sign aws-sigv4"),
             (&["sign hmac key=a"], "1:1: this is not in the form of the directive: @sign aws-sigv4"),
             (&["sign aws-sigv4 s3"], "1:1: this is not in the form of the directive: @sign aws-sigv4"),

@@ -123,6 +123,46 @@ pub enum Problem {
     /// A directive in another form than its own.
     #[error("this is not in the form of the directive: {0}")]
     Form(&'static str),
+    /// What is no value of a `@let`.
+    #[error("this is no value: write \"text {{{{name}}}}\", NAME or FUNCTION(VALUE)")]
+    Value,
+    /// A text without a second quote, or a function without a bracket behind it.
+    #[error("this is not closed on its line")]
+    Unclosed,
+    /// An escape that there is not.
+    #[error("after a backslash stands n, a quote or a backslash")]
+    Escape,
+    /// A function that there is not.
+    #[error("there is no function {found}; the nearest is {nearest}")]
+    UnknownFunction {
+        /// As it is written.
+        found: String,
+        /// One that there is.
+        nearest: &'static str,
+    },
+    /// A function of more or fewer values.
+    #[error("{function} takes {wanted}")]
+    Takes {
+        /// The function.
+        function: &'static str,
+        /// What it takes.
+        wanted: &'static str,
+    },
+    /// Functions within functions within functions.
+    #[error("functions are nested too deep: give what is inside a name, with a @let before this one")]
+    Deep,
+    /// A `@let` without a secret.
+    #[error("nothing in this is secret, so that it needs no @let: give it as an argument")]
+    Public,
+    /// A value that is made of itself, or of one that is declared after it.
+    #[error("{{{{{0}}}}} is made by this @let or a later one: what a value is made of stands before it")]
+    Later(String),
+    /// A set of characters that is none.
+    #[error("these are no characters: write digits, hex, alnum, base64, base64url or a set of printable ones like [A-Za-z0-9_]")]
+    Characters,
+    /// A length that is none.
+    #[error("a length is a number of characters from 1 to {}", crate::derive::MAX_VALUE)]
+    Length,
     /// A setting that the directive does not have.
     #[error("there is no setting {found} here; the nearest is {nearest}")]
     UnknownSetting {
@@ -155,9 +195,9 @@ pub enum Problem {
     /// A secret in two kinds of places, which are two uses.
     #[error("the secret {0} stands in another header, or in the body, already: declare another hole for each place")]
     TwoPlaces(String),
-    /// A signed request with another secret.
-    #[error("a signed request has no secret beside its signature in this version")]
-    Signed,
+    /// Another secret of a signed request has the name of the signature's slot.
+    #[error("in a signed request no other secret is called signature")]
+    Signature,
     /// What the signer needs.
     #[error("{0}")]
     Signing(#[from] SigningError),
@@ -178,7 +218,7 @@ pub enum Problem {
 }
 
 impl Problem {
-    pub(super) fn at(self, at: Position) -> FlowError {
+    pub(crate) fn at(self, at: Position) -> FlowError {
         FlowError { at, problem: self }
     }
 }

@@ -7,6 +7,7 @@ use crate::{
         run::BadRun,
     },
     call::CallError,
+    derive::NoValue,
     flow::FlowError,
     vault::{
         VaultError,
@@ -101,14 +102,17 @@ pub enum Refused {
         /// How it may be used.
         allowed: Vec<Use>,
     },
-    /// The characters of an item may not stand at the place of a hole.
-    #[error("{item} can have characters that may not stand at the place of the hole {hole}")]
+    /// The characters of a secret may not stand at the place of a hole.
+    #[error("{of} can have characters that may not stand at the place of the hole {hole}")]
     Characters {
         /// The hole.
         hole: String,
-        /// The item.
-        item: String,
+        /// The item, or what else fills it.
+        of: String,
     },
+    /// What is to be made of secrets.
+    #[error(transparent)]
+    Value(#[from] NoValue),
     /// A key of that length signs nothing.
     #[error("{item} has {len} bytes: a secret access key has 1 to 60")]
     KeyLength {

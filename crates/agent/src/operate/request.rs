@@ -1,117 +1,259 @@
-//! What a call sends, from its approved text: the pieces between the secrets, and whether each item may stand where it does.
+//! What a call sends, from its approved text: the pieces between the secrets, what those are made of, and whether each may stand where it does
+//! (`place`).
 //!
-//! Items are sent bare, so their characters have to be ones that the place does not give a meaning to. All are printable ASCII, so there is no CR, LF or NUL
-//! among them; a header takes no space, which may be cut from its ends; a body takes what its type leaves free: JSON strings no quote and backslash
-//! (RFC 8259 section 7), forms the unreserved characters that stand for themselves (RFC 3986 section 2.3), plain text all.
+//! To find the holes, the request is written once with the same character in place of all secret ones, and once more for each secret with another one in
+//! place of its own: where the two differ is that secret. So the writer has seen bytes of the right length at the right places.
 
-use super::{error::Refused, manifest::Entry};
+use super::{error::Refused, manifest::Entry, place};
 use crate::{
     approve::operation::{Call, Slot, Source},
-    call::{Content, Key, Part, SignedRequest},
-    flow::{self, Flow, FlowError, Place, argument},
-    vault::{
-        alphabet::Alphabet,
-        item::{Item, Kind},
-    },
+    call::{Content, Key, Part, Parts, Secret, SignedRequest},
+    derive::{Function, Shape, Sort, Value, shapes},
+    flow::{self, Body, Expression, Flow, Hole, Piece, Place, SIGNATURE, Template, argument},
+    sign::sigv4::{self, Scope, TERMINATOR},
+    vault::item::Item,
 };
 
 /// The longest key of which `AWS4` and the key are one block of HMAC.
 const MAX_KEY: usize = 60;
-
-/// A slot that an item fills.
-struct Secret<'a> {
-    hole: &'a str,
-    /// Its number among the items that the call reads.
-    number: usize,
-    item: &'a Item,
-}
+/// Digits of a SHA-256 digest.
+const DIGITS: usize = 64;
 
 /// What is sent. `entries` are the items that the call reads, in its order.
 pub(super) fn content(call: &Call, entries: &[&Entry], date: i64) -> Result<Content, Refused> {
     if !flow::is_its_text(call)? {
         return Err(Refused::NotItsText);
     }
-    let secrets = secrets(call, entries)?;
     let flow = Flow::parse(&call.flow)?;
-    match (flow.sign(), &secrets[..]) {
-        (Some(sign), [signer]) => signed(call, &flow, sign, signer, date).map(|signed| Content::Signed(Box::new(signed))),
-        (Some(_), _) => Err(Refused::NotItsText),
-        (None, _) => parts(call, &flow, &secrets).map(Content::Parts),
+    let values = Values::new(call, &flow, entries)?;
+    flow.holes().try_for_each(|(hole, place)| values.may_stand(&flow, &hole, place))?;
+    let Some(sign) = flow.sign() else { return values.parts(&flow).map(Content::Parts) };
+    let (number, key) = values.key().ok_or(Refused::NotItsText)?;
+    if key.len > MAX_KEY {
+        return Err(Refused::KeyLength { item: key.name.clone(), len: key.len });
+    }
+    match &values.secrets[..] {
+        [Secret::Item(item)] => values.signed(&flow, sign, *item, date).map(|signed| Content::Signed(Box::new(signed))),
+        _ => values.signed_parts(&flow, sign, number, date).map(Content::Parts),
     }
 }
 
-/// The slots, each with an item that may be used like this.
-fn secrets<'a>(call: &'a Call, entries: &[&'a Entry]) -> Result<Vec<Secret<'a>>, Refused> {
-    let secret = |slot: &'a Slot| {
-        let Source::Item { stored, purpose } = &slot.source else { return Err(Refused::NotItsText) };
-        let name = stored.item.as_str();
-        let number = entries.iter().position(|entry| entry.item.name == name).ok_or(Refused::NoItem { item: name.to_owned() })?;
-        let item = &entries[number].item;
-        if !item.uses.contains(purpose) {
-            return Err(Refused::Use { item: name.to_owned(), wanted: purpose.clone(), allowed: item.uses.clone() });
+/// What fills the holes of a call.
+struct Values<'a> {
+    call: &'a Call,
+    /// The holes of secrets, in the order of the slots, then of what is made of them.
+    holes: Vec<&'a str>,
+    secrets: Vec<Secret>,
+    /// The items of those that are one.
+    items: Vec<Option<&'a Item>>,
+    made: Vec<Value>,
+    /// Of all.
+    shapes: Vec<Shape>,
+}
+
+impl<'a> Values<'a> {
+    fn new(call: &'a Call, flow: &Flow<'a>, entries: &[&'a Entry]) -> Result<Self, Refused> {
+        let holes = call.slots.iter().map(|slot| slot.hole.as_str()).collect();
+        let mut values = Values { call, holes, secrets: Vec::new(), items: Vec::new(), made: Vec::new(), shapes: Vec::new() };
+        for slot in &call.slots {
+            let (secret, item, shape) = secret(slot, entries)?;
+            values.secrets.push(secret);
+            values.items.push(item);
+            values.shapes.push(shape);
         }
-        Ok(Secret { hole: &slot.hole, number, item })
-    };
-    call.slots.iter().map(secret).collect()
+        for each in flow.lets() {
+            values.made.push(values.value(&each.value));
+            values.holes.push(each.hole.name);
+        }
+        values.shapes = shapes(values.shapes, &values.made)?;
+        Ok(values)
+    }
+
+    fn number(&self, hole: &str) -> Option<usize> {
+        self.holes.iter().position(|other| *other == hole)
+    }
+
+    /// The key of a signature: its number, and the item.
+    fn key(&self) -> Option<(usize, &'a Item)> {
+        let number = self.number(SIGNATURE)?;
+        Some((number, (*self.items.get(number)?)?))
+    }
+
+    /// What fills a hole: all know an argument.
+    fn of_hole(&self, hole: &str) -> Value {
+        let public = || Value::Public(argument(&self.call.arguments, hole).unwrap_or_default().to_vec());
+        self.number(hole).map_or_else(public, Value::Earlier)
+    }
+
+    fn value(&self, expression: &Expression) -> Value {
+        match expression {
+            Expression::Text(text) => Value::Public(text.as_bytes().to_vec()),
+            Expression::Hole(hole) => self.of_hole(hole.name),
+            Expression::Join(parts) => Value::Join(parts.iter().map(|part| self.value(part)).collect()),
+            Expression::Of(function, of) => Value::Of(*function, Box::new(self.value(of))),
+            Expression::Hmac(of) => hmac(self.value(&of[0]), self.value(&of[1])),
+        }
+    }
+
+    /// That no character which can be in the hole means something at its place.
+    fn may_stand(&self, flow: &Flow, hole: &Hole, place: Place) -> Result<(), Refused> {
+        let Some(number) = self.number(hole.name) else { return Ok(()) };
+        match place::may_stand(flow, hole, place, self.shapes[number].sort, &self.filled(None)) {
+            true => Ok(()),
+            false => Err(Refused::Characters { hole: hole.name.to_owned(), of: self.name(number) }),
+        }
+    }
+
+    fn name(&self, number: usize) -> String {
+        match self.items.get(number) {
+            Some(Some(item)) => item.name.clone(),
+            Some(None) => "what is given".to_owned(),
+            None => "what is made of it".to_owned(),
+        }
+    }
+
+    /// Arguments in their holes, and in those of secrets one character as often as each has one; another in that of the one with the number `marked`.
+    fn filled(&self, marked: Option<usize>) -> impl Fn(&str) -> Vec<u8> {
+        move |hole| match self.number(hole) {
+            Some(number) => vec![blank(marked == Some(number)); self.shapes[number].len],
+            None => argument(&self.call.arguments, hole).unwrap_or_default().to_vec(),
+        }
+    }
+
+    fn parts(self, flow: &Flow) -> Result<Parts, Refused> {
+        let parts = cut(&self.lengths(), |marked| Ok(flow.request(&self.filled(marked))?.encode()))?;
+        Ok(Parts { secrets: self.secrets, made: self.made, parts })
+    }
+
+    fn lengths(&self) -> Vec<usize> {
+        self.shapes.iter().map(|shape| shape.len).collect()
+    }
+
+    /// A request of which all know everything but the signature.
+    fn signed(&self, flow: &Flow, sign: &flow::Sign, key: usize, date: i64) -> Result<SignedRequest, Refused> {
+        let flow::ToSign { request, scope, style, access_key_id } = flow::signed(flow, sign, &self.filled(None), date)?;
+        Ok(SignedRequest { request, scope, style, access_key_id, key: Key::Item(key) })
+    }
+
+    /// A signed request with other secrets: the hash of a body with one, the hash of the canonical request and the signature are made like other values.
+    fn signed_parts(mut self, flow: &Flow, sign: &flow::Sign, key: usize, date: i64) -> Result<Parts, Refused> {
+        let mut lengths = self.lengths();
+        let hash = match &flow.body {
+            Body::Text(text) if text.holes().any(|hole| flow.is_secret(hole.name)) => {
+                lengths.push(DIGITS);
+                self.made.push(digest(self.text(text)));
+                Some(lengths.len() - 1)
+            }
+            _ => None,
+        };
+        let prepared = |marked: Option<usize>| {
+            let flow::ToSign { mut request, scope, style, access_key_id } = flow::signed(flow, sign, &self.filled(marked), date)?;
+            let hash = match hash {
+                Some(number) => char::from(blank(marked == Some(number))).to_string().repeat(DIGITS),
+                None => sigv4::hex_sha256(request.body()),
+            };
+            let wrong = |error: sigv4::SigningError| Refused::Flow(flow::Problem::from(error).at(sign.at));
+            let to_sign = sigv4::prepare_with_hash(&mut request, &scope, style, &hash).map_err(wrong)?;
+            let prefix = to_sign.authorization_prefix(&access_key_id).map_err(wrong)?;
+            Ok::<_, Refused>((request, to_sign, prefix))
+        };
+        let canonical = cut(&lengths, |marked| Ok(prepared(marked)?.1.canonical_request.into_bytes()))?;
+        let scope = prepared(None)?.1.scope;
+        let string_to_sign = Value::Join(vec![public(scope.string_to_sign("")), digest(joined(canonical))]);
+        let signature = Value::Of(Function::Hex, Box::new(hmac(signing_key(Value::Earlier(key), &scope), string_to_sign)));
+        let number = lengths.len();
+        lengths.push(DIGITS);
+        let parts = cut(&lengths, |marked| {
+            let (request, _, prefix) = prepared(marked)?;
+            let hole = request.encode_around_hole("Authorization", &prefix);
+            let (before, after) = hole.map_err(|error| Refused::Flow(flow::Problem::from(error).at(sign.at)))?;
+            Ok([before, vec![blank(marked == Some(number)); DIGITS], after].concat())
+        })?;
+        self.made.push(signature);
+        Ok(Parts { secrets: self.secrets, made: self.made, parts })
+    }
+
+    fn text(&self, template: &Template) -> Value {
+        let piece = |piece: &Piece| match piece {
+            Piece::Text(text) => public((*text).to_owned()),
+            Piece::Hole(hole) => self.of_hole(hole.name),
+        };
+        Value::Join(template.pieces().iter().map(piece).collect())
+    }
 }
 
-fn signed(call: &Call, flow: &Flow, sign: &flow::Sign, signer: &Secret, date: i64) -> Result<SignedRequest, Refused> {
-    if signer.item.len > MAX_KEY {
-        return Err(Refused::KeyLength { item: signer.item.name.clone(), len: signer.item.len });
+/// What fills a slot, if it may be used like this.
+fn secret<'a>(slot: &Slot, entries: &[&'a Entry]) -> Result<(Secret, Option<&'a Item>, Shape), Refused> {
+    match &slot.source {
+        Source::Item { stored, purpose } => {
+            let name = stored.item.as_str();
+            let number = entries.iter().position(|entry| entry.item.name == name).ok_or(Refused::NoItem { item: name.to_owned() })?;
+            let item = &entries[number].item;
+            if !item.uses.contains(purpose) {
+                return Err(Refused::Use { item: name.to_owned(), wanted: purpose.clone(), allowed: item.uses.clone() });
+            }
+            Ok((Secret::Item(number), Some(item), Shape { len: item.len, sort: item.kind.into() }))
+        }
+        Source::Private { owner, len, alphabet } => {
+            let (len, sort) = (*len as usize, Sort::text(alphabet.mask()));
+            Ok((Secret::Given { owner: *owner, len, alphabet: *alphabet }, None, Shape { len, sort }))
+        }
     }
-    let fill = |name: &str| argument(&call.arguments, name).unwrap_or_default().to_vec();
-    let flow::ToSign { request, scope, style, access_key_id } = flow::signed(flow, sign, &fill, date)?;
-    Ok(SignedRequest { request, scope, style, access_key_id, key: Key::Item(signer.number) })
 }
 
-/// The request is written twice, with two different characters in place of each secret one: where the two differ are the secrets, and the writer has seen
-/// bytes of the right length at the right places.
-fn parts(call: &Call, flow: &Flow, secrets: &[Secret]) -> Result<Vec<Part>, Refused> {
-    secrets.iter().try_for_each(|secret| check_characters(flow, secret))?;
-    let find = |name: &str| secrets.iter().find(|secret| secret.hole == name);
-    let encoded = |blank: u8| -> Result<Vec<u8>, FlowError> {
-        let public = |name: &str| argument(&call.arguments, name).unwrap_or_default().to_vec();
-        let fill = |name: &str| find(name).map_or_else(|| public(name), |secret| vec![blank; secret.item.len]);
-        flow.request(&fill).map(|request| request.encode())
-    };
-    let (one, other) = (encoded(b'0')?, encoded(b'1')?);
-    let mut parts = Vec::new();
-    let mut at = 0;
-    for secret in flow.holes().filter_map(|(hole, _)| find(hole.name)) {
-        let public = one[at..].iter().zip(&other[at..]).take_while(|(x, y)| x == y).count();
-        parts.extend((public > 0).then(|| Part::Public(one[at..at + public].to_vec())));
-        parts.push(Part::Item(secret.number));
-        at += public + secret.item.len;
+/// What stands for a secret byte.
+fn blank(marked: bool) -> u8 {
+    if marked { b'1' } else { b'0' }
+}
+
+/// The pieces of what `write` writes, given which value is marked; of so many bytes are the values.
+fn cut(lengths: &[usize], write: impl Fn(Option<usize>) -> Result<Vec<u8>, Refused>) -> Result<Vec<Part>, Refused> {
+    let plain = write(None)?;
+    let mut of: Vec<Option<usize>> = vec![None; plain.len()];
+    for number in 0..lengths.len() {
+        let marked = write(Some(number))?;
+        let differs = plain.iter().zip(&marked).map(|(x, y)| x != y);
+        of.iter_mut().zip(differs).filter(|(_, differs)| *differs).for_each(|(of, _)| *of = Some(number));
     }
-    parts.extend((at < one.len()).then(|| Part::Public(one[at..].to_vec())));
+    let (mut parts, mut at) = (Vec::new(), 0);
+    for run in of.chunk_by(|a, b| a == b) {
+        match run[0] {
+            None => parts.push(Part::Public(plain[at..at + run.len()].to_vec())),
+            // The same secret twice on end is two holes.
+            Some(number) if run.len().is_multiple_of(lengths[number]) => {
+                parts.extend(std::iter::repeat_n(Part::Secret(number), run.len() / lengths[number]));
+            }
+            Some(_) => return Err(Refused::NotItsText),
+        }
+        at += run.len();
+    }
     Ok(parts)
 }
 
-/// That no character which the item can have means something at the places of its hole.
-fn check_characters(flow: &Flow, secret: &Secret) -> Result<(), Refused> {
-    let fits = |place: Place| {
-        let free: fn(u8) -> bool = match place {
-            Place::Header(_) => |c| c != b' ',
-            Place::Body => free_in_body(flow.public_header("content-type")),
-            Place::Target => |_| false,
-        };
-        matches!(secret.item.kind, Kind::Text(alphabet) if characters(alphabet).all(free))
+fn public(text: String) -> Value {
+    Value::Public(text.into_bytes())
+}
+
+fn hmac(key: Value, message: Value) -> Value {
+    Value::Hmac { key: Box::new(key), message: Box::new(message) }
+}
+
+/// The digits of a digest.
+fn digest(of: Value) -> Value {
+    Value::Of(Function::Hex, Box::new(Value::Of(Function::Sha256, Box::new(of))))
+}
+
+fn joined(parts: Vec<Part>) -> Value {
+    let value = |part| match part {
+        Part::Public(bytes) => Value::Public(bytes),
+        Part::Secret(number) => Value::Earlier(number),
     };
-    match flow.holes().filter(|(hole, _)| hole.name == secret.hole).all(|(_, place)| fits(place)) {
-        true => Ok(()),
-        false => Err(Refused::Characters { hole: secret.hole.to_owned(), item: secret.item.name.clone() }),
-    }
+    Value::Join(parts.into_iter().map(value).collect())
 }
 
-/// Which printable characters have no meaning of their own in a body of this type. Of a type that is not known, as in forms, those that never have one.
-fn free_in_body(content_type: Option<&str>) -> fn(u8) -> bool {
-    match content_type.and_then(|kind| kind.split(';').next()).unwrap_or_default() {
-        "application/json" => |c| c != b'"' && c != b'\\',
-        "text/plain" => |_| true,
-        _ => |c| c.is_ascii_alphanumeric() || b"-._~".contains(&c),
-    }
-}
-
-fn characters(alphabet: Alphabet) -> impl Iterator<Item = u8> {
-    (0..128).filter(move |&c| alphabet.contains(c))
+/// The key of a date, region and service, k4 of [`crate::sign::plain`].
+fn signing_key(key: Value, scope: &Scope) -> Value {
+    let first = Value::Join(vec![public("AWS4".to_owned()), key]);
+    let messages = [&scope.date(), scope.region(), scope.service(), TERMINATOR];
+    messages.into_iter().fold(first, |key, message| hmac(key, public(message.to_owned())))
 }

@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     approve::operation,
-    call::{self, Content, Done, FromVault, Hooks},
+    call::{self, Content, Done, Hooks, Taken},
     relay::{Relay, Server},
     vault::{
         VaultError,
@@ -53,7 +53,7 @@ use zeroize::Zeroizing;
 pub struct Mine {
     /// Its shares of the items that are read ([`super::Task::needs`]), in any order.
     pub shares: Vec<Share>,
-    /// The value of a put, at the party that gives it.
+    /// The value of a put, or what is given for a call, one secret after the other by their holes, at the party that gives it.
     pub value: Option<Zeroizing<Vec<u8>>>,
 }
 
@@ -247,7 +247,8 @@ impl Call {
         }
         let shares = hand_out(&loads, engine.me(), &mine.shares);
         let call = call::Call { target: target(&approved, now)?, config, connector, limits: limits(&approved.response), content };
-        Ok(call::run_with_vault(engine, relay, call, FromVault { wanted: loads, shares }, rng, hooks).await?)
+        let taken = Taken { wanted: loads, shares, given: mine.value.unwrap_or_default() };
+        Ok(call::run_with_secrets(engine, relay, call, taken, rng, hooks).await?)
     }
 }
 

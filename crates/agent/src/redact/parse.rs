@@ -332,6 +332,12 @@ impl<'a> Line<'a> {
     }
 }
 
+/// The characters that are named at the start of a text, and what stands behind them.
+pub(crate) fn characters(text: &str) -> Result<(Alphabet, &str), Fault> {
+    let mut line = Line { text, rest: text };
+    line.characters().map(|characters| (characters, line.rest)).map_err(|(_, fault)| fault)
+}
+
 /// 1*6DIGIT.
 fn decimal(word: &str) -> Option<usize> {
     let digits = (1..=6).contains(&word.len()) && word.bytes().all(|c| c.is_ascii_digit());

@@ -6,9 +6,10 @@
 
 use super::sigv4::{Scope, TERMINATOR, ToSign};
 use cotenant_circuit::bytes::{Byte, constant_bytes, input_bytes, output_bytes};
+use cotenant_circuit::hex::{self, Case};
 use cotenant_circuit::hmac::{self, HmacKey};
 use cotenant_circuit::sha256::{Schedule, schedule_bits, schedule_input};
-use cotenant_circuit::{Builder, Circuit, hex};
+use cotenant_circuit::{Builder, Circuit};
 
 /// Bytes of an AWS secret access key.
 pub const SECRET_KEY_BYTES: usize = 40;
@@ -30,7 +31,7 @@ pub fn signing_key(b: &mut Builder, secret_access_key: &[Byte], scope: &Scope) -
 /// ANDs: 69 978 for the three blocks that a string to sign has as a rule, 16 120 more or less a block.
 pub fn signature(b: &mut Builder, signing_key: &HmacKey, string_to_sign: &[Schedule]) -> [Byte; 64] {
     let mac = signing_key.mac_scheduled(b, string_to_sign);
-    hex::encode(b, &mac).try_into().expect("two digits a byte")
+    hex::encode(b, &mac, Case::Lower).try_into().expect("two digits a byte")
 }
 
 /// New public inputs for the string to sign of any request of this scope; their values come from [`string_to_sign_bits`].

@@ -91,7 +91,8 @@ impl Scope {
         self.string_to_sign("").len() + 64
     }
 
-    fn string_to_sign(&self, request_hash_hex: &str) -> String {
+    /// The string to sign of a canonical request with this hash, in hex digits, which end it.
+    pub(crate) fn string_to_sign(&self, request_hash_hex: &str) -> String {
         format!("{ALGORITHM}\n{}\n{self}\n{request_hash_hex}", self.timestamp)
     }
 }
@@ -173,13 +174,18 @@ impl ToSign {
 /// # Errors
 /// What makes the request ambiguous, or a header that only the signer may set.
 pub fn prepare(request: &mut Request, scope: &Scope, style: Style) -> Result<ToSign, SigningError> {
+    let body_hash = hex_sha256(request.body());
+    prepare_with_hash(request, scope, style, &body_hash)
+}
+
+/// The same with the 64 digits of the body's hash, which nobody knows of a body with secrets.
+pub(crate) fn prepare_with_hash(request: &mut Request, scope: &Scope, style: Style, body_hash: &str) -> Result<ToSign, SigningError> {
     refuse_headers(request, &OWN_HEADERS)?;
     request.add_header("X-Amz-Date", &scope.timestamp.to_string())?;
-    let body_hash = hex_sha256(request.body());
     if style.content_sha256 {
-        request.add_header("X-Amz-Content-Sha256", &body_hash)?;
+        request.add_header("X-Amz-Content-Sha256", body_hash)?;
     }
-    to_sign(request, request.target(), &body_hash, scope, style)
+    to_sign(request, request.target(), body_hash, scope, style)
 }
 
 /// The headers that say who signed, when, and which body.
@@ -303,7 +309,7 @@ pub(super) fn percent_decode(text: &str) -> Vec<u8> {
     out
 }
 
-pub(super) fn hex_sha256(bytes: &[u8]) -> String {
+pub(crate) fn hex_sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
 }
 

@@ -51,7 +51,7 @@ impl Alphabet {
     }
 
     /// Bit c is set iff character c is in the set.
-    pub fn mask(self) -> u128 {
+    pub const fn mask(self) -> u128 {
         self.0
     }
 
@@ -78,7 +78,7 @@ impl Alphabet {
     }
 
     /// Whether a byte is one of the characters.
-    pub(super) fn is_member(self, b: &mut Builder, byte: &Byte) -> Lit {
+    pub(crate) fn is_member(self, b: &mut Builder, byte: &Byte) -> Lit {
         let bounds = self.runs().flat_map(|run| [run.start, run.end]);
         bounds.fold(Lit::FALSE, |inside, bound| {
             let above = at_least(b, byte, bound.into());

@@ -147,7 +147,7 @@ fn tag(b: &mut Builder, secret: &[Element], x: &Element) -> Element {
 }
 
 /// Whether all bits are 1, as a balanced tree.
-fn conjunction(b: &mut Builder, mut bits: Vec<Lit>) -> Lit {
+pub(crate) fn conjunction(b: &mut Builder, mut bits: Vec<Lit>) -> Lit {
     while bits.len() > 1 {
         bits = bits.chunks(2).map(|pair| if let [x, y] = *pair { b.and(x, y) } else { pair[0] }).collect();
     }

@@ -42,6 +42,8 @@ impl Log {
         *reached = match (*reached, linear, bits) {
             (Nothing, false, 512) => HandshakeSecrets,
             (Nothing, false, 255 | 256) => Nothing,
+            // That a check has passed.
+            (Nothing, false, 1) => Nothing,
             (HandshakeSecrets, false, 96) => ApplicationKeys,
             (ApplicationKeys, false, _) => KeyStream,
             (KeyStream, true, _) => Sealed,

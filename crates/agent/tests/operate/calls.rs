@@ -3,6 +3,7 @@
 use crate::{
     lanes::{Lanes, Running, run_all},
     servers::{Rustls, rustls_config},
+    watched::{Lies, Log, Watched},
     world::{DATE, On, World, stored},
 };
 use cotenant_agent::{
@@ -28,7 +29,7 @@ use cotenant_agent::{
     },
 };
 use cotenant_cluster::session_rng;
-use cotenant_core::{Digest, PartyId};
+use cotenant_core::{Bits, Digest, PartyId};
 use cotenant_ideal::{IdealSession, seats};
 use cotenant_mpc::{Options, Session};
 use cotenant_tls::{Config, Group, TrustRoots, pki_types::UnixTime};
@@ -37,7 +38,7 @@ use sha2::{Digest as _, Sha256};
 use std::sync::LazyLock;
 
 pub(crate) const HOST: &str = "localhost";
-const KEY: &[u8; 40] = b"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+pub(crate) const KEY: &[u8; 40] = b"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
 static PKI: LazyLock<(Pki, Identity)> = LazyLock::new(|| {
     let pki = Pki::new();
@@ -45,7 +46,7 @@ static PKI: LazyLock<(Pki, Identity)> = LazyLock::new(|| {
     (pki, identity)
 });
 
-fn roots() -> TrustRoots {
+pub(crate) fn roots() -> TrustRoots {
     PKI.0.roots()
 }
 
@@ -71,7 +72,8 @@ pub(crate) fn header(name: &str) -> Use {
 pub(crate) fn call(text: &str, arguments: &[(&str, &str)]) -> Call {
     let argument = |(name, value): &(&str, &str)| Argument { name: (*name).into(), value: value.as_bytes().to_vec() };
     let arguments = arguments.iter().map(argument).collect();
-    flow::call(text.into(), arguments, PartyId::new(1), Digest(roots().digest())).unwrap_or_else(|e| panic!("{text}: {e}"))
+    let seats = flow::Seats { connector: PartyId::new(1), giver: PartyId::new(0) };
+    flow::call(text.into(), arguments, seats, Digest(roots().digest())).unwrap_or_else(|e| panic!("{text}: {e}"))
 }
 
 /// A request that is signed for S3, and what follows its method and host.
@@ -87,7 +89,7 @@ fn server() -> Rustls {
 
 impl World {
     /// Runs a call by these members; the server's part is what it received. `change` may change what a member gives.
-    fn call(
+    pub(crate) fn call(
         &mut self,
         quorum: &[usize],
         call: &Call,
@@ -98,7 +100,7 @@ impl World {
         let server = server();
         let received = server.received();
         let (links, lanes, mut server) = (Lanes::honest(n), Lanes::honest(n), Some(server));
-        let mut seats = seats(n, seed).into_iter();
+        let (mut seats, mut logs) = (seats(n, seed).into_iter(), Vec::new());
         let party = |(me, &seat): (PartyId, &usize)| {
             let task = self.task(self.operation(quorum, Body::Call(call.clone()))).unwrap();
             let (agreed, mut mine) = (task.digest(), self.mine(&task, seat, None));
@@ -109,11 +111,13 @@ impl World {
             let (client, rng) = (Client { config: config.clone(), now: UnixTime::now() }, session_rng(seed + 1, me));
             let may = self.holds != Some(seat);
             let hooks = Hooks { may_send: Box::new(move || may), ..Hooks::observing(Box::new(|_| ())) };
+            let (log, lies) = (Log::new(), self.lies(me));
+            logs.push(log.clone());
             Box::pin(async move {
                 match on {
                     On::Ideal => {
                         let session = IdealSession::start(ideal, agreed).await?;
-                        call.run(session, relay, mine, client, rng, hooks).await
+                        call.run(Watched::new(session, log, lies), relay, mine, client, rng, hooks).await
                     }
                     On::Real => {
                         let session = Session::start(link, agreed, session_rng(seed, me), Options::default()).await?;
@@ -128,11 +132,19 @@ impl World {
             lanes.fall_silent();
         });
         let received = received.lock().expect("all have ended").clone();
+        self.reached = logs.iter().map(Log::reached).collect();
         (results, received)
     }
 
+    /// The first party gives what it is told to, whatever its program has checked.
+    fn lies(&self, me: PartyId) -> Lies {
+        let forged = self.forged.clone().filter(|_| me.index() == 0).map(|bytes| Bits::from_bytes(&bytes));
+        let private = move |_, bits: Bits| forged.clone().filter(|forged| forged.len() == bits.len()).unwrap_or(bits);
+        Lies { private: Box::new(private), ..Lies::default() }
+    }
+
     /// The same, which succeeds; what the server received.
-    fn calls(&mut self, quorum: &[usize], call: &Call) -> Vec<u8> {
+    pub(crate) fn calls(&mut self, quorum: &[usize], call: &Call) -> Vec<u8> {
         let (results, received) = self.call(quorum, call, &Config::new(roots()), |_, _| ());
         for result in results {
             let done = result.unwrap_or_else(|e| panic!("{e}"));
@@ -146,8 +158,13 @@ impl World {
 fn signed_by_one(method: &str, target: &str, body: &[u8]) -> Vec<u8> {
     let mut request = Request::new(method, HOST, 443, target).unwrap();
     request.set_body(body.to_vec());
-    let scope = Scope::new("s3", "us-east-1", Timestamp::from_unix(DATE).unwrap()).unwrap();
-    let to_sign = prepare(&mut request, &scope, Style::S3).unwrap();
+    signed_for("s3", request)
+}
+
+/// The same of any request, for a service.
+pub(crate) fn signed_for(service: &str, mut request: Request) -> Vec<u8> {
+    let scope = Scope::new(service, "us-east-1", Timestamp::from_unix(DATE).unwrap()).unwrap();
+    let to_sign = prepare(&mut request, &scope, Style::of_service(service)).unwrap();
     let signature = signature_with_whole_key(KEY, &to_sign);
     let (before, after) = request.encode_around_hole("Authorization", &to_sign.authorization_prefix("AKIDEXAMPLE").unwrap()).unwrap();
     [&before[..], &signature, &after].concat()

@@ -7,8 +7,10 @@
 //! | `saves` | what each operation leaves, and what happens when a share is not there or not right |
 //! | `refused` | what a party refuses before anything is computed, and how members find that they differ |
 //! | `calls` | requests with a secret of the vault |
+//! | `derived` | requests with what is made of secrets, and with what one party gives |
 
 mod calls;
+mod derived;
 #[path = "../joint_tls/lanes.rs"]
 mod lanes;
 mod refused;
@@ -16,4 +18,6 @@ mod saves;
 #[path = "../joint_tls/servers.rs"]
 #[expect(dead_code, reason = "servers that lie are for other tests")]
 mod servers;
+#[path = "../joint_tls/watched.rs"]
+mod watched;
 mod world;

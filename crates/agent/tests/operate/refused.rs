@@ -90,7 +90,7 @@ fn a_use_that_was_not_agreed_on() {
 fn characters_that_mean_something_where_a_secret_stands() {
     let world = world();
     let characters = |item: &str, rest: &str| refused(&world, with(item, rest));
-    let no = |item: &str| Some(Refused::Characters { hole: "hole".into(), item: item.into() });
+    let no = |item: &str| Some(Refused::Characters { hole: "hole".into(), of: item.into() });
     let post = |kind: &str, body: &str| format!("POST https://localhost/\n{kind}\n{body}");
     assert_eq!(characters("raw", "GET https://localhost/\nX-Key: {{hole}}\n"), no("raw"));
     assert_eq!(characters("raw", &post("Content-Type: text/plain\n", "{{hole}}")), no("raw"));
@@ -101,7 +101,7 @@ fn characters_that_mean_something_where_a_secret_stands() {
     let spaced = with_space.item("s", Kind::Text(Alphabet::from_mask(3 << b' ').unwrap()), 2, vec![header("x-key")]);
     with_space.put(0, spaced, b" !");
     let error = refused(&with_space, with("s", "GET https://localhost/\nX-Key: {{hole}}\n"));
-    assert_eq!(error, Some(Refused::Characters { hole: "hole".into(), item: "s".into() }), "a space may be cut from the ends of a value");
+    assert_eq!(error, Some(Refused::Characters { hole: "hole".into(), of: "s".into() }), "a space may be cut from the ends of a value");
 }
 
 /// What people approved says one thing, and its text another: nothing runs, whichever of the two is the better one.
@@ -111,7 +111,7 @@ fn a_call_that_is_not_what_its_text_says() {
     let token = || with("token", "GET https://localhost/\nAuthorization: Bearer {{hole}}\n");
     let changes: [fn(&mut Call); 5] = [
         |call| call.port = 444,
-        |call| call.slots[0].source = Source::Private { owner: PartyId::new(0), limit: 9 },
+        |call| call.slots[0].source = Source::Private { owner: PartyId::new(0), len: 9, alphabet: Alphabet::HEX },
         |call| call.response.policy = b"open all".to_vec(),
         |call| call.response.audience = Audience::Only(PartyId::new(0)),
         |call| call.response.limit_bytes += 1,

@@ -1,6 +1,9 @@
 //! A room with its vault, the disk of each member, and operations on it, on either engine.
 
-use crate::lanes::{Lanes, Running, run_all};
+use crate::{
+    lanes::{Lanes, Running, run_all},
+    watched::Reached,
+};
 use cotenant_agent::{
     approve::{
         item::Pick,
@@ -73,6 +76,10 @@ pub(crate) struct World {
     pub(crate) manifest: Manifest,
     /// The member whose disk takes no note that a request may be sent.
     pub(crate) holds: Option<usize>,
+    /// What the first of those who take part gives for a call in place of what its program would let it give, of the same length.
+    pub(crate) forged: Option<Vec<u8>>,
+    /// How far the last call came, at each who took part, if it was on the ideal engine.
+    pub(crate) reached: Vec<Reached>,
     seed: u64,
 }
 
@@ -88,7 +95,18 @@ impl World {
     pub(crate) fn new(on: On, threshold: usize, n: usize) -> World {
         let members: Vec<Identity> = (0..n).map(|_| Identity::generate().unwrap()).collect();
         let manifest = Manifest::new(RoomId([5; 16]), members.iter().map(Identity::public).collect());
-        World { on, epoch: 1, threshold, members, disks: (0..n).map(|_| Disk::default()).collect(), manifest, holds: None, seed: 0 }
+        World {
+            on,
+            epoch: 1,
+            threshold,
+            members,
+            disks: (0..n).map(|_| Disk::default()).collect(),
+            manifest,
+            holds: None,
+            forged: None,
+            reached: Vec::new(),
+            seed: 0,
+        }
     }
 
     pub(crate) fn n(&self) -> usize {
@@ -106,7 +124,8 @@ impl World {
     }
 
     /// The next version of an item of the room as it is.
-    pub(crate) fn item(&self, name: &str, kind: Kind, len: usize, uses: Vec<Use>) -> Item {
+    pub(crate) fn item(&self, name: &str, kind: Kind, len: usize, mut uses: Vec<Use>) -> Item {
+        uses.sort();
         let sharing = Sharing::new(self.threshold, self.n()).unwrap();
         let version = self.manifest.next_version(name);
         Item::new(Fields { name: name.into(), version, kind, len, sharing, uses, note: String::new() }).unwrap()

@@ -31,6 +31,10 @@ const PINNED: &[(&str, usize, usize, usize)] = &[
     ("curve25519 addition, x", 60_336, 15_544, 1_645),
     ("curve25519 addition, x and y", 106_884, 15_544, 2_659),
     ("hex of 32 bytes", 256, 0, 4),
+    ("base64 of 32 bytes", 682, 0, 10),
+    ("base64url of 32 bytes", 682, 0, 10),
+    ("percent-escapes of 32 bytes", 256, 0, 4),
+    ("json escapes of 32 characters", 128, 0, 4),
 ];
 
 #[test]

@@ -6,12 +6,12 @@ mod counts;
 mod field;
 mod gf128;
 mod ghash;
-mod hex;
 mod hmac;
 mod key_schedule;
 mod number;
 mod point;
 mod sha256;
+mod text;
 
 use cotenant_circuit::bytes::{bits_of, bytes_of};
 use cotenant_circuit::{Builder, Circuit};

@@ -6,13 +6,13 @@ use super::{
 };
 use crate::{
     error::Error,
-    serve::operations::api::{AnswerView, Given, Proposed},
+    serve::operations::api::{AnswerView, Given, Hidden, Proposed},
 };
 use clap::Args;
 use cotenant_agent::{
     approve::operation::{Argument, MAX_FLOW},
     call::MAX_REQUEST,
-    flow,
+    flow::{self, Seats},
 };
 use cotenant_core::{Digest, PartyId};
 use std::{
@@ -21,6 +21,7 @@ use std::{
     path::{Path, PathBuf},
     str::FromStr,
 };
+use zeroize::Zeroizing;
 
 /// Makes the call that a .http file says, once all who take part have approved it
 ///
@@ -38,6 +39,9 @@ pub(super) struct CallArgs {
     /// What fills the hole {{NAME}}, for everybody to see; may be repeated
     #[arg(long = "arg", value_name = "NAME=VALUE")]
     arguments: Vec<Filled>,
+    /// A file with what fills the private hole {{NAME}}, for nobody else to see; a line break at its end is not part of it; may be repeated
+    #[arg(long = "private", value_name = "NAME=FILE")]
+    private: Vec<PrivateFile>,
     /// The member that connects to the server [default: this party]
     #[arg(long, value_name = "NAME")]
     connector: Option<String>,
@@ -58,12 +62,42 @@ impl FromStr for Filled {
     }
 }
 
+/// The file of a private value as it is typed.
+#[derive(Clone)]
+struct PrivateFile {
+    hole: String,
+    path: PathBuf,
+}
+
+impl FromStr for PrivateFile {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (hole, path) = text.split_once('=').ok_or("not NAME=FILE")?;
+        Ok(PrivateFile { hole: hole.to_owned(), path: path.into() })
+    }
+}
+
+impl PrivateFile {
+    /// What it has, which is as long as a request at most.
+    fn read(self) -> Result<Hidden, Error> {
+        let mut value = Zeroizing::new(Vec::with_capacity(MAX_REQUEST as usize + 1));
+        let file = File::open(&self.path).and_then(|file| file.take(MAX_REQUEST + 1).read_to_end(&mut value));
+        file.map_err(|source| Error::Read { path: self.path, source })?;
+        if value.last() == Some(&b'\n') {
+            value.pop();
+        }
+        Ok(Hidden { name: self.hole, value })
+    }
+}
+
 impl CallArgs {
     pub(super) async fn run(self) -> Result<(), Error> {
-        let CallArgs { file, arguments, connector, waiting } = self;
+        let CallArgs { file, arguments, private, connector, waiting } = self;
         let mut arguments: Vec<Given> = arguments.into_iter().map(|Filled(given)| given).collect();
         let text = flow_text(&file, &mut arguments)?;
-        let proposed = Proposed::Call { flow: text, arguments, connector };
+        let private = private.into_iter().map(PrivateFile::read).collect::<Result<_, _>>()?;
+        let proposed = Proposed::Call { flow: text, arguments, private, connector };
         let (about, view) = waiting.carry(async |_: &About| Ok(proposed)).await?;
         if !view.is_done() {
             return waiting.show(&view);
@@ -83,8 +117,9 @@ fn flow_text(path: &Path, arguments: &mut Vec<Given>) -> Result<String, Error> {
         arguments.push(Given { name: format!("< {body}"), value: read(&beside, MAX_REQUEST)? });
     }
     let given = arguments.iter().map(|Given { name, value }| Argument { name: name.clone(), value: value.clone() }).collect();
-    // Neither who connects nor the roots make a difference to whether the text is right.
-    let call = flow::call(text, given, PartyId::EVALUATOR, Digest([0; 32])).map_err(wrong)?;
+    // Neither who does what nor the roots make a difference to whether the text is right.
+    let seats = Seats { connector: PartyId::EVALUATOR, giver: PartyId::EVALUATOR };
+    let call = flow::call(text, given, seats, Digest([0; 32])).map_err(wrong)?;
     Ok(String::from_utf8(call.flow).expect("a flow is UTF-8"))
 }
 

@@ -6,8 +6,9 @@ use crate::{
         item::{self, ItemName, Pick, is_host, is_token},
         wire::{Put, Take, rising},
     },
+    derive::MAX_VALUE,
     flow::is_body_file,
-    vault::{commit::statement::Parties, item::Use},
+    vault::{alphabet::Alphabet, commit::statement::Parties, item::Use},
 };
 use cotenant_core::{
     Digest, Domain, PartyId,
@@ -87,8 +88,10 @@ pub enum Source {
     Private {
         /// That party.
         owner: PartyId,
-        /// The most bytes.
-        limit: u32,
+        /// Its length, in characters.
+        len: u32,
+        /// What its characters are, which is checked inside the joint computation.
+        alphabet: Alphabet,
     },
 }
 
@@ -135,6 +138,11 @@ impl Call {
         hasher.digest()
     }
 
+    /// Who gives what is private, if anything is: one party, in a call that is its text.
+    pub fn giver(&self) -> Option<PartyId> {
+        self.slots.iter().find_map(|slot| slot.source.owner())
+    }
+
     /// The items in its slots, each once.
     pub(super) fn reads(&self) -> Vec<Stored> {
         let mut items: Vec<Stored> = self.slots.iter().filter_map(|slot| slot.source.stored().cloned()).collect();
@@ -163,6 +171,7 @@ impl Call {
         self.slots.iter().try_for_each(|slot| match &slot.source {
             Source::Item { purpose, .. } if item::host(purpose) != self.host => Err(BadOperation::OtherHost),
             Source::Item { purpose, .. } if !item::is_plain(purpose) => Err(BadOperation::Call),
+            Source::Private { len, .. } if !(1..=MAX_VALUE).contains(&(*len as usize)) => Err(BadOperation::Call),
             _ => Ok(()),
         })
     }
@@ -218,7 +227,7 @@ impl Source {
     fn write(&self, to: Writer) -> Writer {
         match self {
             Source::Item { stored, purpose } => item::write_use(stored.pick.write(stored.item.write(to.u8(1))), purpose),
-            Source::Private { owner, limit } => to.u8(2).seat(*owner).u32(*limit),
+            Source::Private { owner, len, alphabet } => to.u8(2).seat(*owner).u32(*len).put(&alphabet.mask().to_le_bytes()),
         }
     }
 
@@ -227,7 +236,11 @@ impl Source {
             1 => {
                 Ok(Source::Item { stored: Stored { item: ItemName::read(from)?, pick: Pick::read(from)? }, purpose: item::read_use(from)? })
             }
-            2 => Ok(Source::Private { owner: from.seat()?, limit: from.u32()? }),
+            2 => {
+                let (owner, len) = (from.seat()?, from.u32()?);
+                let alphabet = Alphabet::from_mask(u128::from_le_bytes(from.fixed()?)).ok_or(BadFormat)?;
+                Ok(Source::Private { owner, len, alphabet })
+            }
             _ => Err(BadFormat),
         }
     }

@@ -64,7 +64,7 @@ pub(in crate::approve) fn call() -> Operation {
         connector: seat(1),
         trust_roots: Digest([3; 32]),
         slots: vec![
-            Slot { hole: "body".into(), source: Source::Private { owner: seat(0), limit: 1000 } },
+            Slot { hole: "body".into(), source: Source::Private { owner: seat(0), len: 1000, alphabet: Alphabet::DIGITS } },
             Slot { hole: "secret".into(), source: Source::Item { stored: stored("s3/key", Pick::Newest), purpose: signs } },
         ],
         response: Response { policy: b"open status".to_vec(), audience: Audience::Only(seat(1)), limit_bytes: 4096, limit_records: 16 },
@@ -211,7 +211,10 @@ fn rules_of_calls() {
     };
     assert_eq!(broken(spoofed), Err(BadOperation::Call), "it would read as another sentence");
     assert_eq!(broken(|c| c.connector = seat(2)), Err(BadOperation::Seat), "P3 takes no part");
-    assert_eq!(broken(|c| c.slots[0].source = Source::Private { owner: seat(2), limit: 1 }), Err(BadOperation::Seat));
+    assert_eq!(
+        broken(|c| c.slots[0].source = Source::Private { owner: seat(2), len: 1, alphabet: Alphabet::DIGITS }),
+        Err(BadOperation::Seat)
+    );
     assert_eq!(broken(|c| c.response.audience = Audience::Only(seat(2))), Err(BadOperation::Seat));
     assert_eq!(broken(|c| c.host = "evil.example".into()), Err(BadOperation::OtherHost), "the key is for s3.example");
     let two_versions = |c: &mut Call| {

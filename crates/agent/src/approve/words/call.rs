@@ -2,15 +2,17 @@
 //!
 //! A backslash of a text is shown twice, so no text can pass for a secret's place.
 
-use super::{SHOWN_ARGUMENT, barred, value};
+use super::{SHOWN_ARGUMENT, barred};
 use crate::{
     approve::{
         escape::{escape, escape_bytes},
         item,
         operation::{Audience, Call, Language, Source},
     },
-    flow::{self, Body, Flow, FlowError, Piece, Template, argument},
+    derive::Function,
+    flow::{self, Body, Expression, Flow, FlowError, Piece, Template, argument},
 };
+use cotenant_circuit::base64::Base64;
 use cotenant_core::PartyId;
 use cotenant_net::PublicIdentity;
 
@@ -32,7 +34,10 @@ pub(super) fn lines(call: &Call, members: &[PublicIdentity], who: &impl Fn(Party
             Source::Item { stored, purpose } => {
                 format!("  secret {hole} = item {}, {}: {}", stored.item, stored.pick, item::in_words(purpose))
             }
-            Source::Private { owner, limit } => format!("  secret {hole} = what {} gives, up to {limit} bytes", who(*owner)),
+            Source::Private { owner, len, alphabet } => {
+                let characters: String = (0..=127u8).filter(|byte| alphabet.contains(*byte)).map(char::from).collect();
+                format!("  secret {hole} = what {} gives, {len} characters of \"{}\"", who(*owner), escape(&characters))
+            }
         });
     }
     let response = &call.response;
@@ -45,7 +50,8 @@ pub(super) fn lines(call: &Call, members: &[PublicIdentity], who: &impl Fn(Party
         response.limit_bytes, response.limit_records
     ));
     lines.extend(barred(&response.policy));
-    lines.extend(call.arguments.iter().map(|argument| format!("  argument {} = {}", escape(&argument.name), value(&argument.value))));
+    lines
+        .extend(call.arguments.iter().map(|argument| format!("  argument {} = {}", escape(&argument.name), super::value(&argument.value))));
     lines.push(format!("  text of {} bytes, from which all of this follows:", call.flow.len()));
     lines.extend(barred(&call.flow));
     lines.push(format!("  a standing policy names this flow {}", call.flow_digest(members)));
@@ -73,7 +79,60 @@ fn request(call: &Call) -> Result<Option<Vec<String>>, FlowError> {
         }
         Body::File(name, _) => lines.push(format!("  body: the argument {name}")),
     }
+    lines.extend(flow.lets().iter().map(|made| format!("  secret {} = {}", made.hole.name, value(call, &made.value))));
     Ok(Some(lines))
+}
+
+/// What a secret is made of, with arguments in their places. A quote of a text is shown with a backslash before it.
+fn value(call: &Call, expression: &Expression) -> String {
+    match expression {
+        Expression::Join(parts) => joined(call, parts),
+        Expression::Of(function, of) => format!("{}({})", name(*function), value(call, of)),
+        Expression::Hmac(of) => format!("HMAC-SHA-256(key {}, message {})", value(call, &of[0]), value(call, &of[1])),
+        Expression::Text(_) | Expression::Hole(_) => joined(call, std::slice::from_ref(expression)),
+    }
+}
+
+/// One after the other, what all know as one text.
+fn joined(call: &Call, parts: &[Expression]) -> String {
+    let (mut shown, mut text) = (Vec::new(), Vec::new());
+    for part in parts {
+        let secret = match part {
+            Expression::Text(plain) => {
+                text.extend_from_slice(plain.as_bytes());
+                continue;
+            }
+            Expression::Hole(hole) => match argument(&call.arguments, hole.name) {
+                Some(value) if value.len() <= SHOWN_ARGUMENT => {
+                    text.extend_from_slice(value);
+                    continue;
+                }
+                Some(_) => format!("\\argument{{{}}}", hole.name),
+                None => format!("\\secret{{{}}}", hole.name),
+            },
+            other => value(call, other),
+        };
+        shown.extend(quoted(&std::mem::take(&mut text)));
+        shown.push(secret);
+    }
+    shown.extend(quoted(&text));
+    shown.join(" ")
+}
+
+/// A text in quotes, unless it is empty.
+fn quoted(text: &[u8]) -> Option<String> {
+    (!text.is_empty()).then(|| format!("\"{}\"", escape_bytes(text).to_string().replace('"', "\\\"")))
+}
+
+fn name(function: Function) -> &'static str {
+    match function {
+        Function::Base64(Base64::Standard) => "base64",
+        Function::Base64(Base64::Url) => "base64url",
+        Function::Hex => "hex",
+        Function::Percent => "percent-escapes",
+        Function::Json => "JSON escapes",
+        Function::Sha256 => "SHA-256",
+    }
 }
 
 /// The lines of a text with arguments in their holes; of a long one the name.
@@ -127,10 +186,41 @@ a{{name}}
   | {{field}}\\secret{token}
 ";
 
+    fn seats() -> flow::Seats {
+        flow::Seats { connector: PartyId::new(1), giver: PartyId::new(0) }
+    }
+
+    /// What is made of secrets is shown with all that it is made of, and no text in it passes for anything else.
+    #[test]
+    fn what_is_made_of_secrets_is_told() {
+        let text = "\
+# @vault key = api/key
+# @private card chars digits len 16
+# @let auth = base64(\"{{user}}:\" card)
+# @let mac = hex(hmac-sha256(key, \"\\n\\\" \\\\secret{x}\"))
+# @open all
+# @not-reflected card
+POST https://api.example/
+Authorization: Basic {{auth}}
+X-Mac: {{mac}}
+";
+        let given = vec![Argument { name: "user".to_owned(), value: b"a\"b".to_vec() }];
+        let call = flow::call(text.into(), given, seats(), Digest([3; 32])).unwrap();
+        let words = lines(&call, &[], &|party| party.to_string()).join("\n");
+        for part in [
+            "\n  secret auth = base64(\"a\\\"b:\" \\secret{card})\n",
+            "\n  secret mac = hex(HMAC-SHA-256(key \\secret{key}, message \"\\u{a}\\\" \\\\secret{x}\"))\n",
+            "\n  secret card = what P1 gives, 16 characters of \"0123456789\"\n",
+            "\n  Authorization: Basic \\secret{auth}\n",
+        ] {
+            assert!(words.contains(part), "{part:?} is not in\n{words}");
+        }
+    }
+
     fn shown(change: impl FnOnce(&mut Call)) -> String {
         let argument = |name: &str, value: Vec<u8>| Argument { name: name.to_owned(), value };
         let arguments = vec![argument("name", b"b".to_vec()), argument("long", vec![b'y'; SHOWN_ARGUMENT + 1])];
-        let mut call = flow::call(TEXT.into(), arguments, PartyId::new(1), Digest([3; 32])).unwrap();
+        let mut call = flow::call(TEXT.into(), arguments, seats(), Digest([3; 32])).unwrap();
         change(&mut call);
         lines(&call, &[], &|party| party.to_string()).join("\n")
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::{approve::operation::Source, vault::item::Use};
 
 const S3: &str = "# @sign aws-sigv4 service=s3 region=eu-west-1 key=s3/key access-key-id={{id}}\n# @open all\nPUT https://s3.example:9300/b/{{name}}\n\nx\n";
 const TOKEN: &str = "\
@@ -20,7 +21,7 @@ fn given(all: &[(&str, &str)]) -> Vec<Argument> {
 }
 
 fn compiled(text: &str, arguments: &[(&str, &str)]) -> Result<Call, FlowError> {
-    call(text.as_bytes().to_vec(), given(arguments), PartyId::new(1), Digest([3; 32]))
+    call(text.as_bytes().to_vec(), given(arguments), Seats { connector: PartyId::new(1), giver: PartyId::new(0) }, Digest([3; 32]))
 }
 
 fn uses(call: &Call) -> Vec<(&str, &str, Use)> {
@@ -119,7 +120,11 @@ fn what_is_wrong_is_named_where_it_stands() {
         ("v1/{{name}}", "v1/", "7:1: there is no {{name}} in the request"),
         ("Content-Type", "Content-Length", "8:1: this header is not for a call to set"),
         ("POST", "post", "7:1: the method is not one that a call can use"),
-        ("# @limit 1000", "# @sign aws-sigv4 service=s3 region=r key=k access-key-id=A", "6:3: a signed request has no secret beside"),
+        (
+            "@vault token",
+            "@sign aws-sigv4 service=s3 region=r key=k access-key-id=A\n# @vault signature",
+            "2:10: in a signed request no other secret is called",
+        ),
     ] {
         let told = changed(from, to);
         assert!(told.starts_with(words), "{from:?} to {to:?}: {told}");
@@ -134,4 +139,57 @@ fn what_is_wrong_is_named_where_it_stands() {
     let signature = S3.replace("name}}", "signature}}");
     assert!(told(&signature, &[("id", "A")]).contains("nothing fills {{signature}}"), "a signature has no hole");
     assert!(told(&signature, &[("id", "A"), ("signature", "x")]).contains("signature is there already"), "and is not given");
+}
+
+/// Directives before a request, whose header X-A and body are these.
+fn made(directives: &str, header: &str, body: &str) -> Result<Call, FlowError> {
+    let text = format!(
+        "# @vault key = k\n# @vault word = w\n# @private card chars digits len 4\n{directives}# @open all\n# @not-reflected word\n# @not-reflected card\nPOST \
+         https://h/\nX-Word: {{{{word}}}}\nX-Card: {{{{card}}}}\nX-A: {header}\n\n{body}"
+    );
+    compiled(&text, &[])
+}
+
+#[test]
+fn what_is_made_of_a_secret_has_its_use() {
+    let call = made("# @let mac = hex(hmac-sha256(key, \"a\"))\n# @let twice = mac \".\" mac\n", "{{twice}}", "").unwrap();
+    let slots: Vec<_> = call.slots.iter().map(|slot| (slot.hole.as_str(), slot.source.clone())).collect();
+    let private = Source::Private { owner: PartyId::new(0), len: 4, alphabet: crate::vault::alphabet::Alphabet::DIGITS };
+    assert_eq!((slots[0].clone(), slots.len()), (("card", private), 3));
+    let use_of = |k: usize| if let Source::Item { purpose, .. } = &slots[k].1 { purpose.clone() } else { panic!("an item") };
+    assert_eq!(use_of(1), Use::Header { name: "x-a".into(), host: "h".into() });
+    assert_eq!(call.response.policy, b"open all\nnot-reflected card\nnot-reflected word", "an HMAC shows nothing of its key");
+    assert_eq!((call.giver(), is_its_text(&call)), (Some(PartyId::new(0)), Ok(true)));
+    let mut other = call.clone();
+    if let Source::Private { len, .. } = &mut other.slots[0].source {
+        *len = 5;
+    }
+    assert_eq!(is_its_text(&other), Ok(false));
+    assert!(call.check(crate::vault::commit::statement::Parties::first(2)).is_ok());
+}
+
+#[test]
+fn what_is_wrong_with_what_is_made() {
+    let wrong = |directives: &str, header: &str, body: &str| made(directives, header, body).unwrap_err().to_string();
+    for (directives, header, body, words) in [
+        ("", "x", "", "1:10: there is no {{key}} in the request"),
+        ("", "{{key}}", "", "1:10: the whole answer is opened to all"),
+        ("# @let a = base64(key)\n", "{{a}}", "", "1:10: the whole answer is opened to all"),
+        ("# @let a = hmac-sha256(\"public\", key)\n", "{{a}}", "", "1:10: the whole answer is opened to all"),
+        ("# @let a = hmac-sha256(key, key) \"x\"\n# @let b = hex(key)\n", "{{a}}{{b}}", "", "1:10: the whole answer is opened to all"),
+        ("# @let a = hex(key)\n", "x", "", "4:8: there is no {{a}} in the request"),
+        ("# @let a = hex(b)\n# @let b = hex(key)\n", "{{a}}", "", "4:16: {{b}} is made by this @let or a later one"),
+        ("# @let a = hex(a key)\n", "{{a}}", "", "4:16: {{a}} is made by this @let or a later one"),
+        ("# @let a = hex(\"x\")\n", "{{a}}{{key}}", "", "4:8: nothing in this is secret"),
+        ("# @let a = hex(key)\n", "{{a}}", "{{a}}", "13:1: the secret a stands in another header, or in the body"),
+        ("# @let a = hex(key)\n# @let b = hex(key)\n", "{{a}}", "{{b}}", "14:1: the secret key stands in another header, or in the body"),
+        ("# @let a = hex(key ky)\n", "{{a}}", "", "4:20: nothing fills {{ky}} ({{key}} is near)"),
+    ] {
+        let told = wrong(directives, header, body);
+        assert!(told.starts_with(words), "{directives:?}: {told}");
+    }
+    let target = "# @vault key = k\n# @let a = hex(key)\n# @open all\n# @not-reflected key\nGET https://h/{{a}}";
+    assert!(compiled(target, &[]).unwrap_err().to_string().starts_with("5:15: the secret a cannot stand in the path or query"));
+    let id = "# @vault key = k\n# @sign aws-sigv4 service=s3 region=r key=k access-key-id={{key}}\n# @open all\n# @not-reflected key\nGET https://h/\nX: {{key}}";
+    assert!(compiled(id, &[]).unwrap_err().to_string().starts_with("2:58: nothing fills {{key}}"), "an access key id is public");
 }

@@ -169,6 +169,9 @@ pub enum Proposed {
         flow: String,
         /// What fills its holes.
         arguments: Vec<Given>,
+        /// What this party alone knows of that.
+        #[serde(default)]
+        private: Vec<Hidden>,
         /// The member that connects; this party if none.
         connector: Option<String>,
     },
@@ -182,6 +185,17 @@ pub struct Given {
     pub name: String,
     /// The bytes.
     pub value: Vec<u8>,
+}
+
+/// What fills a hole of a flow, for this party alone to know.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hidden {
+    /// The hole.
+    pub name: String,
+    /// The bytes, in hexadecimal.
+    #[serde(with = "wiped::hexadecimal")]
+    pub value: Zeroizing<Vec<u8>>,
 }
 
 /// The characters of a text.
@@ -437,7 +451,9 @@ fn not_done(shell: &Shell, refused: &NotDone) -> Problem {
         NotDone::Unheard(_) => (StatusCode::CONFLICT, "unheard", "wait until they are connected; if they never will be, change the room"),
         NotDone::BeforeRestore { .. } => (StatusCode::CONFLICT, "before-restore", "have it proposed again, to begin later"),
         NotDone::Other(_) | NotDone::NotOpen(_) | NotDone::NotNow(_) => (StatusCode::CONFLICT, "not-now", "see cotenant pending"),
-        NotDone::Item(_) | NotDone::Value | NotDone::Operation(_) => (StatusCode::BAD_REQUEST, "bad-proposal", "change it"),
+        NotDone::Item(_) | NotDone::Value | NotDone::Operation(_) | NotDone::Private(_) | NotDone::NotPrivate(_) => {
+            (StatusCode::BAD_REQUEST, "bad-proposal", "change it")
+        }
         NotDone::Flow(_) | NotDone::Refused(_) => (StatusCode::BAD_REQUEST, "bad-call", "change it; nobody was asked"),
         NotDone::Roots(_) => (StatusCode::CONFLICT, "no-roots", "put the file there, and do it again"),
         NotDone::OtherRoots(_) => (StatusCode::CONFLICT, "other-roots", "refuse it"),
@@ -533,10 +549,11 @@ impl Proposed {
             Proposed::Repair { member } => Aim::Repair(member),
             Proposed::Verify { items } => Aim::Verify(names(items)?),
             Proposed::Remove { items } => Aim::Remove(names(items)?),
-            Proposed::Call { flow, arguments, connector } => {
+            Proposed::Call { flow, arguments, private, connector } => {
+                let private = private.into_iter().map(|Hidden { name, value }| (name, value)).collect();
                 let arguments = arguments.into_iter().map(|Given { name, value }| Argument { name, value }).collect();
                 let roots = shell.roots().map_err(|refused| not_done(shell, &refused))?;
-                Aim::Call(Asked { flow: flow.into_bytes(), arguments, connector, roots })
+                Aim::Call(Asked { flow: flow.into_bytes(), arguments, private, connector, roots })
             }
         })
     }

@@ -8,7 +8,7 @@ use super::{
     NotDone, Operations,
     meeting::{Links, Meeting},
     proposals::Stage,
-    propose::Asked,
+    propose::{Asked, Value},
     running::{Place, Pulse, RunError},
     shell::Shell,
     trust,
@@ -23,11 +23,12 @@ use crate::{
 use cotenant_agent::{
     approve::{
         log::Event as Logged,
-        operation::{self, Body},
+        operation::{self, Body, Source},
         receipt::Outcome,
     },
     call::{CallError, Event, Hooks},
-    flow, http,
+    flow::{self, Seats},
+    http,
     operate::{self, Call, Client, Mine, OperateError},
     relay::Relay,
     tls::Gate,
@@ -43,15 +44,17 @@ const RELAY: u8 = 2;
 pub type Answer = Result<http::Response, http::ResponseError>;
 
 impl Operations {
-    /// The call that a text is, made by these members and connected by one of them.
-    pub(super) fn call(&self, asked: Asked) -> Result<operation::Call, NotDone> {
-        let Asked { flow, arguments, connector, roots } = asked;
+    /// The call that a text is, made by these members and connected by one of them, and all that is private in it, which this party gives.
+    pub(super) fn call(&self, asked: Asked) -> Result<(operation::Call, Option<Value>), NotDone> {
+        let Asked { flow, arguments, private, connector, roots } = asked;
         let seat = |name: String| {
             let seat = self.setup.parameters.members().iter().position(|member| member.name == name);
             seat.map(PartyId::new).ok_or(NotDone::NoMember(name))
         };
         let connector = connector.map_or(Ok(self.me), seat)?;
-        Ok(flow::call(flow, arguments, connector, roots)?)
+        let call = flow::call(flow, arguments, Seats { connector, giver: self.me }, roots)?;
+        let given = given(&call, private)?;
+        Ok((call, given))
     }
 
     /// Writes down that the request of this operation may be sent from here on; whether it may.
@@ -62,6 +65,24 @@ impl Operations {
         let (operation, run) = (proposal.digest, running.run.digest());
         self.write_log(now, Logged::MayBeSent { operation, run });
         true
+    }
+}
+
+/// What is private in a call, one after the other by the order of its slots.
+fn given(call: &operation::Call, mut private: Vec<(String, Value)>) -> Result<Option<Value>, NotDone> {
+    let mut all = Value::default();
+    for slot in &call.slots {
+        let Source::Private { len, alphabet, .. } = slot.source else { continue };
+        let at = private.iter().position(|(hole, _)| *hole == slot.hole).ok_or_else(|| NotDone::Private(slot.hole.clone()))?;
+        let (_, value) = private.swap_remove(at);
+        if value.len() != len as usize || !value.iter().fold(true, |all, &byte| all & alphabet.contains(byte)) {
+            return Err(NotDone::Private(slot.hole.clone()));
+        }
+        all = [&all[..], &value].concat().into();
+    }
+    match private.pop() {
+        Some((hole, _)) => Err(NotDone::NotPrivate(hole)),
+        None => Ok(call.giver().map(|_| all)),
     }
 }
 

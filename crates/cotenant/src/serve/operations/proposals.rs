@@ -46,7 +46,7 @@ pub(super) struct Proposal {
     pub(super) by_policy: Option<i64>,
     /// What this party has said.
     pub(super) own: Option<Signed>,
-    /// The value of a put, at the party that gives it, until the run has it.
+    /// The value of a put, or all that is private in a call, at the party that gives it, until the run has it.
     pub(super) value: Option<Zeroizing<Vec<u8>>>,
     /// When who begins it asked whether this party can, if it has not been answered.
     pub(super) asked: Option<i64>,
@@ -232,9 +232,13 @@ impl Proposal {
         self.operation.quorum.iter().next()
     }
 
-    /// Who gives the value of a put.
+    /// Who gives the value of a put, or what is private in a call.
     pub(super) fn giver(&self) -> Option<PartyId> {
-        if let Body::Put { giver, .. } = self.operation.body { Some(giver) } else { None }
+        match &self.operation.body {
+            Body::Put { giver, .. } => Some(*giver),
+            Body::Call(call) => call.giver(),
+            _ => None,
+        }
     }
 
     /// Whether it does not begin if this member says so: nothing begins without who is to begin it, or who is to give a value.

@@ -33,8 +33,8 @@ use cotenant_agent::{
 use cotenant_core::{Digest, Domain, PartyId};
 use zeroize::Zeroizing;
 
-/// The value of a put.
-type Value = Zeroizing<Vec<u8>>;
+/// The value of a put, or what is private in a call.
+pub(super) type Value = Zeroizing<Vec<u8>>;
 
 /// What is to be done.
 pub enum Aim {
@@ -84,6 +84,8 @@ pub struct Asked {
     pub flow: Vec<u8>,
     /// What everybody may see of what fills its holes.
     pub arguments: Vec<Argument>,
+    /// What this party alone knows of it, by holes.
+    pub private: Vec<(String, Value)>,
     /// The name of the member that connects; this party if none.
     pub connector: Option<String>,
     /// Digest of the roots that this party judges servers by.
@@ -157,6 +159,12 @@ pub enum NotDone {
     /// The description.
     #[error(transparent)]
     Item(#[from] ItemError),
+    /// What is private is not given, or not as the text says.
+    #[error("{{{{{0}}}}} is private: give --private {0}=FILE, a file with as many characters, and such, as the @private says")]
+    Private(String),
+    /// What is given as private is no private hole.
+    #[error("no @private says that {{{{{}}}}} is private", escape(.0))]
+    NotPrivate(String),
     /// A character of the value is not of the alphabet.
     #[error("the value has a character that is not of its alphabet")]
     Value,
@@ -420,7 +428,10 @@ impl Operations {
             Aim::Repair(member) => (self.repair(&member)?, None),
             Aim::Verify(names) => (Body::Verify(stored(names)?), None),
             Aim::Remove(names) => (Body::Remove(stored(names)?), None),
-            Aim::Call(asked) => (Body::Call(self.call(asked)?), None),
+            Aim::Call(asked) => {
+                let (call, private) = self.call(asked)?;
+                (Body::Call(call), private)
+            }
         })
     }
 

@@ -474,7 +474,8 @@ async fn one_byte_of_a_flow_that_differs_at_one_member_is_shown() {
     });
     let world = World::new(2, 3, meddle).await;
     let flow = b"# @open all\nGET https://localhost/report\n".to_vec();
-    let number = world.propose(0, Aim::Call(Asked { flow, arguments: Vec::new(), connector: None, roots: roots() })).await;
+    let number =
+        world.propose(0, Aim::Call(Asked { flow, arguments: Vec::new(), private: Vec::new(), connector: None, roots: roots() })).await;
     for k in [1, 2] {
         world.decide(k, number, Choice::Approve).await;
     }
@@ -510,7 +511,8 @@ async fn a_call_that_is_not_its_text_is_not_taken() {
     });
     let world = World::new(2, 2, meddle).await;
     let flow = b"# @open all\nGET https://localhost/report\n".to_vec();
-    let number = world.propose(0, Aim::Call(Asked { flow, arguments: Vec::new(), connector: None, roots: roots() })).await;
+    let number =
+        world.propose(0, Aim::Call(Asked { flow, arguments: Vec::new(), private: Vec::new(), connector: None, roots: roots() })).await;
     // Long enough for all to be told again.
     tokio::time::sleep(Duration::from_secs(7)).await;
     assert!(world.shell(1).look(|all| all.view(number)).is_none());

@@ -1,0 +1,250 @@
+//! What a `@let` says a hole is made of.
+//!
+//! ```text
+//! value    = 1*term                                  one after the other
+//! term     = text / NAME / function "(" value *("," value) ")"
+//! text     = DQUOTE *(character / {{NAME}} / \n / \" / \\) DQUOTE
+//! function = base64 / base64url / hex / percent / json / sha256 / hmac-sha256
+//! ```
+//!
+//! Spaces between parts do not matter. Functions nest up to [`DEEPEST`].
+
+use super::{
+    directive::nearest,
+    error::{FlowError, Position, Problem},
+    lines::Line,
+    template::{Hole, Piece, Template},
+};
+use crate::{approve::item::is_token, derive::Function};
+use cotenant_circuit::base64::Base64;
+
+/// Functions within functions.
+const DEEPEST: usize = 8;
+/// What a function is called, and which it is; none for HMAC, which takes two values.
+const FUNCTIONS: [(&str, Option<Function>); 7] = [
+    ("base64", Some(Function::Base64(Base64::Standard))),
+    ("base64url", Some(Function::Base64(Base64::Url))),
+    ("hex", Some(Function::Hex)),
+    ("percent", Some(Function::Percent)),
+    ("json", Some(Function::Json)),
+    ("sha256", Some(Function::Sha256)),
+    ("hmac-sha256", None),
+];
+
+/// A value as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Expression<'a> {
+    /// As it stands.
+    Text(&'a str),
+    /// What is in a hole.
+    Hole(Hole<'a>),
+    /// One after the other.
+    Join(Vec<Expression<'a>>),
+    /// A function.
+    Of(Function, Box<Expression<'a>>),
+    /// HMAC-SHA-256 of a key and a message.
+    Hmac(Box<[Expression<'a>; 2]>),
+}
+
+impl<'a> Expression<'a> {
+    /// Reads `text`, which is the rest of a line.
+    pub(super) fn parse(line: &Line<'a>, text: &'a str) -> Result<Expression<'a>, FlowError> {
+        let mut reader = Reader { line, rest: text, depth: 0 };
+        let value = reader.value()?;
+        if reader.rest.is_empty() { Ok(value) } else { Err(Problem::Value.at(reader.here())) }
+    }
+
+    /// All holes, in the order of the text.
+    pub(crate) fn holes(&self) -> Vec<Hole<'a>> {
+        match self {
+            Expression::Text(_) => Vec::new(),
+            Expression::Hole(hole) => vec![*hole],
+            Expression::Join(parts) => parts.iter().flat_map(Expression::holes).collect(),
+            Expression::Of(_, of) => of.holes(),
+            Expression::Hmac(of) => of.iter().flat_map(Expression::holes).collect(),
+        }
+    }
+
+    /// The holes of which it tells something, however little, to one who knows the others. An HMAC under a key that is `secret` tells nothing.
+    pub(crate) fn shown(&self, secret: &impl Fn(&str) -> bool) -> Vec<Hole<'a>> {
+        match self {
+            Expression::Hmac(of) if of[0].holes().iter().any(|hole| secret(hole.name)) => Vec::new(),
+            Expression::Hmac(of) => of.iter().flat_map(|part| part.shown(secret)).collect(),
+            Expression::Join(parts) => parts.iter().flat_map(|part| part.shown(secret)).collect(),
+            Expression::Of(_, of) => of.shown(secret),
+            Expression::Text(_) | Expression::Hole(_) => self.holes(),
+        }
+    }
+}
+
+struct Reader<'a, 'b> {
+    line: &'b Line<'a>,
+    rest: &'a str,
+    depth: usize,
+}
+
+impl<'a> Reader<'a, '_> {
+    fn here(&self) -> Position {
+        self.line.place_of(self.rest)
+    }
+
+    fn skip(&mut self) {
+        self.rest = self.rest.trim_start();
+    }
+
+    /// Terms up to a comma, a bracket or the end.
+    fn value(&mut self) -> Result<Expression<'a>, FlowError> {
+        let mut terms = Vec::new();
+        self.skip();
+        while !self.rest.is_empty() && !self.rest.starts_with([',', ')']) {
+            match self.rest.strip_prefix('"') {
+                Some(rest) => {
+                    let at = self.here();
+                    self.rest = rest;
+                    self.text(at, &mut terms)?;
+                }
+                None => terms.push(self.word()?),
+            }
+            self.skip();
+        }
+        match terms.len() {
+            0 => Err(Problem::Value.at(self.here())),
+            1 => Ok(terms.remove(0)),
+            _ => Ok(Expression::Join(terms)),
+        }
+    }
+
+    /// A text, after the quote before it, up to the one behind it.
+    fn text(&mut self, at: Position, terms: &mut Vec<Expression<'a>>) -> Result<(), FlowError> {
+        // An empty text is one, too.
+        terms.push(Expression::Text(""));
+        loop {
+            let end = self.rest.find(['"', '\\']).ok_or(Problem::Unclosed.at(at))?;
+            let (plain, rest) = self.rest.split_at(end);
+            terms.extend(Template::parse(plain, self.here())?.pieces().iter().map(|piece| match piece {
+                Piece::Text(text) => Expression::Text(text),
+                Piece::Hole(hole) => Expression::Hole(*hole),
+            }));
+            self.rest = rest;
+            if let Some(rest) = rest.strip_prefix('"') {
+                self.rest = rest;
+                return Ok(());
+            }
+            let known = [("\\n", "\n"), ("\\\"", "\""), ("\\\\", "\\")];
+            let found = known.into_iter().find_map(|(written, meant)| Some((meant, rest.strip_prefix(written)?)));
+            let (meant, rest) = found.ok_or(Problem::Escape.at(self.here()))?;
+            terms.push(Expression::Text(meant));
+            self.rest = rest;
+        }
+    }
+
+    /// A name, or a function.
+    fn word(&mut self) -> Result<Expression<'a>, FlowError> {
+        let at = self.here();
+        let end = self.rest.find(|c: char| c.is_whitespace() || "\"(),".contains(c)).unwrap_or(self.rest.len());
+        let (word, rest) = self.rest.split_at(end);
+        match rest.strip_prefix('(') {
+            Some(rest) => {
+                self.rest = rest;
+                self.function(word, at)
+            }
+            None if is_token(word) => {
+                self.rest = rest;
+                Ok(Expression::Hole(Hole { name: word, at }))
+            }
+            None if word.is_empty() => Err(Problem::Value.at(at)),
+            None => Err(Problem::Name(word.to_owned()).at(at)),
+        }
+    }
+
+    /// What a function takes, after the bracket before it, and the function.
+    fn function(&mut self, name: &str, at: Position) -> Result<Expression<'a>, FlowError> {
+        let Some((name, function)) = FUNCTIONS.into_iter().find(|(known, _)| *known == name) else {
+            let nearest = nearest(name, &FUNCTIONS.map(|(known, _)| known));
+            return Err(Problem::UnknownFunction { found: name.to_owned(), nearest }.at(at));
+        };
+        if self.depth == DEEPEST {
+            return Err(Problem::Deep.at(at));
+        }
+        self.depth += 1;
+        let mut values = vec![self.value()?];
+        while let Some(rest) = self.rest.strip_prefix(',') {
+            self.rest = rest;
+            values.push(self.value()?);
+        }
+        self.rest = self.rest.strip_prefix(')').ok_or(Problem::Unclosed.at(at))?;
+        self.depth -= 1;
+        let wrong = |wanted| Problem::Takes { function: name, wanted }.at(at);
+        match function {
+            Some(function) => <[_; 1]>::try_from(values).map(|[of]| Expression::Of(function, Box::new(of))).map_err(|_| wrong("one value")),
+            None => <[_; 2]>::try_from(values).map(|of| Expression::Hmac(Box::new(of))).map_err(|_| wrong("a key and a message")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &'static str) -> Result<Expression<'static>, FlowError> {
+        Expression::parse(&Line { number: 1, of: text, from: 0, text }, text)
+    }
+
+    fn hole(name: &'static str, column: usize) -> Expression<'static> {
+        Expression::Hole(Hole { name, at: Position { line: 1, column } })
+    }
+
+    #[test]
+    fn terms_and_functions() {
+        let text = |text: &'static str| Expression::Text(text);
+        assert_eq!(parse("token"), Ok(hole("token", 1)));
+        let basic = Expression::Join(vec![text(""), hole("user", 9), text(":"), hole("password", 20)]);
+        assert_eq!(parse("base64(\"{{user}}:\" password )"), Ok(Expression::Of(FUNCTIONS[0].1.unwrap(), Box::new(basic))));
+        let message = Expression::Join(vec![text(""), text("a"), text("\n"), text("\"\\"), text("\\"), text("b"), hole("c", 32)]);
+        let Ok(Expression::Hmac(of)) = parse("hmac-sha256( key,\"a\\n\\\"\\\\\\\\b{{c}}\")") else { panic!("it is one") };
+        assert_eq!(of[0], hole("key", 14));
+        let joined = |expression: &Expression| match expression {
+            Expression::Join(parts) => {
+                parts.iter().map(|part| if let Expression::Text(text) = part { text } else { "*" }).collect::<String>()
+            }
+            _ => panic!("it is joined"),
+        };
+        assert_eq!((joined(&of[1]), joined(&message)), ("a\n\"\\\\b*".to_owned(), "a\n\"\\\\b*".to_owned()));
+        assert_eq!(parse("hex(sha256(a)) b").unwrap().holes().iter().map(|hole| hole.name).collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[test]
+    fn what_is_shown() {
+        let shown = |text| {
+            let names: Vec<&str> = parse(text).unwrap().shown(&|name| name != "public").iter().map(|hole| hole.name).collect();
+            names.concat()
+        };
+        assert_eq!(shown("hex(hmac-sha256(key, secret)) other"), "other");
+        assert_eq!(shown("hmac-sha256(public, secret)"), "publicsecret", "anyone can try secrets");
+        assert_eq!(shown("hmac-sha256(sha256(\"x\" key), a)"), "");
+        assert_eq!(shown("base64(sha256(a) percent(b))"), "ab");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_where_it_stands() {
+        for (text, words) in [
+            ("", "1:1: this is no value"),
+            ("a,b", "1:2: this is no value"),
+            ("hex(a))", "1:7: this is no value"),
+            ("hex()", "1:5: this is no value"),
+            ("A", "1:1: \"A\" is no name"),
+            ("a {{b}}", "1:3: \"{{b}}\" is no name"),
+            ("\"a", "1:1: this is not closed"),
+            ("hex(a", "1:1: this is not closed"),
+            ("x \"a\\tb\"", "1:5: after a backslash stands n, a quote or a backslash"),
+            ("\"{{a\"", "1:2: \"{{\" without \"}}\""),
+            ("hexx(a)", "1:1: there is no function hexx; the nearest is hex"),
+            ("hex(a, b)", "1:1: hex takes one value"),
+            ("b hmac-sha256(a)", "1:3: hmac-sha256 takes a key and a message"),
+            ("hex(hex(hex(hex(hex(hex(hex(hex(hex(a)))))))))", "1:33: functions are nested too deep"),
+        ] {
+            let told = parse(text).unwrap_err().to_string();
+            assert!(told.starts_with(words), "{text:?}: {told}");
+        }
+    }
+}
