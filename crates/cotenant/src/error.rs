@@ -235,6 +235,14 @@ pub enum Error {
         /// What the operating system said.
         source: io::Error,
     },
+    /// A flow names a file that is not beside it.
+    #[error("{path}: is no file in {directory} or below, and its content would be shown to all members; copy it there")]
+    NotBeside {
+        /// The file.
+        path: PathBuf,
+        /// Where the flow is.
+        directory: PathBuf,
+    },
     /// A file, a directory or standard output cannot be written.
     #[error("{what}: cannot be written ({source}); check permissions and free space")]
     Write {

@@ -8,6 +8,8 @@ use crate::verify::SCHEMES;
 
 /// TLS_AES_128_GCM_SHA256 (RFC 8446 appendix B.4).
 const SUITE: u16 = 0x1301;
+/// The longest cookie of a HelloRetryRequest that is sent back: it is there for a server's state, and the second ClientHello is one record.
+const MAX_COOKIE: usize = 4096;
 const TLS12: u16 = 0x0303;
 const TLS13: u16 = 0x0304;
 const CLIENT_HELLO: u8 = 1;
@@ -194,7 +196,7 @@ fn retry_group(body: &[u8], offer: &Offer, groups: &[Group]) -> Result<Group, Vi
 
 fn retry_cookie(body: &[u8]) -> Result<Vec<u8>, Violation> {
     let mut reader = Reader::new(body);
-    let cookie = reader.vector(2).filter(|cookie| !cookie.is_empty() && reader.is_empty());
+    let cookie = reader.vector(2).filter(|cookie| (1..=MAX_COOKIE).contains(&cookie.len()) && reader.is_empty());
     cookie.map(<[u8]>::to_vec).ok_or(Violation::MalformedRetry)
 }
 

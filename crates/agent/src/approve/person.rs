@@ -308,6 +308,16 @@ impl Counters {
         }
     }
 
+    /// Takes the counter of a signature that was counted before, about something that is over.
+    pub fn note(&mut self, counted: &PersonSignature) {
+        let by_token = matches!(counted.key, KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_));
+        if let Some(token) = by_token.then(|| Token::read(counted.signature.as_bytes(), false).ok()).flatten() {
+            let blob = PublicKey::from(counted.key.clone()).to_bytes().expect("a key that was read can be written");
+            let last = self.0.entry(blob).or_default();
+            *last = token.counter.max(*last);
+        }
+    }
+
     /// Format (1, of value 1), then of each key in rising order: its blob and the counter (4).
     pub fn encode(&self) -> Vec<u8> {
         Writer::new().u8(FORMAT).list(self.0.iter(), |to, (key, counter)| to.string(key).u32(*counter)).done()

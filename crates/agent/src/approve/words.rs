@@ -25,6 +25,8 @@ const SHOWN_ARGUMENT: usize = 4096;
 const CONTEXT: usize = 16;
 /// The most lines of a difference that are shown.
 const SHOWN_LINES: usize = 60;
+/// The most bytes of a line of a difference that are shown.
+const SHOWN_BYTES: usize = 512;
 /// The most lines that are compared, of each side: that takes up to the product of both in time.
 const COMPARED_LINES: usize = 1 << 10;
 
@@ -62,9 +64,18 @@ pub fn diff(ours: &Operation, theirs: &Operation, name: impl Fn(PartyId) -> Stri
     lines.truncate(SHOWN_LINES);
     lines.extend((more > 0).then(|| format!("and {more} more lines")));
     let [ours, theirs] = [here, there].map(|side| side.len().saturating_sub(COMPARED_LINES));
+    lines.iter_mut().for_each(cut);
     lines.extend((ours + theirs > 0).then(|| format!("then {ours} lines here and {theirs} there that are not compared")));
     lines.push(byte.to_string());
     lines
+}
+
+/// Leaves so much of a line that all that differs can be kept and shown, however long a text somebody else has sent; the first byte that differs is told anyhow.
+fn cut(line: &mut String) {
+    if let Some(more) = line.len().checked_sub(SHOWN_BYTES).filter(|more| *more > 0) {
+        line.truncate(line.floor_char_boundary(SHOWN_BYTES));
+        line.push_str(&format!(" and {more} more bytes"));
+    }
 }
 
 /// What stands between the lines that are the same at the start and at the end.

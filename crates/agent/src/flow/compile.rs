@@ -21,6 +21,7 @@ use crate::{
 };
 use cotenant_core::{Digest, PartyId};
 use cotenant_tls::AnswerLimits;
+use std::borrow::Cow;
 
 /// The slot of a signature.
 pub const SIGNATURE: &str = "signature";
@@ -56,7 +57,7 @@ pub fn call(flow: Vec<u8>, mut arguments: Vec<Argument>, seats: Seats, trust_roo
     check_holes(&parsed, &arguments, &slots)?;
     let response = response(&parsed)?;
     // What the writer and the signer refuse is refused here.
-    let blank = |name: &str| argument(&arguments, name).unwrap_or(b"0").to_vec();
+    let blank = |name: &str| Cow::from(argument(&arguments, name).unwrap_or(b"0"));
     match &parsed.directives.sign {
         Some(sign) => signed(&parsed, sign, &blank, 0).map(drop)?,
         None => parsed.request(&blank).map(drop)?,
@@ -94,8 +95,11 @@ pub(crate) struct ToSign {
 }
 
 /// What a `@sign` makes of a request at a date, in seconds since 1970.
-pub(crate) fn signed(flow: &Flow, sign: &Sign, fill: &impl Fn(&str) -> Vec<u8>, date: i64) -> Result<ToSign, FlowError> {
+pub(crate) fn signed<'f>(flow: &Flow, sign: &Sign, fill: &impl Fn(&str) -> Cow<'f, [u8]>, date: i64) -> Result<ToSign, FlowError> {
     let wrong = |error: sigv4::SigningError| Problem::from(error).at(sign.at);
+    if sign.access_key_id.filled_len(fill) > sigv4::MAX_ACCESS_KEY_ID {
+        return Err(wrong(sigv4::SigningError::AccessKeyId));
+    }
     let access_key_id = String::from_utf8(sign.access_key_id.filled(fill)).map_err(|_| wrong(sigv4::SigningError::AccessKeyId))?;
     let timestamp = Timestamp::from_unix(date).map_err(|BadTimestamp| wrong(sigv4::SigningError::Scope))?;
     let scope = Scope::new(sign.service, sign.region, timestamp).map_err(wrong)?;

@@ -15,7 +15,7 @@ use super::{
     template::{Hole, Template},
 };
 use crate::{approve::item::is_host, call::MAX_REQUEST, http};
-use std::slice::Iter;
+use std::{borrow::Cow, slice::Iter};
 
 /// The port of `https`.
 const HTTPS: u16 = 443;
@@ -114,11 +114,13 @@ impl<'a> Flow<'a> {
         }
     }
 
-    /// The request with its holes filled, by their names; a body from a file by that of its argument.
+    /// The request with its holes filled, by their names; a body from a file by that of its argument. Nothing is filled before all that fills it was added
+    /// up: a text of 256 KiB has room for fifty thousand holes.
     ///
     /// # Errors
     /// The part that what fills it has made one that may not be sent.
-    pub(crate) fn request(&self, fill: &impl Fn(&str) -> Vec<u8>) -> Result<http::Request, FlowError> {
+    pub(crate) fn request<'f>(&self, fill: &impl Fn(&str) -> Cow<'f, [u8]>) -> Result<http::Request, FlowError> {
+        self.check_length(self.filled_len(fill))?;
         let text = |template: &Template, wrong: http::RequestError, at| {
             String::from_utf8(template.filled(fill)).map_err(|_| Problem::from(wrong).at(at))
         };
@@ -131,12 +133,24 @@ impl<'a> Flow<'a> {
         }
         request.set_body(match &self.body {
             Body::Text(text) => text.filled(fill),
-            Body::File(argument, _) => fill(argument),
+            Body::File(argument, _) => fill(argument).into_owned(),
         });
-        match request.encode().len() {
-            long if long > MAX_REQUEST as usize => Err(Problem::Long(long).at(self.at)),
-            _ => Ok(request),
-        }
+        self.check_length(request.encode().len())?;
+        Ok(request)
+    }
+
+    /// The bytes of its parts, once filled; the request has more.
+    fn filled_len<'f>(&self, fill: &impl Fn(&str) -> Cow<'f, [u8]>) -> usize {
+        let body = match &self.body {
+            Body::Text(text) => text.filled_len(fill),
+            Body::File(argument, _) => fill(argument).len(),
+        };
+        let headers = self.headers.iter().map(|header| header.value.filled_len(fill));
+        headers.chain([self.target.filled_len(fill), body]).fold(0, usize::saturating_add)
+    }
+
+    fn check_length(&self, bytes: usize) -> Result<(), FlowError> {
+        if bytes > MAX_REQUEST as usize { Err(Problem::Long(bytes).at(self.at)) } else { Ok(()) }
     }
 }
 
@@ -242,11 +256,12 @@ fn body<'a>(lines: &[Line<'a>]) -> Result<Body<'a>, FlowError> {
     Ok(Body::Text(Template::parse(text, first.start())?))
 }
 
-/// Whether a text says that a body is what is in a file; an argument of that name is what was in it.
+/// Whether a text says that a body is what is in a file; an argument of that name is what was in it. The file is beside the flow or below: whoever wrote the
+/// flow may be another than who runs it, and chooses none of the latter's other files to be shown to all.
 pub(crate) fn is_body_file(text: &str) -> bool {
-    let is_path = |path: &str| {
-        (1..=MAX_PATH).contains(&path.len()) && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._/-".contains(&byte))
-    };
+    let is_name =
+        |name: &str| !["", ".", ".."].contains(&name) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    let is_path = |path: &str| path.len() <= MAX_PATH && path.strip_prefix("./").unwrap_or(path).split('/').all(is_name);
     text.strip_prefix("< ").is_some_and(is_path)
 }
 
@@ -288,7 +303,7 @@ b{{body}}
         ];
         assert_eq!(holes, expected);
         assert_eq!((flow.public_header("content-type"), flow.public_header("x-key")), (Some("text/plain"), None));
-        let request = flow.request(&|name| name.to_uppercase().into_bytes()).unwrap();
+        let request = flow.request(&|name| name.to_uppercase().into_bytes().into()).unwrap();
         assert_eq!((request.method(), request.host(), request.target()), ("PUT", "s3.example.com:9300", "/a/ID?x=ID"));
         assert_eq!(request.headers()[1], ("X-Key".to_owned(), "Bearer KEY.".to_owned()));
         assert_eq!(request.body(), b"bBODY\n\n{ {c\n# not a comment");
@@ -307,9 +322,9 @@ b{{body}}
     fn a_body_from_a_file() {
         let flow = Flow::parse(b"PUT https://h/\n\n< ./a-b/c_1.txt\n\n").unwrap();
         assert_eq!(flow.body, Body::File("< ./a-b/c_1.txt", Position { line: 3, column: 1 }));
-        assert_eq!(flow.request(&|name| name.into()).unwrap().body(), b"< ./a-b/c_1.txt");
+        assert_eq!(flow.request(&|name| name.as_bytes().to_vec().into()).unwrap().body(), b"< ./a-b/c_1.txt");
         let xml = Flow::parse(b"PUT https://h/\n\n<x>\n\n</x>").unwrap();
-        assert_eq!(xml.request(&|_| vec![]).unwrap().body(), b"<x>\n\n</x>");
+        assert_eq!(xml.request(&|_| Cow::default()).unwrap().body(), b"<x>\n\n</x>");
     }
 
     #[test]
@@ -344,6 +359,10 @@ b{{body}}
             ("GET https://h/\n\n< a b", "3:1: a body from a file is one line"),
             ("GET https://h/\n\n< a\nb", "3:1: a body from a file is one line"),
             ("GET https://h/\n\nb\n< a", "4:1: a body from a file is one line"),
+            ("GET https://h/\n\n< /home/a/key.pem", "3:1: a body from a file is one line"),
+            ("GET https://h/\n\n< ./a/../../key.pem", "3:1: a body from a file is one line"),
+            ("GET https://h/\n\n< a//b", "3:1: a body from a file is one line"),
+            ("GET https://h/\n\n< ././a", "3:1: a body from a file is one line"),
             ("GET https://h/\n\n{\n{{", "4:1: \"{{\" without \"}}\""),
         ] {
             let told = Flow::parse(text.as_bytes()).unwrap_err().to_string();
@@ -353,7 +372,7 @@ b{{body}}
 
     #[test]
     fn what_fills_a_hole_stays_where_the_hole_is() {
-        let wrong = |text: &str, value: &'static [u8]| Flow::parse(text.as_bytes()).unwrap().request(&|_| value.to_vec()).unwrap_err();
+        let wrong = |text: &str, value: &'static [u8]| Flow::parse(text.as_bytes()).unwrap().request(&|_| value.into()).unwrap_err();
         let at = |line, column| Position { line, column };
         assert_eq!(wrong("GET https://h/{{a}}", b"b\r\nx: c"), Problem::Request(http::RequestError::Target).at(at(1, 1)));
         assert_eq!(wrong("GET https://h/\nx: {{a}}", b"b\r\ny: c"), Problem::Request(http::RequestError::FieldValue).at(at(2, 1)));
@@ -361,5 +380,14 @@ b{{body}}
         assert_eq!(wrong("GET https://h/\nhost: {{a}}", b"b"), Problem::Request(http::RequestError::OwnField).at(at(2, 1)));
         let long: &'static [u8] = vec![b'x'; MAX_REQUEST as usize].leak();
         assert!(matches!(wrong("PUT https://h/\n\n{{a}}", long).problem, Problem::Long(_)));
+    }
+
+    /// What is filled in is added up before it is written: here it would be terabytes.
+    #[test]
+    fn fifty_thousand_holes_are_not_filled() {
+        let value: &'static [u8] = vec![0; 1 << 30].leak();
+        let flow = format!("PUT https://h/\n\n{}", "{{a}}".repeat(52_000));
+        let parsed = Flow::parse(flow.as_bytes()).unwrap();
+        assert_eq!(parsed.request(&|_| value.into()).unwrap_err(), Problem::Long(52_001 + 52_000 * ((1 << 30) - 1)).at(parsed.at));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::error::{FlowError, Position, Problem};
 use crate::approve::item::is_token;
+use std::borrow::Cow;
 
 /// Text with holes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +32,7 @@ impl<'a> Template<'a> {
         let (mut pieces, mut rest, mut here) = (Vec::new(), text, at);
         while let Some((before, after)) = rest.split_once("{{") {
             here = here.after(before);
-            let line = after.split_once('\n').map_or(after, |(line, _)| line);
-            let (inside, _) = line.split_once("}}").ok_or(Problem::Open.at(here))?;
+            let (inside, _) = after.split_once("}}").filter(|(inside, _)| !inside.contains('\n')).ok_or(Problem::Open.at(here))?;
             let name = inside.trim_matches(' ');
             if !is_token(name) {
                 return Err(Problem::Name(name.to_owned()).at(here));
@@ -66,12 +66,24 @@ impl<'a> Template<'a> {
         }
     }
 
-    pub(crate) fn filled(&self, fill: &impl Fn(&str) -> Vec<u8>) -> Vec<u8> {
+    pub(crate) fn filled<'f>(&self, fill: &impl Fn(&str) -> Cow<'f, [u8]>) -> Vec<u8> {
+        let mut filled = Vec::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(text) => filled.extend_from_slice(text.as_bytes()),
+                Piece::Hole(hole) => filled.extend_from_slice(&fill(hole.name)),
+            }
+        }
+        filled
+    }
+
+    /// How long it is when it is filled: much longer than the text, where a long value fills many holes.
+    pub(super) fn filled_len<'f>(&self, fill: &impl Fn(&str) -> Cow<'f, [u8]>) -> usize {
         let piece = |piece: &Piece| match piece {
-            Piece::Text(text) => text.as_bytes().to_vec(),
-            Piece::Hole(hole) => fill(hole.name),
+            Piece::Text(text) => text.len(),
+            Piece::Hole(hole) => fill(hole.name).len(),
         };
-        self.0.iter().flat_map(piece).collect()
+        self.0.iter().map(piece).fold(0, usize::saturating_add)
     }
 }
 
@@ -86,7 +98,7 @@ mod tests {
         let holes: Vec<Hole> = template.holes().collect();
         assert_eq!(holes[0], Hole { name: "a", at: Position { line: 2, column: 11 } });
         assert_eq!(holes[1], Hole { name: "b.c-1_", at: Position { line: 3, column: 2 } });
-        assert_eq!(template.filled(&|name| name.to_uppercase().into()), "\u{e4}Ab\ncB.C-1_".as_bytes());
+        assert_eq!(template.filled(&|name| name.to_uppercase().into_bytes().into()), "\u{e4}Ab\ncB.C-1_".as_bytes());
         assert_eq!((template.plain(), Template::parse("x", at).unwrap().plain()), (None, Some("x")));
         assert_eq!(Template::parse("{ {a}}", at).unwrap().plain(), Some("{ {a}}"));
     }

@@ -13,6 +13,7 @@ use crate::{
     sign::sigv4::{self, Scope, TERMINATOR},
     vault::item::Item,
 };
+use std::borrow::Cow;
 
 /// The longest key of which `AWS4` and the key are one block of HMAC.
 const MAX_KEY: usize = 60;
@@ -113,10 +114,10 @@ impl<'a> Values<'a> {
     }
 
     /// Arguments in their holes, and in those of secrets one character as often as each has one; another in that of the one with the number `marked`.
-    fn filled(&self, marked: Option<usize>) -> impl Fn(&str) -> Vec<u8> {
+    fn filled<'f>(&'f self, marked: Option<usize>) -> impl Fn(&str) -> Cow<'f, [u8]> {
         move |hole| match self.number(hole) {
-            Some(number) => vec![blank(marked == Some(number)); self.shapes[number].len],
-            None => argument(&self.call.arguments, hole).unwrap_or_default().to_vec(),
+            Some(number) => vec![blank(marked == Some(number)); self.shapes[number].len].into(),
+            None => argument(&self.call.arguments, hole).unwrap_or_default().into(),
         }
     }
 

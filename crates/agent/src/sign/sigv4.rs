@@ -11,6 +11,8 @@ use super::date::Timestamp;
 use crate::http::{Request, RequestError};
 use sha2::{Digest, Sha256};
 
+/// The longest id of an access key (IAM API Reference, AccessKey: 16 to 128 characters).
+pub(crate) const MAX_ACCESS_KEY_ID: usize = 128;
 /// The name of the algorithm, first line of the string to sign and first word of the Authorization header.
 pub const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// The last part of every scope, and the last message of the key derivation.
@@ -22,8 +24,8 @@ pub enum SigningError {
     /// Region or service is empty, longer than 64, or not of small letters, digits and hyphens.
     #[error("region and service are of small letters, digits and hyphens")]
     Scope,
-    /// The access key id is empty or has a byte that would end it in the Authorization header or the credential.
-    #[error("the access key id has a byte that may not stand there")]
+    /// The access key id is empty, too long, or has a byte that would end it in the Authorization header or the credential.
+    #[error("the access key id has 1 to {MAX_ACCESS_KEY_ID} printable characters other than / , =")]
     AccessKeyId,
     /// The request has a header that the signer sets, X-Amz-Date for one.
     #[error("this header is for the signer to set")]
@@ -215,7 +217,9 @@ pub(super) fn to_sign(request: &Request, target: &str, payload: &str, scope: &Sc
 
 /// `access key id "/" scope`.
 pub(super) fn credential(access_key_id: &str, scope: &Scope) -> Result<String, SigningError> {
-    if access_key_id.is_empty() || !access_key_id.bytes().all(|b| b.is_ascii_graphic() && !b"/,=".contains(&b)) {
+    if !(1..=MAX_ACCESS_KEY_ID).contains(&access_key_id.len())
+        || !access_key_id.bytes().all(|b| b.is_ascii_graphic() && !b"/,=".contains(&b))
+    {
         return Err(SigningError::AccessKeyId);
     }
     Ok(format!("{access_key_id}/{scope}"))
@@ -388,7 +392,9 @@ mod tests {
         }
         let mut request = Request::new("GET", "h", 443, "/").unwrap();
         let to_sign = prepare(&mut request, &scope("s3"), Style::S3).unwrap();
-        for id in ["", "A/B", "A,B", "A=B", "A B", "A\r\n", "\u{e9}"] {
+        let long = "A".repeat(MAX_ACCESS_KEY_ID + 1);
+        assert!(to_sign.authorization_prefix(&long[1..]).is_ok());
+        for id in [&long, "", "A/B", "A,B", "A=B", "A B", "A\r\n", "\u{e9}"] {
             assert_eq!(to_sign.authorization_prefix(id), Err(SigningError::AccessKeyId), "{id:?}");
         }
     }

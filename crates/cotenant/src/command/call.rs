@@ -113,14 +113,29 @@ fn flow_text(path: &Path, arguments: &mut Vec<Given>) -> Result<String, Error> {
     let wrong = |source| Error::Flow { path: path.to_owned(), source: Box::new(source) };
     let text = read(path, MAX_FLOW as u64)?;
     if let Some(body) = flow::body_file(&text).map_err(wrong)? {
-        let beside = path.parent().unwrap_or(Path::new("")).join(body);
-        arguments.push(Given { name: format!("< {body}"), value: read(&beside, MAX_REQUEST)? });
+        let beside = beside(path, body)?;
+        let value = read(&beside, MAX_REQUEST)?;
+        note(&format!("all members are shown what is in {}: {} bytes", beside.display(), value.len()));
+        arguments.push(Given { name: format!("< {body}"), value });
     }
     let given = arguments.iter().map(|Given { name, value }| Argument { name: name.clone(), value: value.clone() }).collect();
     // Neither who does what nor the roots make a difference to whether the text is right.
     let seats = Seats { connector: PartyId::EVALUATOR, giver: PartyId::EVALUATOR };
     let call = flow::call(text, given, seats, Digest([0; 32])).map_err(wrong)?;
     Ok(String::from_utf8(call.flow).expect("a flow is UTF-8"))
+}
+
+/// The file of a body, which is beside the flow or below, also where links lead: somebody else may have written the flow.
+fn beside(flow: &Path, body: &str) -> Result<PathBuf, Error> {
+    let directory = flow.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let path = directory.join(body);
+    let real = |path: &Path| path.canonicalize().map_err(|source| Error::Read { path: path.to_owned(), source });
+    let file = real(&path)?;
+    if file.starts_with(real(directory)?) && file.is_file() {
+        Ok(path)
+    } else {
+        Err(Error::NotBeside { path, directory: directory.to_owned() })
+    }
 }
 
 /// All of a file, and a little more if it is longer than `most`, so that whoever looks at it sees that.
@@ -156,6 +171,15 @@ mod tests {
         assert_eq!(arguments[1].value, b"\xff{{name}}");
         let error = told(Vec::new()).unwrap_err();
         assert!(error.starts_with(&format!("{}:2:15: nothing fills {{{{name}}}}", path.display())), "{error}");
+        // A link that leads away is not followed, and a directory is none.
+        let elsewhere = tempfile::NamedTempFile::new().unwrap();
+        fs::remove_file(dir.path().join("body.bin")).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), dir.path().join("body.bin")).unwrap();
+        assert!(told(given()).unwrap_err().contains("body.bin: is no file in"));
+        fs::remove_file(dir.path().join("body.bin")).unwrap();
+        fs::create_dir(dir.path().join("body.bin")).unwrap();
+        assert!(told(given()).unwrap_err().contains("body.bin: is no file in"));
+        fs::remove_dir(dir.path().join("body.bin")).unwrap();
         fs::write(dir.path().join("body.bin"), vec![b'x'; MAX_REQUEST as usize + 10]).unwrap();
         assert!(told(given()).unwrap_err().contains("2:1: the request has "));
         assert!("name".parse::<Filled>().is_err());

@@ -1,25 +1,31 @@
 //! How a person signs what this party would say: with a private key in a file, by ssh-keygen, or with one that an ssh-agent has.
 
-use crate::{error::Error, ssh_agent::Agent};
+use crate::{error::Error, serve::operations::OperationView, ssh_agent::Agent};
 use cotenant_agent::approve::{
     person::{Approver, NAMESPACE, PersonSignature, to_be_signed},
     statement::{Choice, Statement},
 };
 use std::{
     fmt::Display,
-    fs,
-    io::Write,
+    fs::{self, File},
+    io::{Read, Write},
     path::Path,
     process::{Command, Stdio},
 };
 
+/// How a file with a private key begins.
+const PRIVATE: &[u8; 10] = b"-----BEGIN";
 /// How a fingerprint begins, as ssh-keygen and ssh-add print it.
 const FINGERPRINT: &str = "SHA256:";
 
-/// A signature of the person with this key under what the daemon has given to be signed, in hexadecimal, but for `choice`: what `ssh-keygen -Y sign` writes.
-pub(super) fn sign(key: &str, to_sign: &str, choice: Choice) -> Result<String, Error> {
+/// A signature of the person with this key under what the daemon has given to be signed about this operation, but for `choice`: what `ssh-keygen -Y sign`
+/// writes. A daemon that gives a statement about another operation than the one of that digest gets none.
+pub(super) fn sign(key: &str, view: &OperationView, digest: &str, choice: Choice) -> Result<String, Error> {
     let failed = |what: String| Error::Sign { key: key.to_owned(), what };
-    let statement = statement(to_sign).ok_or_else(|| failed("the daemon's statement is none".to_owned()))?;
+    let statement = statement(&view.to_sign).ok_or_else(|| failed("the daemon's statement is none".to_owned()))?;
+    if statement.operation.to_string() != digest || statement.number != view.number {
+        return Err(Error::OtherOperation { number: view.number });
+    }
     let statement = Statement { choice, ..statement };
     match InAgent::of(key) {
         Some(meant) => by_agent(&meant, &statement),
@@ -46,6 +52,11 @@ impl InAgent {
     fn of(key: &str) -> Option<InAgent> {
         if key.starts_with(FINGERPRINT) {
             return Some(InAgent::Fingerprint(key.to_owned()));
+        }
+        // A private key is not read here: ssh-keygen does that.
+        let mut start = [0; PRIVATE.len()];
+        if File::open(key).ok()?.read_exact(&mut start).is_ok() && start == *PRIVATE {
+            return None;
         }
         Approver::parse(fs::read_to_string(key).ok()?.trim()).ok().map(InAgent::Public)
     }

@@ -227,7 +227,7 @@ impl ApproveArgs {
                 view.digest.clone()
             }
         };
-        let signature = self.key.map(|key| sign(&key, &view.to_sign, Choice::Approve)).transpose()?;
+        let signature = self.key.map(|key| sign(&key, &view, &digest, Choice::Approve)).transpose()?;
         let view = about.decide(self.number, &Decision { digest, refuse: None, signature }).await?;
         shown(&self.common, &view)
     }
@@ -239,7 +239,7 @@ impl RefuseArgs {
         let view: OperationView = about.get(&format!("operations/{}", self.number)).await?;
         let mut reason = self.reason;
         reason.truncate(reason.floor_char_boundary(MAX_REASON));
-        let signature = self.key.map(|key| sign(&key, &view.to_sign, Choice::Refuse(reason.clone()))).transpose()?;
+        let signature = self.key.map(|key| sign(&key, &view, &view.digest, Choice::Refuse(reason.clone()))).transpose()?;
         let view = about.decide(self.number, &Decision { digest: view.digest, refuse: Some(reason), signature }).await?;
         shown(&self.common, &view)
     }
@@ -273,7 +273,10 @@ fn text(view: &OperationView) -> String {
 /// What another member was shown under the same number.
 fn difference(difference: &Difference) -> String {
     let lines: String = difference.lines.iter().map(|line| format!("  {line}\n")).collect();
-    format!("{} says it was shown another operation, so nothing runs (- here, + there):\n{lines}", escape(&difference.party))
+    format!(
+        "{} says it was shown another operation, which would keep this one from running (- here, + there):\n{lines}",
+        escape(&difference.party)
+    )
 }
 
 /// How an operation stands, in words of printable ASCII.
@@ -288,6 +291,9 @@ fn standing(view: &OperationView) -> String {
         Shown::Ended(End::Failed { reason }) => format!("failed, and nothing has changed: {}", escape(reason)),
         Shown::Ended(End::MayBeSent { reason }) => {
             format!("failed, and its request may have been delivered, so look at the server before you repeat it: {}", escape(reason))
+        }
+        Shown::Ended(End::InDoubt { reason }) => {
+            format!("ended while the members voted on it, so look at `cotenant vault list` before you repeat it: {}", escape(reason))
         }
         Shown::Ended(End::Refused { by, reason }) => format!("refused by {}: {}", escape(by), escape(reason)),
         Shown::Ended(End::Expired) => "not begun in time".to_owned(),

@@ -109,6 +109,8 @@ pub struct Operations {
     early: Early,
     /// Who has signed two votes that exclude each other, as the log says.
     contradicted: Parties,
+    /// Who has entered the epoch with another vault than this party's, as was said once.
+    elsewhere: Parties,
     complaints: Complaints,
     /// Receipts that lack signatures.
     receipts: BTreeMap<u64, Receipt>,
@@ -188,12 +190,20 @@ impl Operations {
         }
     }
 
-    /// The room is in this later epoch: whoever waits for an operation is told that it is over.
+    /// The room is in this later epoch: whoever waits for an operation is told that it is over, and what is not known of it. A member that keeps the last
+    /// signature under a change back chooses this moment.
     pub fn end_all(&mut self, epoch: u32) {
+        let me = self.me;
         let reason = format!("the room has entered epoch {epoch}, in which earlier proposals and approvals mean nothing");
         for proposal in self.proposals.values_mut().filter(|proposal| !proposal.has_ended()) {
-            proposal.stage = Stage::Ended(End::Failed { reason: reason.clone() });
-            proposal.value = None;
+            let reason = reason.clone();
+            let end = match &proposal.stage {
+                Stage::Running(running) if running.may_be_sent => End::MayBeSent { reason },
+                Stage::Voting(..) => End::InDoubt { reason },
+                Stage::Open(_) if proposal.is_for_others(me) => End::Unknown,
+                _ => End::Failed { reason },
+            };
+            proposal.end(end);
         }
     }
 

@@ -97,7 +97,7 @@ fn a_port_in_use_is_named() {
 
 #[test]
 fn an_absent_party_is_named() {
-    let homes = Homes::new(2);
+    let homes = Homes::with_timeouts(2, "connect = 1");
     let ca = homes.write("ca.pem", &some_ca());
     for (party, other) in [(0, "P2 \"party-2\""), (1, "P1 \"party-1\"")] {
         let said = error(&run(&["s-client", "localhost:1", "--ca", &ca, "--home", homes.home(party)]));
@@ -107,7 +107,7 @@ fn an_absent_party_is_named() {
 
 #[test]
 fn another_key_than_listed_is_refused() {
-    let homes = Homes::new(2);
+    let homes = Homes::with_timeouts(2, "connect = 8");
     // Party 1 is replaced by somebody else, who knows the right keys of the others.
     let stranger = homes.dir.path().join("stranger");
     assert!(run(&["init", "--home", stranger.to_str().unwrap()]).status.success());

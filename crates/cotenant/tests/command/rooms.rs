@@ -195,7 +195,8 @@ fn strangers_are_turned_away() {
     let mut bytes = Invitation::parse(&invited).unwrap().encode().to_vec();
     bytes[60] ^= 1;
     let forged = Invitation::decode(&bytes).unwrap().to_text().to_string();
-    assert!(refused(mallory, &forged, "mallory").contains("inviter: "), "{}", refused(mallory, &forged, "mallory"));
+    let told = refused(mallory, &forged, "mallory");
+    assert!(told.contains("inviter: "), "{told}");
     // Its time is over by the joiner's own clock.
     bytes = Invitation::parse(&invited).unwrap().encode().to_vec();
     bytes[1..5].fill(0);

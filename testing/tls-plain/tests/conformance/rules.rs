@@ -162,6 +162,7 @@ fn rules_that_hold_in_more_than_one_place() {
         ("a key share with bytes behind it", V::MalformedServerHello, {
             hello_extensions(|version, share| [version, &extension(51, &[&share[4..], &[0]].concat())].concat())
         }),
+        ("a retry for a cookie of 4 KiB and a byte", V::MalformedRetry, retried(None, Some(vec![7; 4097]))),
         ("a cookie in ServerHello", V::UnofferedExtension, {
             hello_extensions(|version, share| [version, share, &extension(44, &[0, 1, 7])].concat())
         }),

@@ -123,6 +123,12 @@ fn security_keys_are_touched_count_and_ask_for_a_pin() {
     assert_eq!(counters.accept(&key, 8), Err(BadSignature::Counter { last: 9, seen: 8 }));
     assert_eq!(counters.accept(&key, 0), Err(BadSignature::Counter { last: 9, seen: 0 }), "a key that counts does not stop");
     assert_eq!(counters.accept(&key, 10), Ok(()));
+    // What was counted in an epoch that is over counts in the next.
+    let mut later = Counters::default();
+    [7, 9, 8].into_iter().for_each(|seen| later.note(&person.touch(&statement(), seen)));
+    later.note(&Person::new(4).sign(&statement()));
+    assert_eq!(later.accept(&key, 9), Err(BadSignature::Counter { last: 9, seen: 9 }));
+    assert_eq!(later.accept(&key, 10), Ok(()));
     let uncounted = Person::with_token(5).approver();
     assert_eq!([0, 0].map(|seen| counters.accept(&uncounted, seen)), [Ok(()), Ok(())]);
     one_value_one_encoding(&counters.encode(), Counters::encode, |bytes| Counters::decode(bytes).ok());

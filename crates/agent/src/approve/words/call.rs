@@ -66,7 +66,7 @@ fn request(call: &Call) -> Result<Option<Vec<String>>, FlowError> {
     let flow = Flow::parse(&call.flow)?;
     let mut lines = vec![format!("  {} {}", flow.method, filled(call, &flow.target).concat())];
     for header in &flow.headers {
-        lines.push(format!("  {}: {}", escape(header.name), filled(call, &header.value).concat()));
+        lines.push(format!("  | {}: {}", escape(header.name), filled(call, &header.value).concat()));
     }
     if let Some(sign) = flow.sign() {
         lines.push(format!("  signed under the access key id {}", filled(call, &sign.access_key_id).concat()));
@@ -230,7 +230,7 @@ X-Mac: {{mac}}
         let words = shown(|_| ());
         for part in [
             "send a request to https://api.example port 8443, connected by P2",
-            "\n  POST /b?x=\\argument{long}\n  Authorization: Bearer \\secret{token}\n  body:\n  | ab\n  |   | \\secret{field}\\\\secret{token}\n",
+            "\n  POST /b?x=\\argument{long}\n  | Authorization: Bearer \\secret{token}\n  body:\n  | ab\n  |   | \\secret{field}\\\\secret{token}\n",
             "\n  secret field = item api/field, newest version: sent to api.example in the body\n",
             "\n  secret token = item api/token, newest version: sent to api.example in the header authorization\n",
             "opened to all who take part:\n  | open all\n  | not-reflected field\n  | not-reflected token\n",

@@ -57,9 +57,10 @@ impl Operations {
         Ok((call, given))
     }
 
-    /// Writes down that the request of this operation may be sent from here on; whether it may.
+    /// Writes down that the request of this operation may be sent from here on; whether it may. One that was told to stop may not: it is stopped before this
+    /// party signs what lets others use the next version of the vault, and a request with the one before does not go out after that.
     pub fn may_send(&mut self, number: u64, now: i64) -> bool {
-        let Some(proposal) = self.proposals.get_mut(&number) else { return false };
+        let Some(proposal) = self.proposals.get_mut(&number).filter(|proposal| proposal.stopped.is_none()) else { return false };
         let Stage::Running(running) = &mut proposal.stage else { return false };
         running.may_be_sent = true;
         let (operation, run) = (proposal.digest, running.run.digest());
@@ -137,6 +138,7 @@ impl<M: Meeting> Place<M> {
         may_send: Gate,
     ) -> Result<Outcome, RunError> {
         let limit = Duration::from_secs(self.times.call.into());
+        let approved = call.approved().clone();
         let making = async {
             let client = Client { config: Config::new(self.roots()?), now: UnixTime::now() };
             let session = self.session(links, agreed, turn.clone(), Pulse::default()).await?;
@@ -149,7 +151,12 @@ impl<M: Meeting> Place<M> {
                 }
             });
             let done = call.run(session, relay, mine, client, rng, Hooks { observe, may_send }).await.map_err(cause)?;
-            Ok(operate::outcome(&done))
+            let outcome = operate::outcome(&done);
+            // Whether the connector has passed all of it on: half an answer is none, and every party finds that for itself.
+            match operate::answer(&approved, &outcome) {
+                Some(Err(error)) => Err(RunError::Answer(error)),
+                _ => Ok(outcome),
+            }
         };
         Deadline::after(limit).bound(making).await.unwrap_or_else(|Passed| Err(RunError::Late(limit)))
     }

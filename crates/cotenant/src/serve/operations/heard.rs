@@ -27,7 +27,10 @@ pub(super) enum Objection {
     /// It breaks a rule of all operations.
     #[error(transparent)]
     Operation(#[from] BadOperation),
-    /// It is of another room or epoch, or names other members or another threshold.
+    /// It is of an earlier epoch of the room.
+    #[error("it is of an earlier epoch of the room")]
+    Earlier,
+    /// It is of another room or a later epoch, or names other members or another threshold.
     #[error("it is of another room, epoch, members or threshold")]
     Room,
     /// Somebody else than its proposer sent it.
@@ -111,7 +114,8 @@ impl Operations {
         });
         match judged {
             Ok(Some(operation)) => self.accept(operation, None, now),
-            Ok(None) => {}
+            // Who is still in the epoch before says what was right there.
+            Ok(None) | Err(Objection::Earlier) => {}
             Err(objection) => self.complaints.about(from, None, &objection, now),
         }
     }
@@ -127,6 +131,7 @@ impl Operations {
         let parameters = &self.setup.parameters;
         let charter = parameters.charter();
         let demand = |holds: bool, objection: Objection| if holds { Ok(()) } else { Err(objection) };
+        demand(operation.room != charter.room || operation.epoch >= charter.epoch, Objection::Earlier)?;
         let place = (operation.room, operation.epoch, operation.threshold) == (charter.room, charter.epoch, charter.threshold);
         demand(place && parameters.keys().eq(operation.members.iter().copied()), Objection::Room)?;
         demand(operation.proposer == from, Objection::Proposer)?;
@@ -137,10 +142,11 @@ impl Operations {
         demand(same, Objection::Program)?;
         let offered = !matches!(operation.body, Body::ChangeRoom(_));
         demand(offered, Objection::Kind)?;
-        if let Body::Call(call) = &operation.body {
-            demand(flow::is_its_text(call) == Ok(true), Objection::NotItsText)?;
+        self.has_room(operation, now)?;
+        match &operation.body {
+            Body::Call(call) => demand(flow::is_its_text(call) == Ok(true), Objection::NotItsText),
+            _ => Ok(()),
         }
-        Ok(self.has_room(operation, now)?)
     }
 
     pub(super) fn heard_decision(&mut self, from: PartyId, signed: Signed, now: i64) {

@@ -8,7 +8,7 @@ use cotenant_agent::approve::{
     deciding::Deciding,
     operation::{Body, Operation, Stored},
     run::Run,
-    statement::{BadStatement, Choice, Gathering, Signed},
+    statement::{BadStatement, Choice, Gathering, Signed, Standing},
 };
 use cotenant_agent::vault::commit::statement::{Parties, Version};
 use cotenant_core::{Digest, PartyId};
@@ -108,6 +108,11 @@ pub enum End {
         /// Why.
         reason: String,
     },
+    /// It was voted on when the room changed: the vault of the next epoch shows whether it took effect.
+    InDoubt {
+        /// Why.
+        reason: String,
+    },
     /// A party refused.
     Refused {
         /// Which.
@@ -131,7 +136,7 @@ impl End {
     pub(super) fn reason(&self) -> Option<String> {
         match self {
             End::Done | End::Expired | End::Elsewhere { .. } | End::Unknown => None,
-            End::Failed { reason } | End::MayBeSent { reason } => Some(reason.clone()),
+            End::Failed { reason } | End::MayBeSent { reason } | End::InDoubt { reason } => Some(reason.clone()),
             End::Refused { by, reason } => Some(format!("{by} refused: {reason}")),
         }
     }
@@ -249,6 +254,11 @@ impl Proposal {
     /// Whether this member takes part.
     pub(super) fn has_part(&self, member: PartyId) -> bool {
         self.operation.quorum.contains(member)
+    }
+
+    /// Whether all who take part have approved it, and this party is none of them.
+    pub(super) fn is_for_others(&self, me: PartyId) -> bool {
+        !self.has_part(me) && matches!(self.gathering.standing(), Standing::Approved(_))
     }
 
     pub(super) fn is_open(&self) -> bool {

@@ -83,6 +83,7 @@ impl Operations {
             proposals: BTreeMap::new(),
             early: Early::default(),
             contradicted: Parties::NONE,
+            elsewhere: Parties::NONE,
             complaints: Complaints::default(),
             receipts: BTreeMap::new(),
             signatures: BTreeMap::new(),
@@ -107,7 +108,6 @@ impl Operations {
         let epoch = self.setup.parameters.charter().epoch;
         let mut numbers: HashMap<Digest, u64> = HashMap::new();
         let mut runs: BTreeMap<u64, Run> = BTreeMap::new();
-        let mut sent: HashSet<Digest> = HashSet::new();
         let mut left = Left::default();
         for entry in history.entries() {
             left.note(&entry.event);
@@ -132,42 +132,47 @@ impl Operations {
                     // One that was refused is over by the decision before.
                     proposal.filter(|proposal| proposal.is_open()).into_iter().for_each(|proposal| proposal.end(end.clone()));
                 }
-                Event::MayBeSent { run, .. } => drop(sent.insert(*run)),
                 Event::Result { operation, run, outcome } => {
                     if let Some(number) = numbers.get(operation) {
-                        self.replay_result(*number, outcome, sent.contains(run), stored)?;
+                        self.replay_result(*number, outcome, left.sent.contains(run), stored)?;
                     }
                 }
                 _ => {}
             }
         }
         left.runs.retain(|(_, operation)| !numbers.contains_key(operation));
-        self.enter_epoch(left, now);
-        self.go_on(&runs, &sent, now);
+        self.enter_epoch(&left, now);
+        self.go_on(&runs, &left.sent, now);
         self.forget();
         Ok(())
     }
 
-    /// A person's signature counts as it did, as long as that person's key is still among those who decide.
+    /// A person's signature counts as it did, as long as that person's key is still among those who decide. Of one that was about an operation of an earlier
+    /// epoch the counter of its security key stays.
     fn replay_vote(&mut self, statement: &Statement, signature: &[u8], time: i64) {
-        let proposal = self.proposals.get_mut(&statement.number).filter(|proposal| proposal.digest == statement.operation);
-        let read = std::str::from_utf8(signature).ok().and_then(|text| PersonSignature::from_armoured(text).ok());
-        if let (Some(proposal), Some(read)) = (proposal, read)
-            && proposal.deciding.hear(statement.choice.clone(), &read, &mut self.counters, time) == Ok(true)
-        {
-            proposal.evidence.push(signature.to_vec());
+        let Some(read) = signature_of(signature) else { return };
+        match self.proposals.get_mut(&statement.number).filter(|proposal| proposal.digest == statement.operation) {
+            None => self.counters.note(&read),
+            Some(proposal) => {
+                if proposal.deciding.hear(statement.choice.clone(), &read, &mut self.counters, time) == Ok(true) {
+                    proposal.evidence.push(signature.to_vec());
+                }
+            }
         }
     }
 
     /// Writes down that the room is in this epoch, once, and that what ran in an earlier one is over: approvals of then are void.
-    fn enter_epoch(&mut self, left: Left, now: i64) {
+    fn enter_epoch(&mut self, left: &Left, now: i64) {
         let (epoch, parameters) = (self.setup.parameters.charter().epoch, self.setup.parameters.digest());
         if left.epoch == Some(parameters) {
             return;
         }
-        for (run, operation) in left.runs {
-            let outcome =
-                Outcome::Failed(format!("the room entered epoch {epoch} before it had ended here; the vault shows whether it took effect"));
+        for &(run, operation) in &left.runs {
+            let told = match left.sent.contains(&run) {
+                true => "its request may have been delivered",
+                false => "nothing was sent, and the vault shows whether something was saved",
+            };
+            let outcome = Outcome::Failed(format!("the room entered epoch {epoch} before it had ended here: {told}"));
             self.write_log(now, Event::Result { operation, run, outcome });
         }
         self.write_log(now, Event::Epoch { epoch, parameters });
@@ -175,15 +180,16 @@ impl Operations {
 
     fn replay_decision(&mut self, signed: &Signed, grounds: &Grounds, time: i64) {
         let me = self.me;
-        let Some(proposal) = self.proposals.get_mut(&signed.statement.number) else { return };
-        if signed.statement.party == me
-            && let Grounds::People(signatures) = grounds
-        {
-            // It was counted when it was written; counters of security keys rise again.
-            let read = signatures.iter().filter_map(|one| PersonSignature::from_armoured(std::str::from_utf8(one).ok()?).ok());
-            for one in read {
-                let _ = proposal.deciding.hear(signed.statement.choice.clone(), &one, &mut self.counters, time);
-            }
+        let of_people = match grounds {
+            Grounds::People(signatures) => &signatures[..],
+            _ => &[],
+        };
+        let read = of_people.iter().filter_map(|one| signature_of(one));
+        let of_this = self.proposals.get_mut(&signed.statement.number).filter(|proposal| proposal.digest == signed.statement.operation);
+        let Some(proposal) = of_this else { return read.for_each(|one| self.counters.note(&one)) };
+        // It was counted when it was written; counters of security keys rise again.
+        for one in read.filter(|_| signed.statement.party == me) {
+            let _ = proposal.deciding.hear(signed.statement.choice.clone(), &one, &mut self.counters, time);
         }
         if let Grounds::Policy(_) = grounds {
             proposal.by_policy = Some(time);
@@ -241,6 +247,10 @@ impl Operations {
     }
 }
 
+fn signature_of(text: &[u8]) -> Option<PersonSignature> {
+    PersonSignature::from_armoured(std::str::from_utf8(text).ok()?).ok()
+}
+
 /// What a log leaves open.
 #[derive(Default)]
 struct Left {
@@ -248,6 +258,8 @@ struct Left {
     epoch: Option<Digest>,
     /// Runs without a result, and their operations.
     runs: Vec<(Digest, Digest)>,
+    /// Runs whose request may have been sent.
+    sent: HashSet<Digest>,
 }
 
 impl Left {
@@ -255,6 +267,7 @@ impl Left {
         match event {
             Event::Epoch { parameters, .. } => self.epoch = Some(*parameters),
             Event::Spent(run) => self.runs.push((run.digest(), run.operation)),
+            Event::MayBeSent { run, .. } => drop(self.sent.insert(*run)),
             Event::Result { run, .. } => self.runs.retain(|(open, _)| open != run),
             _ => {}
         }

@@ -10,7 +10,7 @@ use super::{NotDone, Operations};
 use crate::store::Restored;
 use cotenant_agent::approve::{log::Event as Logged, operation::Operation};
 
-/// How many numbers are left out: as many as others take of one member within a day.
+/// How many numbers of its own are left out: as many as others take of one member within a day.
 const LEFT_OUT: u64 = 1 << 12;
 
 impl Operations {
@@ -38,7 +38,8 @@ impl Operations {
             return;
         }
         let restored = Restored { at, heard: true };
-        self.newest += LEFT_OUT;
+        // Every n-th number is this party's.
+        self.newest += LEFT_OUT * self.n() as u64;
         self.restored = Some(restored);
         self.step.changes.restored = Some(restored);
         self.step.changes.newest = Some(self.newest);

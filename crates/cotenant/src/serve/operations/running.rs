@@ -35,7 +35,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
@@ -108,6 +108,9 @@ pub enum RunError {
     /// The room's trust roots.
     #[error(transparent)]
     Roots(#[from] BadRoots),
+    /// The server or the connector cut the answer short, or it is none.
+    #[error("the server's answer is not one complete HTTP response: {0}")]
+    Answer(cotenant_agent::http::ResponseError),
     /// The operating system.
     #[error("no randomness from the operating system")]
     Randomness,
@@ -212,7 +215,7 @@ impl<M: Meeting> Place<M> {
     ) -> Result<RunEnd, RunError> {
         let Begin { task, value, .. } = begin;
         let mut lane = links.lane(COMPARE);
-        let compared = operate::compare(&mut lane, &task).await;
+        let compared = timeout(SILENCE, operate::compare(&mut lane, &task)).await.map_err(|_| RunError::Silent)?;
         let compared = compared.map_err(|source| self.disagreed(&task, &source))?;
         let shares = self.shares(&task.needs(me))?;
         let (digest, mine) = (task.digest(), Mine { shares, value });

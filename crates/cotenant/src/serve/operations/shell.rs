@@ -213,7 +213,10 @@ impl<M: Meeting> Shell<M> {
         if self.look(|operations| operations.all_have_signed(&receipt)) {
             return Ok(Some(receipt));
         }
-        let _ = self.act(|operations, _| operations.ask_again(number, receipt));
+        // Members of an earlier epoch sit elsewhere now, or are gone.
+        if self.look(|operations| operations.parameters().charter().epoch) == receipt.operation().epoch {
+            let _ = self.act(|operations, _| operations.ask_again(number, receipt));
+        }
         Ok(None)
     }
 
@@ -262,7 +265,7 @@ impl<M: Meeting> Shell<M> {
     }
 
     /// Makes a change, and what follows from it durable. What could not be written has not happened: nobody is shown it.
-    fn act<T>(self: &Arc<Self>, change: impl FnOnce(&mut Operations, i64) -> T) -> Result<T, Closed> {
+    pub(super) fn act<T>(self: &Arc<Self>, change: impl FnOnce(&mut Operations, i64) -> T) -> Result<T, Closed> {
         let (mut core, now) = (self.lock(), unix_seconds());
         if let Some(closed) = core.silent {
             return Err(closed);
@@ -332,7 +335,8 @@ impl<M: Meeting> Shell<M> {
         let telling = Telling { shell: self.clone(), number, end: None, stop: stop.clone() };
         let (place, summary) = (self.place.clone(), format!("{number}: {}", begin.what));
         let shell = Arc::downgrade(self);
-        let may_send = Box::new(move || shell.upgrade().is_some_and(|shell| shell.may_send(number)));
+        let told_to_stop = stop.clone();
+        let may_send = Box::new(move || !told_to_stop.is_cancelled() && shell.upgrade().is_some_and(|shell| shell.may_send(number)));
         let work = move |turn: Turn| async move {
             let mut telling = telling;
             let running = place.clone().run(begin, turn.clone(), may_send, stop.clone());

@@ -75,8 +75,7 @@ impl Operations {
         let late: Vec<u64> =
             self.proposals.iter().filter(|(_, p)| p.is_open() && now >= p.operation().expiry).map(|(number, _)| *number).collect();
         for number in late {
-            let proposal = &self.proposals[&number];
-            let elsewhere = !proposal.has_part(self.me) && matches!(proposal.gathering.standing(), Standing::Approved(_));
+            let elsewhere = self.proposals[&number].is_for_others(self.me);
             self.end_unbegun(number, if elsewhere { End::Unknown } else { End::Expired }, now);
         }
     }
@@ -248,7 +247,9 @@ impl Operations {
                     let (room, epoch) = (self.setup.parameters.charter().room, self.vault.round().epoch);
                     tracing::info!(%room, epoch, version = self.vault.settled().number(), "the vault is in the room's epoch");
                 }
+                Outcome::OtherVault(party) if self.elsewhere.contains(party) => {}
                 Outcome::OtherVault(party) => {
+                    self.elsewhere = self.elsewhere.with(party);
                     let room = self.setup.parameters.charter().room;
                     tracing::error!(%room, party = self.name(party), "a member has entered the epoch with another vault than this party's");
                 }
@@ -404,10 +405,11 @@ impl Operations {
         }
     }
 
-    /// Whether a receipt proves to anybody what it says.
+    /// Whether a receipt of this party's store proves to anybody what it says. The members and the threshold of its operation are those of its epoch: no other
+    /// was taken.
     pub(super) fn all_have_signed(&self, receipt: &Receipt) -> bool {
-        let members: Vec<_> = self.setup.parameters.keys().collect();
-        receipt.verify(&members, self.setup.parameters.charter().threshold).is_ok()
+        let operation = receipt.operation();
+        receipt.verify(&operation.members, operation.threshold).is_ok()
     }
 
     /// The one that begins, or that was to give a value, tells the others, who may not have begun, that it does not go on.

@@ -1,6 +1,7 @@
 //! Three daemons' operations in one process: their stores and their runs are real, the notes between them go through the test.
 
 mod crash;
+mod ending;
 mod keeping;
 mod lies;
 mod life;
