@@ -191,5 +191,5 @@ fn what_is_wrong_with_what_is_made() {
     let target = "# @vault key = k\n# @let a = hex(key)\n# @open all\n# @not-reflected key\nGET https://h/{{a}}";
     assert!(compiled(target, &[]).unwrap_err().to_string().starts_with("5:15: the secret a cannot stand in the path or query"));
     let id = "# @vault key = k\n# @sign aws-sigv4 service=s3 region=r key=k access-key-id={{key}}\n# @open all\n# @not-reflected key\nGET https://h/\nX: {{key}}";
-    assert!(compiled(id, &[]).unwrap_err().to_string().starts_with("2:58: nothing fills {{key}}"), "an access key id is public");
+    assert!(compiled(id, &[]).unwrap_err().to_string().starts_with("2:59: nothing fills {{key}}"), "an access key id is public");
 }
