@@ -25,6 +25,6 @@ mod task;
 pub use answer::{answer, outcome};
 pub use compare::{Compared, MAX_MESSAGE, compare};
 pub use error::{OperateError, Refused};
-pub use manifest::{Entry, MAX_REMOVED, Manifest, ShareName, unnamed};
+pub use manifest::{Entry, MAX_MANIFEST, MAX_REMOVED, Manifest, ShareName, unnamed};
 pub use run::{Call, Client, Mine, Remove, Save, Saved, Verified, Verify};
 pub use task::{Task, Work};

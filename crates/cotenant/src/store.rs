@@ -41,7 +41,7 @@ mod unlock;
 pub use backup::{Backup, Beside};
 pub(crate) use directory::write_new;
 pub use error::StoreError;
-pub use record::SignedRecord;
+pub use record::{Signature, SignedRecord};
 pub use room::{Against, Room, Source};
 pub use row::{Restored, RoomEpoch};
 pub use table::Table;

@@ -1,7 +1,7 @@
 //! What can happen in a state of the world, and what it leads to: the model as the checker sees it.
 
 use crate::Run;
-use crate::world::{Action, Model, World, insert, run};
+use crate::world::{Action, Model, Node, World, insert, run};
 use cotenant_agent::vault::commit::statement::{Entry, Parties, Round, Statement, Version, Vote};
 use cotenant_agent::vault::commit::{Effect, Event, Record};
 use cotenant_core::PartyId;
@@ -90,10 +90,17 @@ impl Model {
         for base in self.bases(world) {
             for epoch in 2..=self.epochs {
                 let entry = self.entry(world, epoch, base);
-                let enters = PartyId::all(self.honest).filter(|&me| self.matters(world, me, Event::Enter(entry)));
+                let enters = PartyId::all(self.honest).filter(|&me| self.may_enter(world, me, entry));
                 actions.extend(enters.map(|me| Action::Enter(me, entry, None)));
             }
         }
+    }
+
+    /// Whether a party signs an entry: what it says of this party's own shares is right, and its machine agrees.
+    pub(crate) fn may_enter(&self, world: &World, me: PartyId, entry: Entry<Run>) -> bool {
+        let node = world.node(me);
+        let has_all = node.aside && entry.base.is_none_or(|base| node.shares.contains(&base));
+        entry.lacking.contains(me) != has_all && self.matters(world, me, Event::Enter(entry))
     }
 
     /// The versions that a new epoch can begin with, sorted.
@@ -105,11 +112,17 @@ impl Model {
         bases
     }
 
-    /// An epoch that begins with `base`. Members that cannot have a share of it enter without one.
+    /// An epoch that begins with `base`: who has a share of what its save wrote, and who of what no save writes, is what they have on their disks. Those who
+    /// lie say that they have both.
     pub(crate) fn entry(&self, world: &World, epoch: u32, base: Version<Run>) -> Entry<Run> {
-        let without = world.nodes.iter().filter(|node| node.gap > 0 && !node.shares.contains(&base));
-        let lacking = without.map(|node| node.disk.me).collect::<Parties>();
-        Entry { epoch, members: self.members(), threshold: self.threshold, base: Some(base), lacking }
+        let members = self.members();
+        let without =
+            |has: &dyn Fn(&Node) -> bool| world.nodes.iter().filter(|node| !has(node)).map(|node| node.disk.me).collect::<Parties>();
+        let lack = [without(&|node| node.shares.contains(&base)), without(&|node| node.aside)];
+        let lacking = lack.iter().flat_map(|lack| lack.iter()).collect::<Parties>();
+        let needed = |lack: &Parties| self.threshold.saturating_sub(lacking.without(*lack).len() as u8);
+        let threshold = lack.iter().map(needed).max().expect("there are two");
+        Entry { epoch, members, threshold, base: Some(base), lacking }
     }
 
     fn choices(&self, world: &World, actions: &mut Vec<Action>) {
@@ -193,7 +206,7 @@ impl Model {
             }
             Action::Copy(me) => {
                 let node = &mut world.nodes[me.index()];
-                node.copy = Some(Box::new((node.disk.clone(), node.shares.clone())));
+                node.copy = Some(Box::new((node.disk.clone(), node.shares.clone(), node.aside)));
             }
             Action::Restore(me) => self.restore(world, me),
             Action::Lose(me) => self.lose(world, me),
@@ -232,9 +245,9 @@ impl Model {
     fn restore(&self, world: &mut World, me: PartyId) {
         world.left.restores -= 1;
         let node = &mut world.nodes[me.index()];
-        let (record, shares) = *node.copy.take().expect("there is a copy");
+        let (record, shares, aside) = *node.copy.take().expect("there is a copy");
         let epoch = node.disk.epoch.max(node.disk.entering().map_or(0, |entry| entry.epoch));
-        (node.disk, node.shares, node.gap, node.highest) = (record, shares, node.gap.max(epoch), 0);
+        (node.disk, node.shares, node.aside, node.gap, node.highest) = (record, shares, aside, node.gap.max(epoch), 0);
         world.restart(self, me);
     }
 
@@ -242,7 +255,7 @@ impl Model {
         world.left.losses -= 1;
         let node = &mut world.nodes[me.index()];
         let epoch = node.disk.epoch.max(node.disk.entering().map_or(0, |entry| entry.epoch));
-        (node.disk, node.shares, node.gap, node.highest) = (Record::newcomer(me), Vec::new(), node.gap.max(epoch), 0);
+        (node.disk, node.shares, node.aside, node.gap, node.highest) = (Record::newcomer(me), Vec::new(), false, node.gap.max(epoch), 0);
         world.restart(self, me);
     }
 }

@@ -3,11 +3,11 @@
 
 use crate::world::FIRST;
 use crate::{Machine, REAL, Run, Stepped};
-use cotenant_agent::vault::commit::statement::{Closing, Statement, Version, Vote};
+use cotenant_agent::vault::commit::statement::{Closing, Entry, Statement, Version, Vote};
 use cotenant_agent::vault::commit::{Effect, Event, Record, State};
 
 /// All of them, by name.
-pub const ALL: [(&str, Machine); 17] = [
+pub const ALL: [(&str, Machine); 19] = [
     ("sends_before_it_persists", SENDS_BEFORE_IT_PERSISTS),
     ("signs_both", SIGNS_BOTH),
     ("votes_do_not_name_the_run", VOTES_DO_NOT_NAME_THE_RUN),
@@ -20,6 +20,8 @@ pub const ALL: [(&str, Machine); 17] = [
     ("keeps_a_wrong_proof", KEEPS_A_WRONG_PROOF),
     ("goes_back", GOES_BACK),
     ("enters_alone", ENTERS_ALONE),
+    ("enters_with_too_few_shares", ENTERS_WITH_TOO_FEW_SHARES),
+    ("destroys_all_where_it_lacks_some", DESTROYS_ALL_WHERE_IT_LACKS_SOME),
     ("loads_while_in_doubt", LOADS_WHILE_IN_DOUBT),
     ("signs_before_it_has_heard", SIGNS_BEFORE_IT_HAS_HEARD),
     ("gives_up_after_prepared", GIVES_UP_AFTER_PREPARED),
@@ -186,6 +188,39 @@ pub const ENTERS_ALONE: Machine = {
             state.record.votes.clear();
             state.record.entries.clear();
             effects.push(Effect::Persist(state.record.clone()));
+        }
+        (state, effects)
+    }
+    Machine { step, ..REAL }
+};
+
+/// An epoch is entered however few have shares.
+pub const ENTERS_WITH_TOO_FEW_SHARES: Machine = {
+    fn step(state: State<Run>, event: Event<Run>) -> Stepped {
+        let Event::Enter(entry) = event else { return (REAL.step)(state, event) };
+        let unchecked = Entry { threshold: 0, ..entry };
+        let (mut state, mut effects) = (REAL.step)(state, Event::Enter(unchecked));
+        state.record.entries.values_mut().filter(|own| **own == unchecked).for_each(|own| *own = entry);
+        for effect in &mut effects {
+            match effect {
+                Effect::Persist(record) => *record = state.record.clone(),
+                Effect::Send(vote) if *vote == Vote::Entered(unchecked) => *vote = Vote::Entered(entry),
+                _ => {}
+            }
+        }
+        (state, effects)
+    }
+    Machine { step, ..REAL }
+};
+
+/// Whoever has not all of a version destroys what it has of it.
+pub const DESTROYS_ALL_WHERE_IT_LACKS_SOME: Machine = {
+    fn step(state: State<Run>, event: Event<Run>) -> Stepped {
+        let (state, mut effects) = (REAL.step)(state, event);
+        for effect in &mut effects {
+            if let (Effect::EraseAllBut(kept), false) = (effect, state.record.holds) {
+                kept.retain(|version| Some(*version) != state.record.settled);
+            }
         }
         (state, effects)
     }

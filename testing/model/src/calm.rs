@@ -6,7 +6,7 @@
 //! given up and comes back as one that has lost its disk.
 
 use crate::Run;
-use crate::properties::{OLD_IS_TOLD, SETTLES, agreed};
+use crate::properties::{OLD_IS_TOLD, SETTLES, agreed, has_too_few};
 use crate::schedule::{Journey, Reached};
 use crate::world::{Action, Model, World, run};
 use cotenant_agent::vault::commit::statement::{Closing, Entry, Statement, Version, Vote};
@@ -27,12 +27,18 @@ pub(crate) fn calm(journey: &mut Journey, reached: &mut Reached) -> Step {
         ensure(journey.world.nodes.iter().all(|node| node.disk.old || !journey.forgot(&node.disk)), OLD_IS_TOLD)?;
         ensure(excused(&journey.model, &journey.world), SETTLES)?;
         let Some(entry) = journey.choose() else {
-            reached.blocked = 1;
-            return ensure(journey.blocked(), SETTLES);
+            reached.short = u64::from(journey.model.is_short(&journey.world));
+            reached.blocked = 1 - reached.short;
+            // Where as many shares can be spared as parties lose theirs, there are always enough.
+            let spare = usize::from(journey.model.threshold) < journey.model.members().len();
+            return ensure(if reached.short == 1 { !spare } else { journey.blocked() }, SETTLES);
         };
         ensure(!journey.leads() || journey.first_base() == Some(entry.base), LEADS)?;
-        reached.entered = 1;
-        reached.discarded = journey.new_epoch(entry)?;
+        let Some(discarded) = journey.new_epoch(entry)? else {
+            reached.short = 1;
+            return Ok(());
+        };
+        (reached.entered, reached.discarded) = (1, discarded);
     }
     ensure(agreed(&journey.world), SETTLES)?;
     journey.save()
@@ -64,7 +70,7 @@ impl Journey {
     }
 
     fn first_base(&self) -> Option<Option<Version<Run>>> {
-        self.world.nodes.iter().map(|node| &node.state.record).find(|record| !record.lacks()).map(Record::base)
+        self.world.nodes.iter().map(|node| &node.state.record).find(|record| !record.old).map(Record::base)
     }
 
     /// Whether a party has entered an epoch with what all have prepared, because of COMMITTED only of members that lie or have forgotten that they signed it:
@@ -112,8 +118,8 @@ impl Journey {
         Ok(())
     }
 
-    /// People agree on an epoch; those who lied sign it as well. How many old copies had to be given up.
-    fn new_epoch(&mut self, mut entry: Entry<Run>) -> Result<u64, &'static str> {
+    /// People agree on an epoch; those who lied sign it as well. How many old copies had to be given up; nothing if too few shares are left without them.
+    fn new_epoch(&mut self, mut entry: Entry<Run>) -> Result<Option<u64>, &'static str> {
         let refuses = |journey: &Journey, me| journey.world.node(me).state.may_enter(&entry).is_err();
         let given_up: Vec<_> = PartyId::all(self.model.honest).filter(|&me| refuses(self, me)).collect();
         for &me in &given_up {
@@ -123,13 +129,16 @@ impl Journey {
         if !given_up.is_empty() {
             self.arrive()?;
             entry = self.model.entry(&self.world, entry.epoch, entry.base.expect("all have begun with a version"));
+            if has_too_few(&entry) {
+                return Ok(None);
+            }
         }
         for me in PartyId::all(self.model.honest) {
             self.apply(Action::Enter(me, entry, None))?;
         }
         self.liars_sign(Vote::Entered(entry))?;
         self.arrive()?;
-        Ok(given_up.len() as u64)
+        Ok(Some(given_up.len() as u64))
     }
 
     /// The epoch after all that anyone knows of, from the highest version that somebody insists on and that all members whose memory is whole accept.

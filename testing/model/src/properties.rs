@@ -4,14 +4,15 @@
 
 use crate::Run;
 use crate::world::{Action, Model, Node, World};
-use cotenant_agent::vault::commit::statement::{Closing, Statement, Version, Vote};
+use cotenant_agent::vault::commit::statement::{Closing, Entry, Statement, Version, Vote};
 use stateright::{Model as _, Property};
 
 /// An honest party signs one PREPARED a round and one of COMMITTED and ABANDONED, all for one run; and one ENTERED an epoch.
 pub const NEVER_BOTH: &str = "never both";
 /// No two honest parties ever settle different contents of one version.
 pub const ONE_CONTENT: &str = "one content";
-/// A share of a settled version is destroyed only when all have committed to the next one and it was verified here.
+/// A share of a settled version is destroyed only when all have committed to the next one and it was verified here, or have entered an epoch with a later
+/// one; a share of what no save writes never is.
 pub const ERASED_LAST: &str = "erased last";
 /// There is a version of which every honest party has a share and keeps it, but for those that entered the epoch without; and there are enough of them.
 pub const LOADABLE: &str = "loadable";
@@ -61,6 +62,9 @@ impl Model {
         if self.restores > 0 {
             all.push(Property::sometimes("a party is old", |_, world: &World| world.nodes.iter().any(|node| node.disk.old)));
         }
+        if self.restores > 0 && self.epochs > 1 {
+            all.push(Property::sometimes("an old copy goes on with its shares", |_, world: &World| world.nodes.iter().any(goes_on)));
+        }
         if self.epochs > 1 {
             all.push(Property::sometimes("an epoch is entered", |model: &Model, world: &World| {
                 world.nodes.iter().all(|node| node.disk.epoch == model.epochs)
@@ -72,6 +76,11 @@ impl Model {
 
 fn reliable(world: &World) -> impl Iterator<Item = &Node> {
     world.nodes.iter().filter(|node| node.reliable())
+}
+
+/// Whether it has entered an epoch since it was put back, and its share of everything.
+fn goes_on(node: &Node) -> bool {
+    node.gap > 0 && node.reliable() && node.disk.holds
 }
 
 fn settled(node: &Node) -> u64 {
@@ -122,7 +131,8 @@ fn loadable(model: &Model, world: &World) -> bool {
             && reliable(world).all(|node| has(node, version) || lacks(node, version))
     };
     let mut candidates = world.nodes.iter().flat_map(|node| &node.shares);
-    needed == 0 || candidates.any(enough)
+    let aside = reliable(world).filter(|node| node.aside).count() >= needed;
+    needed == 0 || aside && candidates.any(enough)
 }
 
 fn unanimous(_: &Model, world: &World) -> bool {
@@ -184,8 +194,21 @@ fn out_of_epochs(model: &Model, world: &World) -> bool {
     world.nodes.iter().any(stuck)
 }
 
+/// Whether something would have fewer holders than make it up.
+pub(crate) fn has_too_few(entry: &Entry<Run>) -> bool {
+    entry.members.without(entry.lacking).len() < usize::from(entry.threshold)
+}
+
+impl Model {
+    /// Whether so many have lost their shares of the newest version that somebody insists on, or of what no save writes, that it is lost.
+    pub(crate) fn is_short(&self, world: &World) -> bool {
+        let newest = world.nodes.iter().filter_map(|node| node.state.record.insists()).max();
+        newest.is_some_and(|base| has_too_few(&self.entry(world, self.epochs, base)))
+    }
+}
+
 fn settles(model: &Model, world: &World) -> bool {
-    let no_remedy = model.epochs == 1 && world.nodes.iter().any(|node| !node.reliable());
+    let no_remedy = model.epochs == 1 && world.nodes.iter().any(|node| !node.reliable()) || model.is_short(world);
     no_remedy || agreed(world) || out_of_epochs(model, world) || !quiet(model, world)
 }
 

@@ -50,6 +50,8 @@ pub struct Reached {
     pub discarded: u64,
     /// Walks after which a member that signed COMMITTED and ABANDONED blocks the others for good; nothing is lost.
     pub blocked: u64,
+    /// Walks after which too few shares are left.
+    pub short: u64,
 }
 
 impl Reached {
@@ -66,6 +68,7 @@ impl Reached {
         self.entered += other.entered;
         self.discarded += other.discarded;
         self.blocked += other.blocked;
+        self.short += other.short;
     }
 }
 
@@ -136,6 +139,7 @@ impl Journey {
             entered: 0,
             discarded: 0,
             blocked: 0,
+            short: 0,
         }
     }
 
@@ -153,10 +157,12 @@ impl Journey {
             }
             Action::Sync(..) | Action::Copy(_) => true,
             Action::Leave(me, until) => crash(until) && self.model.may_leave(&self.world, *me),
-            Action::Enter(_, entry, until) => {
+            Action::Enter(me, entry, until) => {
                 let copied = || self.world.sent.iter().any(|statement| statement.vote == Vote::Entered(*entry));
                 let new = |base: &Version<Run>| self.model.entry(&self.world, entry.epoch, *base) == *entry;
-                crash(until) && (copied() || self.model.bases(&self.world).iter().any(new))
+                crash(until)
+                    && self.model.may_enter(&self.world, *me, *entry)
+                    && (copied() || self.model.bases(&self.world).iter().any(new))
             }
             Action::Crash(_) => left.crashes > 0,
             Action::Restore(me) => left.restores > 0 && node(*me).copy.is_some(),

@@ -8,8 +8,8 @@ use crate::Machine;
 use crate::Run;
 use crate::schedule::{Failure, Journey, Reached};
 use crate::world::{Action, Model, World, run};
+use cotenant_agent::vault::commit::Record;
 use cotenant_agent::vault::commit::statement::{Closing, Entry, Parties, Round, Statement, Vote};
-use cotenant_agent::vault::commit::{Event, Record};
 use cotenant_core::PartyId;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -79,7 +79,7 @@ impl Dice {
     }
 }
 
-/// The bounds of a walk, and who may be put back to an old copy or lose its disk: as many as may lack a share.
+/// The bounds of a walk, and who may be put back to an old copy or lose its disk: mostly as many as may lack a share.
 fn world(dice: &mut Dice, machine: Machine) -> (Model, Parties) {
     let parties = 3 + dice.below(3);
     let honest = 1 + dice.weighted(&[1, 3, 5, 4, 4][..parties]);
@@ -88,9 +88,10 @@ fn world(dice: &mut Dice, machine: Machine) -> (Model, Parties) {
     while weak.len() < fragile {
         weak = weak.with(PartyId::new(dice.below(honest)));
     }
+    let spare = if dice.one_in(8) { 0 } else { fragile };
     let model = Model {
         machine,
-        threshold: (parties - fragile) as u8,
+        threshold: (parties - spare) as u8,
         versions: 2 + dice.below(6) as u64,
         attempts: 1 + dice.below(8) as u32,
         epochs: if fragile == 0 && dice.one_in(2) { 1 } else { 2 + dice.below(6) as u32 },
@@ -270,7 +271,7 @@ impl Walker {
                 model.entry(world, newest.max(1) + 1, base)
             }
         };
-        let may = entry.epoch <= model.epochs && model.matters(world, me, Event::Enter(entry));
+        let may = entry.epoch <= model.epochs && model.may_enter(world, me, entry);
         may.then_some(Action::Enter(me, entry, None))
     }
 

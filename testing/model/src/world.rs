@@ -8,6 +8,8 @@
 //!   party separately, at any time.
 //! - A crash loses what is in memory, between any two effects of a step as well. A crashed party is one that nothing reaches until later.
 //! - Party 1 may be put back to any earlier copy of its disk, or lose it.
+//!
+//! Two items are in the vault: one that every save writes, and one that none does, whose share is set *aside* and which all later versions name as well.
 
 use crate::{Machine, REAL, Run};
 use cotenant_agent::vault::commit::statement::{Entry, Parties, Statement, Version, Vote};
@@ -73,7 +75,7 @@ pub struct World {
     pub sent: Vec<Statement<Run>>,
     /// Versions that a party on which one can rely has ever settled, sorted.
     pub finished: Vec<Version<Run>>,
-    /// Whether a share of a settled version was destroyed without the right to.
+    /// Whether a share of a settled version, or of what no save writes, was destroyed without the right to.
     pub erased_early: bool,
     /// Whether a party that came up signed something before all others had told it what they know.
     pub signed_unheard: bool,
@@ -99,8 +101,10 @@ pub struct Node {
     pub state: State<Run>,
     /// On disk.
     pub disk: Record<Run>,
-    /// The shares on disk, sorted.
+    /// The shares on disk of what saves write, sorted.
     pub shares: Vec<Version<Run>>,
+    /// Whether the share of what no save writes is there.
+    pub aside: bool,
     /// Who has told it what they know since it came up.
     pub told: Parties,
     /// A copy of the disk, taken at some time.
@@ -116,7 +120,7 @@ pub struct Node {
 }
 
 /// A record and the shares beside it.
-pub type Copied = (Record<Run>, Vec<Version<Run>>);
+pub type Copied = (Record<Run>, Vec<Version<Run>>, bool);
 
 /// What can happen next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -217,12 +221,16 @@ impl World {
         let node = self.node(party);
         let early =
             node.shares.iter().any(|share| !kept.contains(share) && self.finished.contains(share) && !self.superseded(model, node, *share));
-        self.erased_early |= early && node.reliable();
-        self.nodes[party.index()].shares.retain(|share| kept.contains(share));
+        // Every version names what no save writes.
+        let untouched = !kept.is_empty();
+        self.erased_early |= early && node.reliable() || node.aside && !untouched;
+        let node = &mut self.nodes[party.index()];
+        node.shares.retain(|share| kept.contains(share));
+        node.aside &= untouched;
     }
 
     /// Whether `node` may destroy its share of `old`: all honest members committed to one and the same next version, which `node` has verified, or
-    /// entered an epoch that begins with a later one, or in which `node` is agreed to be without.
+    /// entered an epoch that begins with a later one.
     fn superseded(&self, model: &Model, node: &Node, old: Version<Run>) -> bool {
         let by_all = |vote: Vote<Run>| PartyId::all(model.honest).all(|signer| self.signed(&Statement { signer, vote }));
         let own = self.sent.iter().copied().chain(node.disk.tell()).filter(|statement| statement.signer == node.disk.me);
@@ -230,9 +238,7 @@ impl World {
             Vote::Committed(round, run) => {
                 round.version == old.number + 1 && node.verified.contains(&Version { number: round.version, run }) && by_all(vote)
             }
-            Vote::Entered(entry) => {
-                (entry.base.is_some_and(|base| base.number > old.number) || entry.lacking.contains(node.disk.me)) && by_all(vote)
-            }
+            Vote::Entered(entry) => entry.base.is_some_and(|base| base.number > old.number) && by_all(vote),
             _ => false,
         })
     }
@@ -243,7 +249,8 @@ impl Node {
         let disk = Record { settled: Some(FIRST), holds: true, ..Record::founder(me, members) };
         let state = State { record: disk.clone(), running: false, leaving: false, synced: members };
         let shares = vec![FIRST];
-        Node { state, disk, shares, told: members, copy: None, took_part: Vec::new(), verified: Vec::new(), highest: 1, gap: 0 }
+        let (took_part, verified) = (Vec::new(), Vec::new());
+        Node { state, disk, shares, aside: true, told: members, copy: None, took_part, verified, highest: 1, gap: 0 }
     }
 
     /// Whether what holds for honest parties has to hold for this one: there is no gap in what it remembers of this epoch.

@@ -34,6 +34,7 @@ worlds! {
     two_through_epochs: Model { attempts: 1, epochs: 3, ..Model::new(2, 0) };
     an_old_copy: Model { attempts: 1, restores: 1, ..Model::new(2, 0) };
     an_old_copy_and_a_new_epoch: spare(Model { attempts: 1, epochs: 2, restores: 1, ..Model::new(2, 0) });
+    an_old_copy_whose_shares_are_needed: Model { attempts: 1, epochs: 2, restores: 1, ..Model::new(2, 0) };
     three_enter_without_a_share: spare(Model { versions: 1, epochs: 2, losses: 1, ..Model::new(3, 0) });
     a_lost_disk_and_a_new_epoch: spare(Model { attempts: 1, epochs: 2, losses: 1, ..Model::new(2, 0) });
 

@@ -88,6 +88,19 @@ fn enters_alone() {
     );
 }
 
+/// All shares are needed, and one disk is lost.
+#[test]
+fn enters_with_too_few_shares() {
+    let machine = broken::ENTERS_WITH_TOO_FEW_SHARES;
+    fails(Model { machine, versions: 1, epochs: 2, losses: 1, ..Model::new(2, 0) }, &[LOADABLE]);
+}
+
+#[test]
+fn destroys_all_where_it_lacks_some() {
+    let model = Model { machine: broken::DESTROYS_ALL_WHERE_IT_LACKS_SOME, attempts: 1, epochs: 2, restores: 1, ..Model::new(2, 0) };
+    fails(Model { threshold: 1, ..model }, &[ERASED_LAST]);
+}
+
 #[test]
 fn loads_while_in_doubt() {
     fails(Model { crashes: 0, ..two(broken::LOADS_WHILE_IN_DOUBT) }, &[NO_STALE_LOAD]);

@@ -26,7 +26,10 @@ fn the_machine_that_ships_holds() {
         total.epochs > WALKS / 4 && total.crashes > WALKS && total.restores > WALKS / 10 && total.losses > WALKS / 10,
         "enough goes wrong"
     );
-    assert!(total.blocked < WALKS / 50, "walks that a member blocks for good are exceptions");
+    assert!(
+        total.blocked < WALKS / 50 && total.short < WALKS / 10,
+        "walks that a member blocks for good, or too few shares, are exceptions"
+    );
 }
 
 #[test]

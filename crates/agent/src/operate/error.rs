@@ -79,7 +79,7 @@ pub enum Refused {
     /// The description of the new version.
     #[error(transparent)]
     Item(#[from] ItemError),
-    /// Too many items, or names of removed ones.
+    /// Too many items, or names of removed ones, or bytes of what is known of them.
     #[error("the vault is full")]
     Full,
     /// Of those who take part, too few have a share.

@@ -34,6 +34,8 @@ use std::collections::BTreeMap;
 
 /// The most names of removed items that are remembered.
 pub const MAX_REMOVED: usize = 1 << 12;
+/// The longest that one may become, in bytes: half of what a link reads ahead, so it can be told.
+pub const MAX_MANIFEST: usize = 1 << 22;
 const FORMAT: u8 = 1;
 
 /// What is in a vault.
@@ -171,24 +173,44 @@ impl Manifest {
         next
     }
 
-    /// The same version in a new epoch of the room with these `members`, some of whom enter it without shares. If the list differs only by keys that have
-    /// taken the places of others, they have these places among the shares too, and no shares; else shares stay among whom they are, until a `reshare`.
-    pub fn entered(&self, members: &[PublicIdentity], lacking: &[PublicIdentity]) -> Manifest {
+    /// The same version in a new epoch of the room with these `members`, where those have shares of an item who say so, whatever was known before. If the
+    /// list differs only by keys that have taken the places of others, they have these places among the shares too, and no shares; else shares stay among
+    /// whom they are, until a `reshare`.
+    pub fn entered(&self, members: &[PublicIdentity], has: impl Fn(&PublicIdentity, &Entry) -> bool) -> Manifest {
         let mut same = self.clone();
         let replaced = |(old, new)| old == new || !self.members.contains(new) && !members.contains(old);
         if members.len() == self.members.len() && self.members.iter().zip(members).all(replaced) {
             same.members = members.to_vec();
         }
-        let places = PartyId::all(same.members.len()).zip(self.members.iter().zip(&same.members));
-        let without = |(old, new)| old != new || lacking.contains(new);
-        let seats: Parties = places.filter(|(_, both)| without(*both)).map(|(seat, _)| seat).collect();
-        same.items.values_mut().for_each(|entry| entry.lacking = entry.lacking.iter().chain(seats.iter()).collect());
+        let places = || PartyId::all(self.members.len()).zip(self.members.iter().zip(&same.members));
+        for entry in same.items.values_mut() {
+            let without = |(old, new): (&PublicIdentity, &PublicIdentity)| old != new || !has(new, entry);
+            entry.lacking = places().filter(|(_, both)| without(*both)).map(|(seat, _)| seat).collect();
+        }
         same
     }
 
-    /// How many members have to have shares for all of it to be loaded; 0 if there is nothing in it.
-    pub fn threshold(&self) -> usize {
-        self.items.values().map(|entry| entry.item.sharing.threshold()).max().unwrap_or(0)
+    /// Those of a room's `members`, by their seats there, that do not have a share of everything.
+    pub fn lacking(&self, members: &[PublicIdentity]) -> Parties {
+        let has_all = |key| self.items.values().all(|entry| self.holders(entry).any(|(_, holder)| holder == key));
+        PartyId::all(members.len()).zip(members).filter(|(_, key)| !has_all(*key)).map(|(seat, _)| seat).collect()
+    }
+
+    /// How many of a room's `members` have to have a share of everything, so that all can be loaded: the most that any item needs beside the shares of it that
+    /// those have who do not.
+    pub fn needed(&self, members: &[PublicIdentity]) -> usize {
+        let lacking = self.lacking(members);
+        let in_part =
+            |key: &PublicIdentity| members.iter().position(|other| other == key).is_some_and(|seat| lacking.contains(PartyId::new(seat)));
+        let needed =
+            |entry: &Entry| entry.item.sharing.threshold().saturating_sub(self.holders(entry).filter(|(_, key)| in_part(key)).count());
+        self.items.values().map(needed).max().unwrap_or(0)
+    }
+
+    /// Whether another is the same but for who has shares.
+    pub fn is_but_for_holders(&self, other: &Manifest) -> bool {
+        let bare = |manifest: &Manifest| manifest.entered(&manifest.members, |_, _| true);
+        bare(self) == bare(other)
     }
 
     fn next(&self, run: Digest) -> Manifest {
@@ -300,7 +322,7 @@ mod tests {
         let one =
             Manifest::new(RoomId([7; 16]), members.clone()).saved(vec![item("a", 1, 3), item("b/c", 1, 3)], &members, Digest([1; 32]));
         let two = one.saved(vec![item("a", 2, 3)], &members, Digest([2; 32])).without(["b/c"].into_iter(), Digest([3; 32]));
-        two.saved(vec![item("d", 1, 3)], &members, Digest([4; 32])).entered(&members, &members[1..2])
+        two.saved(vec![item("d", 1, 3)], &members, Digest([4; 32])).entered(&members, |key, _| *key != members[1])
     }
 
     #[test]
@@ -322,14 +344,31 @@ mod tests {
         let [a, b, c] = vault.members() else { unreachable!() };
         let lacking =
             |vault: &Manifest| vault.items().map(|entry| entry.lacking.iter().map(PartyId::index).collect::<Vec<_>>()).collect::<Vec<_>>();
-        let replaced = vault.entered(&[*a, *b, new], &[]);
+        let replaced = vault.entered(&[*a, *b, new], |key, _| key != b);
         assert_eq!((replaced.members(), lacking(&replaced)), (&[*a, *b, new][..], vec![vec![1, 2], vec![1, 2]]));
-        assert_eq!(replaced.entered(&[*a, *b, new], &[new]), replaced, "once more makes no difference");
+        assert_eq!(replaced.entered(&[*a, *b, new], |key, _| key == a), replaced, "once more makes no difference");
         for list in [vec![*a, *b, *c, new], vec![*a, *c], vec![*a, *c, *b], vec![*a, *c, new]] {
-            let same = vault.entered(&list, &[*a, new]);
+            let same = vault.entered(&list, |key, _| key == c);
             assert_eq!((same.members(), lacking(&same)), (vault.members(), vec![vec![0, 1], vec![0, 1]]), "{}", list.len());
         }
-        assert_eq!((vault.threshold(), Manifest::new(vault.room(), vec![*a, *b]).threshold()), (2, 0));
+        let again = replaced.entered(&[*a, *b, new], |_, _| true);
+        assert_eq!(lacking(&again), [vec![], vec![]], "who has shares after all says so");
+        assert!(again.is_but_for_holders(&replaced) && !again.is_but_for_holders(&vault));
+    }
+
+    /// Two of three make up each item. a has `a` alone, b both, c `d` alone: b suffices as the one with everything.
+    #[test]
+    fn who_has_a_part_counts_for_that_part() {
+        let vault = vault();
+        let [a, b, c] = vault.members() else { unreachable!() };
+        let seats = |vault: &Manifest, list: &[PublicIdentity]| vault.lacking(list).iter().map(PartyId::index).collect::<Vec<_>>();
+        let parts = vault.entered(&[*a, *b, *c], |key, entry| key == b || (key == a) == (entry.item.name == "a"));
+        assert_eq!((seats(&parts, &[*a, *b, *c]), parts.needed(&[*a, *b, *c])), (vec![0, 2], 1));
+        assert_eq!((seats(&parts, &[*c, *b]), parts.needed(&[*c, *b])), (vec![0], 2), "of `a` the share of who has left is missing");
+        let few = vault.entered(&[*a, *b, *c], |key, _| key == b);
+        assert_eq!((seats(&few, &[*a, *b, *c]), few.needed(&[*a, *b, *c])), (vec![0, 2], 2));
+        let empty = Manifest::new(vault.room(), vec![*a, *b]);
+        assert_eq!((seats(&empty, &[*a, *c]), empty.needed(&[*a, *c])), (vec![], 0));
     }
 
     #[test]

@@ -9,7 +9,7 @@
 
 use super::{
     error::Refused,
-    manifest::{Entry, MAX_REMOVED, Manifest},
+    manifest::{Entry, MAX_MANIFEST, MAX_REMOVED, Manifest},
     request,
     run::{Call, Remove, Save, Verify},
 };
@@ -283,6 +283,7 @@ impl Facts {
         let everyone: Vec<PartyId> = PartyId::all(self.operation.members.len()).collect();
         let holders: Vec<Holder> = everyone.iter().map(|&seat| Holder { seat, party: seat }).collect();
         let after = self.before.saved(items.iter().map(|(item, _)| item.clone()).collect(), &self.operation.members, self.digest);
+        demand(after.encode().len() <= MAX_MANIFEST, || Refused::Full)?;
         let (mut new, mut again) = (Vec::new(), Vec::new());
         for (item, comes) in items {
             let origin = Origin { room: self.operation.room, item, run: self.digest };
@@ -294,7 +295,7 @@ impl Facts {
 
     fn remove(&self) -> Result<Remove, Refused> {
         let after = self.before.without(self.run.items.iter().map(|found| found.item.as_str()), self.digest);
-        demand(after.removed().len() <= MAX_REMOVED, || Refused::Full)?;
+        demand(after.removed().len() <= MAX_REMOVED && after.encode().len() <= MAX_MANIFEST, || Refused::Full)?;
         Ok(Remove { after })
     }
 

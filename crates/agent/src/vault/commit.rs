@@ -40,7 +40,7 @@ pub struct Record<R> {
     pub epoch: u32,
     /// The newest version that all have committed to; none before the first.
     pub settled: Option<Version<R>>,
-    /// Whether there is a share of it here. Not so at a member that lost its disk, until the next save.
+    /// Whether there is a share of all of it here. Not so at a member that lost its disk, until the next save.
     pub holds: bool,
     /// The attempt at the version after it.
     pub attempt: u32,
@@ -133,9 +133,9 @@ impl<R: Copy + Eq> Record<R> {
         self.votes_of(self.me).prepared.map(|run| Version { number: self.round().version, run })
     }
 
-    /// The versions of which a share must be kept.
+    /// The versions of which a share must be kept: also of a settled one that this party has not all of, as what the last saves have not written may be here.
     pub fn kept(&self) -> Vec<Version<R>> {
-        self.settled.filter(|_| self.holds).into_iter().chain(self.pending()).collect()
+        self.settled.into_iter().chain(self.pending()).collect()
     }
 
     /// The version that this party works with. None once it has signed COMMITTED for the next until all have: others may already use that one.
@@ -150,20 +150,15 @@ impl<R: Copy + Eq> Record<R> {
     }
 
     /// The version that this party insists a new epoch begins with, or with a later one. From the base of an epoch that it has entered others may already
-    /// have gone on; that of one that it enters without a share is for those who hold it to guard, and it may be that nobody does.
+    /// have gone on. An old copy takes a base from others: it is for those who know it to guard, and it may be that nobody does.
     pub fn insists(&self) -> Option<Version<R>> {
-        let entered = self.entering().filter(|own| !own.lacking.contains(self.me)).and_then(|own| own.base);
+        let entered = self.entering().filter(|_| !self.old).and_then(|own| own.base);
         if number(entered) > number(self.stands_by()) { entered } else { self.stands_by() }
     }
 
     /// The version with which this party would have a new epoch begin, once it has heard what all have signed.
     pub fn base(&self) -> Option<Version<R>> {
         self.pending().filter(|pending| self.may_be_settled(pending.run)).or(self.settled)
-    }
-
-    /// Whether this party has no usable share of what it knows to be settled, or may not know what that is.
-    pub fn lacks(&self) -> bool {
-        self.old || self.settled.is_some() && !self.holds
     }
 
     /// The newest version that others may have settled with this party's votes.
@@ -268,7 +263,7 @@ impl<R: Copy + Eq> State<R> {
         if !entry.members.contains(record.me) || !entry.lacking.without(entry.members).is_empty() {
             return Err(Refusal::Members);
         }
-        if entry.base.is_some() && entry.members.without(entry.lacking).len() < usize::from(entry.threshold) {
+        if entry.members.without(entry.lacking).len() < usize::from(entry.threshold) {
             return Err(Refusal::TooFewShares);
         }
         self.all_synced(entry.members)?;
@@ -276,20 +271,14 @@ impl<R: Copy + Eq> State<R> {
     }
 
     /// The base is never behind what this party insists on. It is this party's settled version; or its pending one, if that may be settled elsewhere; or, at
-    /// one that lacks a share, a later one.
+    /// an old copy, any later one: no other party's record lacks what has been settled with its votes.
     fn accepts_base(&self, entry: &Entry<R>) -> bool {
         let record = &self.record;
         if number(entry.base) < number(record.insists()) {
             return false;
         }
-        let lacking = entry.lacking.contains(record.me);
-        if entry.base == record.settled {
-            return record.holds || lacking || entry.base.is_none();
-        }
-        if entry.base == record.pending() {
-            return entry.base.is_some_and(|base| record.may_be_settled(base.run));
-        }
-        lacking && number(entry.base) > number(record.stands_by())
+        let pending = entry.base == record.pending() && entry.base.is_some_and(|base| record.may_be_settled(base.run));
+        entry.base == record.settled || pending || record.old && number(entry.base) > number(record.stands_by())
     }
 }
 

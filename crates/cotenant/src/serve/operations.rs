@@ -50,7 +50,8 @@ pub use proposals::{End, OperationView, Shown};
 pub use propose::{Aim, Asked, Conditions, NotDone};
 pub use replay::OpenError;
 pub use running::{Begin, RunEnd};
-pub use strength::Lost;
+pub use strength::Objection;
+pub use vault::has_vault;
 
 use crate::store::Restored;
 use budget::Budget;
@@ -257,7 +258,7 @@ impl Operations {
         Note::Told {
             epoch,
             newest: self.newest.max(self.used.last().copied().unwrap_or(0)),
-            lacks: self.vault.lacks(),
+            standing: self.vault.standing(),
             votes: self.vault.tell(),
             asks,
         }

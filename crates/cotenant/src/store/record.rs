@@ -12,8 +12,10 @@ use cotenant_core::{
 };
 use std::collections::BTreeMap;
 
-/// The form of what is written here. The first, which is still read, does not say by which epoch parties are numbered: it is the record's own.
-const FORM: u8 = 2;
+/// The form of what is written here. Earlier ones are still read: the first does not say by which epoch parties are numbered, it is the record's own; neither
+/// says which vault an entry began with.
+const FORM: u8 = 3;
+const SECOND_FORM: u8 = 2;
 const FIRST_FORM: u8 = 1;
 
 /// A commit record and the signatures of the statements that it tells.
@@ -21,14 +23,26 @@ const FIRST_FORM: u8 = 1;
 pub struct SignedRecord {
     record: Record<Digest>,
     numbered: u32,
-    signatures: Vec<[u8; 64]>,
+    signatures: Vec<Signature>,
+}
+
+/// Under a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// Of its signer.
+    pub bytes: [u8; 64],
+    /// Of ENTERED, the digest of the vault that was signed with it, if it is known; none of any other.
+    pub begins_with: Option<Digest>,
 }
 
 impl SignedRecord {
     /// `record`, whose parties have the numbers of the seats of the epoch `numbered`, with the signature of each statement of [`Record::tell`], in that order.
-    /// None if they are not as many.
-    pub fn new(record: Record<Digest>, numbered: u32, signatures: Vec<[u8; 64]>) -> Option<Self> {
-        (record.tell().len() == signatures.len()).then_some(SignedRecord { record, numbered, signatures })
+    /// None if they are not as many, or another than ENTERED says which vault it begins with.
+    pub fn new(record: Record<Digest>, numbered: u32, signatures: Vec<Signature>) -> Option<Self> {
+        let told = record.tell();
+        let fits = |(statement, signature): (&Statement<Digest>, &Signature)| signature.begins_with.is_none() || is_entered(statement);
+        let right = told.len() == signatures.len() && told.iter().zip(&signatures).all(fits);
+        right.then_some(SignedRecord { record, numbered, signatures })
     }
 
     /// The record.
@@ -36,13 +50,14 @@ impl SignedRecord {
         &self.record
     }
 
-    /// The epoch whose seats are the numbers of parties; numbers behind them are of those of the record's own epoch who are not in it, in their order.
+    /// The epoch whose seats are the numbers of parties; numbers behind them are of those of the record's own epoch who are not in it, in their order, then
+    /// of those of the epoch that this party was about to enter before.
     pub fn numbered(&self) -> u32 {
         self.numbered
     }
 
     /// What it tells, each with its signature.
-    pub fn statements(&self) -> impl Iterator<Item = (Statement<Digest>, [u8; 64])> {
+    pub fn statements(&self) -> impl Iterator<Item = (Statement<Digest>, Signature)> {
         self.record.tell().into_iter().zip(self.signatures.iter().copied())
     }
 
@@ -68,7 +83,12 @@ impl SignedRecord {
         let writer = entries.iter().fold(writer.u8(entries.len() as u8), |writer, (&signer, &entry)| put_entry(writer.seat(signer), entry));
         let writer = proof.iter().fold(writer.u8(proof.len() as u8), put_statement);
         let writer = writer.u8((*old).into()).u16(self.signatures.len() as u16);
-        self.signatures.iter().fold(writer, |writer, signature| writer.bytes(signature)).done()
+        let signed = self.statements();
+        let put = |writer: Writer, (statement, signature): (Statement<Digest>, Signature)| {
+            let writer = writer.bytes(&signature.bytes);
+            if is_entered(&statement) { writer.option(signature.begins_with, put_run) } else { writer }
+        };
+        signed.fold(writer, put).done()
     }
 
     /// From all of `bytes`.
@@ -77,8 +97,9 @@ impl SignedRecord {
     /// If they are not what [`SignedRecord::encode`] writes.
     pub fn decode(bytes: &[u8]) -> Result<Self, BadFormat> {
         let mut reader = Reader::new(bytes);
-        let numbered = match reader.u8()? {
-            FORM => Some(reader.u32()?),
+        let form = reader.u8()?;
+        let numbered = match form {
+            FORM | SECOND_FORM => Some(reader.u32()?),
             FIRST_FORM => None,
             _ => return Err(BadFormat),
         };
@@ -95,12 +116,24 @@ impl SignedRecord {
             proof: (0..reader.u8()?).map(|_| statement(&mut reader)).collect::<Result<_, _>>()?,
             old: reader.flag()?,
         };
-        let count = reader.u16()?;
-        let signatures = (0..count).map(|_| reader.array()).collect::<Result<_, _>>()?;
+        let told = record.tell();
+        if usize::from(reader.u16()?) != told.len() {
+            return Err(BadFormat);
+        }
+        let signature = |statement: &Statement<Digest>| {
+            let bytes = reader.array()?;
+            let begins_with = if form == FORM && is_entered(statement) { reader.option(run)? } else { None };
+            Ok(Signature { bytes, begins_with })
+        };
+        let signatures = told.iter().map(signature).collect::<Result<_, BadFormat>>()?;
         reader.end()?;
         let numbered = numbered.unwrap_or(record.epoch);
         Self::new(record, numbered, signatures).ok_or(BadFormat)
     }
+}
+
+fn is_entered(statement: &Statement<Digest>) -> bool {
+    matches!(statement.vote, Vote::Entered(_))
 }
 
 fn mask(parties: Parties) -> u64 {
@@ -231,14 +264,25 @@ pub(super) mod tests {
             ],
             old: false,
         };
-        let signatures = (0..record.tell().len()).map(|i| [i as u8; 64]).collect();
+        let signatures = (0..record.tell().len()).map(|i| Signature { bytes: [i as u8; 64], begins_with: None }).collect();
         SignedRecord::new(record, 3, signatures).expect("as many as told")
+    }
+
+    /// The same, and it is known which vault each entry began with.
+    fn with_vaults() -> SignedRecord {
+        let mut record = example();
+        let told = record.record.tell();
+        for (statement, signature) in told.iter().zip(&mut record.signatures).filter(|(statement, _)| is_entered(statement)) {
+            signature.begins_with = Some(Digest([statement.signer.index() as u8; 32]));
+        }
+        record
     }
 
     #[test]
     fn a_record_goes_there_and_back() {
         for record in [
             example(),
+            with_vaults(),
             SignedRecord { numbered: 4, ..example() },
             SignedRecord::new(Record::founder(PartyId::new(0), Parties::first(64)), 1, vec![]).unwrap(),
         ] {
@@ -246,29 +290,38 @@ pub(super) mod tests {
         }
         let record = example().record;
         assert_eq!(record.tell().len(), 8, "the example tells something of each kind");
-        assert!(SignedRecord::new(record, 4, vec![[0; 64]; 7]).is_none());
+        let plain = Signature { bytes: [0; 64], begins_with: None };
+        assert!(SignedRecord::new(record.clone(), 4, vec![plain; 7]).is_none());
+        assert!(SignedRecord::new(record, 4, vec![Signature { begins_with: Some(Digest([1; 32])), ..plain }; 8]).is_none());
     }
 
-    /// A record of the first form is as if its own epoch's seats were the numbers, as they were.
+    /// In the earlier forms every signature is its bytes alone; in the first its own epoch's seats were the numbers.
     #[test]
-    fn the_first_form_is_still_read() {
+    fn the_earlier_forms_are_still_read() {
         let record = SignedRecord { numbered: 3, ..example() };
         let bytes = record.encode();
-        let first = [&[FIRST_FORM], &bytes[5..]].concat();
-        assert_eq!(SignedRecord::decode(&first), Ok(record));
+        // What it says of the two ENTERED, at the end: that their vaults are not known.
+        let (all, told) = (bytes.len(), record.record.tell());
+        let entered = told.iter().filter(|statement| is_entered(statement)).count();
+        let head = &bytes[5..all - 64 * told.len() - entered];
+        let signatures: Vec<u8> = record.signatures.iter().flat_map(|signature| signature.bytes).collect();
+        let second = [&[SECOND_FORM], &3u32.to_le_bytes()[..], head, &signatures].concat();
+        let first = [&[FIRST_FORM], head, &signatures].concat();
+        assert_eq!([second, first].map(|bytes| SignedRecord::decode(&bytes)), [Ok(record.clone()), Ok(record)]);
     }
 
     /// Whatever can be read from changed bytes is written as those bytes again: nothing has two forms.
     #[test]
     fn a_changed_record_is_another_or_none() {
-        let bytes = example().encode();
+        let record = with_vaults();
+        let bytes = record.encode();
         for at in 0..bytes.len() {
             assert_eq!(SignedRecord::decode(&bytes[..at]), Err(BadFormat), "cut at {at}");
             for flip in [1, 2, 0x80, 0xff] {
                 let mut changed = bytes.clone();
                 changed[at] ^= flip;
                 if let Ok(other) = SignedRecord::decode(&changed) {
-                    assert!(other != example() && other.encode() == changed, "byte {at}");
+                    assert!(other != record && other.encode() == changed, "byte {at}");
                 }
             }
         }

@@ -19,7 +19,7 @@ pub enum Event<R> {
     Synced(PartyId),
     /// The room is in a later epoch: nothing is signed any more in this one, so that what this party tells from now on is all that there will be.
     Leave,
-    /// The people of this party have approved a new epoch.
+    /// The people of this party have approved a new epoch, and what the entry says of this party's own shares is right.
     Enter(Entry<R>),
 }
 
@@ -78,8 +78,8 @@ pub enum Refusal {
     /// The members do not include this party, or who is lacking is not a member.
     #[error("the list of members is wrong")]
     Members,
-    /// Fewer members than the threshold hold a share.
-    #[error("too few members hold a share")]
+    /// Of something fewer members have a share than make it up.
+    #[error("fewer members have a share of an item than make it up")]
     TooFewShares,
     /// The epoch would begin with a version that this party has left behind or cannot know to be right.
     #[error("the epoch would begin with another version than this party's")]

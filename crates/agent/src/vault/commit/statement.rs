@@ -96,11 +96,12 @@ pub struct Entry<R> {
     pub epoch: u32,
     /// Who is a member in it.
     pub members: Parties,
-    /// How many shares make the secret.
+    /// How many members must not be in `lacking`: the most that any item of `base` takes of them, which is as many as make it up but for those in `lacking`
+    /// that have a share of this item. With one item it is as many as make it up.
     pub threshold: u8,
     /// The version that it begins with; none if nothing was ever saved.
     pub base: Option<Version<R>>,
-    /// Members without a usable share of `base`, until the next save gives them one.
+    /// Members that do not have a share of everything in `base`, until the next saves give them one.
     pub lacking: Parties,
 }
 

@@ -197,6 +197,29 @@ fn a_newcomer_enters_without_a_share() {
     assert_eq!(state.may_begin(), Ok(Round { epoch: 2, version: 2, attempt: 1 }));
 }
 
+/// What the last saves have not written may be there: it is destroyed only with a later version.
+#[test]
+fn what_the_base_names_is_kept_by_who_lacks_some() {
+    let enter = |entry: Entry<u8>| [Event::Enter(entry), by(1, Vote::Entered(entry)), by(2, Vote::Entered(entry))];
+    let (state, effects) = after(member(), &enter(entry(2, V1, &[0])));
+    assert_eq!((state.record.loadable(), effects.last()), (None, Some(&Effect::EraseAllBut(vec![V1]))));
+    let again = after(state, &enter(entry(3, V1, &[]))).0;
+    assert_eq!(again.record.loadable(), Some(V1), "it has said that it has all");
+}
+
+/// A whole record lacks no version that can be settled; an old copy takes one from others, and does not guard it before all have entered.
+#[test]
+fn only_an_old_copy_takes_a_version_from_others() {
+    let v2 = Version { number: 2, run: 9 };
+    assert_eq!(member().may_enter(&entry(2, v2, &[0])), Err(Refusal::Base));
+    let (old, _) = after(member(), &[by(0, Vote::Committed(round(1), 9))]);
+    for lacking in [&[][..], &[0]] {
+        let (state, _) = after(old.clone(), &[Event::Enter(entry(2, v2, lacking))]);
+        assert_eq!((state.record.entering(), state.record.insists()), (Some(entry(2, v2, lacking)), Some(V1)));
+        assert_eq!(state.may_enter(&entry(3, V1, &[])), Ok(()));
+    }
+}
+
 #[test]
 fn wrong_entries_are_refused() {
     let committed = [Event::Begin(9), Event::Verified(9), by(1, Vote::Prepared(round(1), 9)), by(2, Vote::Prepared(round(1), 9))];

@@ -1,6 +1,6 @@
 //! What one step of a room's operations changes in the store: all of it in one transaction, before anything that others can see.
 
-use super::vault::{RECORD, manifest_name};
+use super::vault::{ENTERING, RECORD, manifest_name};
 use crate::store::{Against, Restored, Room, SignedRecord, Source, StoreError, Table, Transaction};
 use cotenant_agent::{
     operate::{Manifest, ShareName},
@@ -15,6 +15,8 @@ pub struct Changes {
     pub(super) record: Option<SignedRecord>,
     /// Manifests that no run of this party has made.
     pub(super) manifests: Vec<Manifest>,
+    /// The vault with which this party has signed that it enters an epoch.
+    pub(super) entering: Option<Manifest>,
     /// What is kept of the vault; all else is destroyed.
     pub(super) keep: Option<Keep>,
     /// Epoch and bytes.
@@ -36,13 +38,16 @@ pub(super) struct Keep {
     pub(super) shares: Vec<Version<Digest>>,
     /// Whose manifests are.
     pub(super) manifests: Vec<Version<Digest>>,
+    /// Whether the one of an epoch that is being entered is.
+    pub(super) entering: bool,
 }
 
 impl Changes {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        let Changes { record, manifests, keep, ledger, newest, restored, log, faults, cleared, receipts } = self;
-        let one = record.is_some() || !manifests.is_empty() || keep.is_some() || ledger.is_some() || newest.is_some() || restored.is_some();
+        let Changes { record, manifests, entering, keep, ledger, newest, restored, log, faults, cleared, receipts } = self;
+        let vault = record.is_some() || !manifests.is_empty() || entering.is_some() || keep.is_some();
+        let one = vault || ledger.is_some() || newest.is_some() || restored.is_some();
         !one && log.is_empty() && faults.is_empty() && cleared.is_empty() && receipts.is_empty()
     }
 
@@ -75,6 +80,9 @@ impl Changes {
         }
         for manifest in &self.manifests {
             manifest.version().map_or(Ok(()), |version| room.put_item(&manifest_name(&version), &manifest.encode()))?;
+        }
+        if let Some(manifest) = &self.entering {
+            room.put_item(ENTERING, &manifest.encode())?;
         }
         match &self.keep {
             Some(keep) => erase_all_but(room, keep),
@@ -123,6 +131,7 @@ fn erase_all_but(room: &mut Room<&mut Transaction<'_>>, keep: &Keep) -> Result<(
             }
         }
     }
-    let gone = stored.iter().filter(|(_, manifest)| !is_in(&keep.manifests, manifest));
+    let kept = |name: &str, manifest: &Manifest| if name == ENTERING { keep.entering } else { is_in(&keep.manifests, manifest) };
+    let gone = stored.iter().filter(|(name, manifest)| !kept(name, manifest));
     gone.map(|(name, _)| name).try_for_each(|name| room.remove_item(name))
 }

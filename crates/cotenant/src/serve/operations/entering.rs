@@ -1,15 +1,16 @@
 //! How a vault comes from the epoch in which it is to that in which the room is. The people have signed the room's; what the vault begins it with follows
-//! from what the members have signed before (`docs/protocol/vault-commit.md`, *Epochs*):
+//! from what the members have signed before, and of which items they say they have shares (`docs/protocol/vault-commit.md`, *Epochs*):
 //!
-//! 1. A member that is in the room's new epoch votes no more in the vault's, and tells all it has, and whether it has usable shares.
-//! 2. When all have told, the first seat that has shares signs ENTERED: the newest version that may be settled, without those who lack shares.
-//! 3. Others with shares sign the same if the machine agrees and their vault in that version is the one that it names.
-//! 4. Those without sign last, when all who have shares have signed one and the same, and take from one of them the vault that these signatures name.
+//! 1. A member that is in the room's new epoch votes no more in the vault's, and tells all it has, whether it may rely on its record, and which shares it has.
+//! 2. When all have told, the first seat with a record to rely on signs ENTERED: the newest version that may be settled, and who has shares of what in it.
+//! 3. Others with such a record sign the same if the machine agrees, the vault that is shown is theirs but for who has shares, and what it says of their own
+//!    shares is right.
+//! 4. Those without sign last, when all others have signed one and the same, and take the vault that these signatures name.
 
 use super::{
     Operations,
     changes::Changes,
-    note::{Note, Vote},
+    note::{MAX_RUNS, Note, Vote},
     vault::{Outcome, Vault},
 };
 use cotenant_agent::{
@@ -21,17 +22,35 @@ use cotenant_agent::{
 };
 use cotenant_core::{Digest, PartyId};
 use cotenant_net::{Identity, PublicIdentity};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// What members have said on the way; it is said again after a start.
+/// The digest of a run.
+pub(super) type Run = [u8; 32];
+
+/// Where a member stands before it enters an epoch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// Whether it may rely on its record: it does not come new, and nobody has shown it to be an old copy.
+    pub(super) knows: bool,
+    /// The runs of which it has all shares that it knows of.
+    pub(super) has: BTreeSet<Run>,
+}
+
+/// What this party and others have said on the way. What others have is said again after a start.
 #[derive(Default)]
 pub(super) struct Entering {
-    /// Who has told where it stands in the room's epoch, and whether it lacks shares.
-    standing: BTreeMap<PartyId, bool>,
-    /// ENTERED of others for a vault that this party does not know.
-    claims: BTreeMap<PartyId, (Statement<Digest>, Vote)>,
-    /// Vaults that were shown by who has signed for them, by the digests that they have in the epoch.
-    shown: HashMap<Digest, Manifest>,
+    /// The vault with which this party has signed that it enters an epoch.
+    pub(super) own: Option<Manifest>,
+    /// The runs of which this party has all shares that it knows of.
+    pub(super) held: BTreeSet<Run>,
+    /// Whether this party's log shows that its store is an old copy, which its record may not.
+    lost: bool,
+    /// Who has told where it stands in the room's epoch.
+    standing: BTreeMap<PartyId, Standing>,
+    /// ENTERED of others for the room's epoch, until this party has signed.
+    claims: BTreeMap<PartyId, (Entry<Digest>, Vote)>,
+    /// The vault that each of them has shown, with its digest.
+    shown: BTreeMap<PartyId, (Digest, Manifest)>,
 }
 
 /// For what the vault's way into the room's epoch waits.
@@ -41,11 +60,15 @@ pub(super) enum Awaits {
     Word(Parties),
     /// For this one, who signs first.
     First(PartyId),
+    /// For this one to show with what it has signed.
+    Vault(PartyId),
     /// For these to sign.
     Signatures(Parties),
-    /// For a further epoch: nobody has shares.
+    /// For a further epoch: nobody has a record to rely on.
     Nobody,
-    /// For a further epoch or for news: the machine refuses what the first has signed.
+    /// For a further epoch or for news: the first has signed for another vault than this party's.
+    Differs(PartyId),
+    /// For a further epoch or for news: the machine refuses what the first has signed, or what it says of shares is wrong.
     Refused(Refusal),
 }
 
@@ -54,10 +77,19 @@ pub(super) enum Awaits {
 pub(super) enum Judged {
     /// The machine hears it.
     Counts,
-    /// It is kept until this party knows the vault that it names.
+    /// It is kept until this party has signed.
     Waits,
-    /// Its signer has entered the epoch with another vault than this party's.
+    /// Its signer has entered an epoch with another vault than this party.
     OtherVault,
+    /// Its signer has signed this one before, which excludes it.
+    Contradicts(Vote),
+}
+
+impl Entering {
+    /// ENTERED of others that the machine has not heard.
+    pub(super) fn claimed(&self) -> impl Iterator<Item = Vote> {
+        self.claims.values().map(|(_, vote)| *vote)
+    }
 }
 
 impl Vault {
@@ -67,76 +99,79 @@ impl Vault {
     }
 
     /// A member that is in the room's epoch has told all it has.
-    pub(super) fn stands(&mut self, party: PartyId, lacks: bool) {
-        self.entering.standing.insert(party, lacks);
+    pub(super) fn stands(&mut self, party: PartyId, standing: Standing) {
+        self.entering.standing.insert(party, standing);
     }
 
-    /// The vault with which an epoch begins, as it is in it; none if this party does not know that version.
-    pub(super) fn begins_with(&self, entry: &Entry<Digest>) -> Option<Manifest> {
-        match entry.base {
-            None => Some(self.empty().clone()),
-            Some(base) => self.manifests.get(&base).map(|manifest| self.as_entered(manifest, entry)),
-        }
+    /// Where this party stands. Which shares it has is of interest on the way into an epoch only.
+    pub(super) fn standing(&self) -> Standing {
+        let has = self.entering.held.iter().take(MAX_RUNS).filter(|_| self.is_entering()).copied().collect();
+        Standing { knows: self.knows(), has }
     }
 
-    fn as_entered(&self, manifest: &Manifest, entry: &Entry<Digest>) -> Manifest {
-        let members = &self.seats.now().keys;
-        let lacking: Vec<PublicIdentity> = entry.lacking.iter().filter_map(|party| self.seats.key(party)).copied().collect();
-        manifest.entered(members, &lacking)
+    fn knows(&self) -> bool {
+        !self.state.record.old && !self.entering.lost
     }
 
-    /// Whether a vote whose signature is right is for the machine: ENTERED only with the vault that this party would begin with as well. One that cannot be
-    /// judged yet is kept.
+    /// Whether a vote whose signature is right is for the machine. ENTERED of an epoch that this party has signed for counts with the same vault alone; of one
+    /// that it has yet to sign for it is kept.
     pub(super) fn judge(&mut self, statement: &Statement<Digest>, vote: &Vote) -> Judged {
-        let statement::Vote::Entered(entry) = &statement.vote else { return Judged::Counts };
-        if statement.signer == self.state.record.me || !self.is_entering() || entry.epoch != self.seats.now().epoch {
+        let statement::Vote::Entered(entry) = statement.vote else { return Judged::Counts };
+        let (me, signer) = (self.state.record.me, statement.signer);
+        if signer == me {
             return Judged::Counts;
         }
-        match self.begins_with(entry) {
-            Some(manifest) if Some(manifest.digest()) == vote.begins_with => Judged::Counts,
-            Some(_) => Judged::OtherVault,
-            None => {
-                self.entering.claims.insert(statement.signer, (*statement, *vote));
-                Judged::Waits
+        if let Some(earlier) = self.vote(*statement).filter(|earlier| earlier.begins_with != vote.begins_with) {
+            return Judged::Contradicts(earlier);
+        }
+        let own = |own: &Entry<Digest>| Statement { signer: me, vote: statement::Vote::Entered(*own) };
+        match self.state.record.entering() {
+            Some(entered) if entered == entry && self.begins_with(&own(&entered)) != vote.begins_with => Judged::OtherVault,
+            Some(entered) if entered.epoch == entry.epoch => Judged::Counts,
+            _ if self.is_entering() && entry.epoch == self.seats.now().epoch => {
+                let (_, earlier) = self.entering.claims.entry(signer).or_insert((entry, *vote));
+                let same = (earlier.statement, earlier.begins_with) == (vote.statement, vote.begins_with);
+                if same { Judged::Waits } else { Judged::Contradicts(*earlier) }
             }
+            _ => Judged::Counts,
         }
     }
 
-    /// A member shows the vault that it has entered with. Only one that it has signed for is looked at.
+    /// A member shows the vault that it has entered with. Only one that it has signed for is looked at, and once.
     pub(super) fn shown(&mut self, from: PartyId, bytes: &[u8]) {
-        let Some((Statement { vote: statement::Vote::Entered(entry), .. }, vote)) = self.entering.claims.get(&from) else { return };
+        let Some((entry, vote)) = self.entering.claims.get(&from).filter(|_| !self.entering.shown.contains_key(&from)) else { return };
         let Ok(manifest) = Manifest::decode(bytes) else { return };
-        let digest = self.as_entered(&manifest, entry).digest();
+        let digest = manifest.digest();
         if manifest.room() == self.room && manifest.version() == entry.base && Some(digest) == vote.begins_with {
-            self.entering.shown.insert(digest, manifest);
+            self.entering.shown.insert(from, (digest, manifest));
         }
     }
 
-    /// What this party has entered with, and who does not know it.
-    pub(super) fn to_show(&self) -> Option<(Vec<u8>, Parties)> {
-        let own = self.entry().filter(|_| self.is_entering() && !self.lacks())?;
-        let manifest = self.manifests.get(&own.base?)?;
-        Some((manifest.encode(), self.entering.standing.iter().filter(|(_, lacks)| **lacks).map(|(party, _)| *party).collect()))
+    /// What this party has entered with, and who has not signed.
+    pub(super) fn to_show(&self) -> Option<(&Manifest, Parties)> {
+        let manifest = self.entering.own.as_ref().filter(|_| self.entry().is_some())?;
+        Some((manifest, self.everyone().iter().filter(|party| self.entered_by(*party).is_none()).collect()))
     }
 
-    /// Goes on as far as what is known allows. To be called until nothing more comes of it.
-    pub(super) fn proceed(&mut self, identity: &Identity, changes: &mut Changes) -> Vec<Outcome> {
-        if !self.is_entering() {
+    /// Goes on as far as what is known allows; `lost` says that this party's log shows its store to be an old copy.
+    pub(super) fn proceed(&mut self, lost: bool, identity: &Identity, changes: &mut Changes) -> Vec<Outcome> {
+        self.entering.lost = lost;
+        if !self.is_entering() || self.entry().is_some() {
             return Vec::new();
         }
-        if let Some(manifest) = self.agreed_claim().cloned() {
-            self.made(manifest);
-            let claims = std::mem::take(&mut self.entering.claims);
-            return claims.into_values().flat_map(|(_, vote)| self.heard(vote, identity, changes)).collect();
+        let Ok(manifest) = self.wanted() else { return Vec::new() };
+        let entry = self.entry_of(&manifest);
+        if self.state.may_enter(&entry).is_err() {
+            return Vec::new();
         }
-        match self.wanted() {
-            Ok(entry) if self.entry().is_none() && self.state.may_enter(&entry).is_ok() => {
-                // Whoever had none keeps the vault with the record that names it.
-                changes.manifests.extend(entry.base.and_then(|base| self.manifests.get(&base)).cloned());
-                self.step(Event::Enter(entry), identity, changes)
-            }
-            _ => Vec::new(),
+        changes.entering = Some(manifest.clone());
+        self.entering.own = Some(manifest);
+        self.entering.shown.clear();
+        let mut outcomes = self.step(Event::Enter(entry), identity, changes);
+        for (_, vote) in std::mem::take(&mut self.entering.claims).into_values() {
+            outcomes.extend(self.heard(vote, identity, changes));
         }
+        outcomes
     }
 
     /// For what that waits; nothing if the vault is in the room's epoch.
@@ -148,14 +183,14 @@ impl Vault {
             let signed = |party: &PartyId| self.entered_by(*party).is_some();
             return Some(Awaits::Signatures(self.everyone().iter().filter(|party| !signed(party)).collect()));
         }
-        Some(match self.wanted() {
-            Err(awaits) => awaits,
-            Ok(entry) => self.state.may_enter(&entry).map_or_else(Awaits::Refused, |()| Awaits::First(self.state.record.me)),
-        })
+        let may = |manifest| {
+            self.state.may_enter(&self.entry_of(&manifest)).map_or_else(Awaits::Refused, |()| Awaits::First(self.state.record.me))
+        };
+        Some(self.wanted().map_or_else(|awaits| awaits, may))
     }
 
     /// This party's own entry of the room's epoch.
-    fn entry(&self) -> Option<Entry<Digest>> {
+    pub(super) fn entry(&self) -> Option<Entry<Digest>> {
         self.entered_by(self.state.record.me)
     }
 
@@ -167,50 +202,79 @@ impl Vault {
         Parties::first(self.seats.now().keys.len())
     }
 
-    /// Those who have shares, once all have said whether they do.
-    fn whole(&self) -> Result<Parties, Awaits> {
+    /// Those who may rely on their records, once all have said whether they do.
+    fn knowing(&self) -> Result<Parties, Awaits> {
         let me = self.state.record.me;
         let silent: Parties = self.everyone().iter().filter(|party| *party != me && !self.entering.standing.contains_key(party)).collect();
         if !silent.is_empty() {
             return Err(Awaits::Word(silent));
         }
-        let lacks = |party: PartyId| if party == me { self.lacks() } else { self.entering.standing[&party] };
-        Ok(self.everyone().iter().filter(|party| !lacks(*party)).collect())
+        let knows = |party: PartyId| if party == me { self.knows() } else { self.entering.standing[&party].knows };
+        Ok(self.everyone().iter().filter(|party| knows(*party)).collect())
     }
 
-    /// The vault that all who have shares have signed for, if this party does not know it and was shown it.
-    fn agreed_claim(&self) -> Option<&Manifest> {
-        let mut claims =
-            self.whole().ok()?.iter().map(|party| self.entering.claims.get(&party).map(|(said, vote)| (said.vote, vote.begins_with)));
-        let (said, digest) = claims.next()??;
-        let agreed = claims.all(|claim| claim == Some((said, digest)));
-        self.entering.shown.get(&digest?).filter(|_| agreed)
-    }
-
-    /// The entry that this party is to sign.
-    fn wanted(&self) -> Result<Entry<Digest>, Awaits> {
-        let (me, whole) = (self.state.record.me, self.whole()?);
-        let first = whole.iter().next().ok_or(Awaits::Nobody)?;
+    /// The vault that this party is to sign for.
+    fn wanted(&self) -> Result<Manifest, Awaits> {
+        let (me, knowing) = (self.state.record.me, self.knowing()?);
+        let first = knowing.iter().next().ok_or(Awaits::Nobody)?;
         if first == me {
-            return Ok(self.own_entry(whole));
+            return self.own_vault().ok_or(Awaits::Differs(me));
         }
-        let entry = self.entered_by(first).ok_or(Awaits::First(first))?;
-        let manifest = self.begins_with(&entry).ok_or(Awaits::First(first))?;
-        let lacks = self.lacks();
-        let follows = entry.members == self.everyone() && usize::from(entry.threshold) == manifest.threshold();
-        if !follows || entry.lacking.contains(me) != lacks {
-            return Err(Awaits::Refused(Refusal::Members));
+        let claim = |party: PartyId| self.entering.claims.get(&party).map(|(entry, vote)| (*entry, vote.begins_with));
+        let claimed = claim(first).ok_or(Awaits::First(first))?;
+        let others: Parties = knowing.iter().filter(|party| !self.knows() && claim(*party) != Some(claimed)).collect();
+        if !others.is_empty() {
+            return Err(Awaits::Signatures(others));
         }
-        let others: Parties = whole.iter().filter(|party| self.entered_by(*party) != Some(entry)).collect();
-        if lacks && !others.is_empty() { Err(Awaits::Signatures(others)) } else { Ok(entry) }
+        let known = self.as_here(claimed.0.base);
+        if self.knows() && known.is_none() {
+            return Err(Awaits::Differs(first));
+        }
+        let shown = self.entering.shown.values().find(|(digest, _)| Some(*digest) == claimed.1);
+        let (_, manifest) = shown.ok_or(Awaits::Vault(first))?;
+        if self.knows() && !known.is_some_and(|known| known.is_but_for_holders(manifest)) {
+            return Err(Awaits::Differs(first));
+        }
+        let right = self.entry_of(manifest) == claimed.0 && self.is_right_of_me(manifest);
+        if right { Ok(manifest.clone()) } else { Err(Awaits::Refused(Refusal::Members)) }
     }
 
-    /// What the first of those with shares signs.
-    fn own_entry(&self, whole: Parties) -> Entry<Digest> {
-        let (members, base) = (self.everyone(), self.state.record.base());
-        let bare = Entry { epoch: self.seats.now().epoch, members, threshold: 0, base, lacking: members.without(whole) };
-        let threshold = self.begins_with(&bare).map_or(0, |manifest| manifest.threshold());
-        Entry { threshold: u8::try_from(threshold).expect("at most 64"), ..bare }
+    /// What the first signs for: the shares are where members say.
+    fn own_vault(&self) -> Option<Manifest> {
+        let me = self.state.record.me;
+        let has = |key: &PublicIdentity, run: &Run| {
+            let party = self.seats.party(key)?;
+            let has = if party == me { &self.entering.held } else { &self.entering.standing.get(&party)?.has };
+            Some(has.contains(run))
+        };
+        let base = self.base(self.state.record.base())?;
+        Some(base.entered(&self.seats.now().keys, |key, entry| has(key, &entry.run.0) == Some(true)))
+    }
+
+    /// This party's vault in a version, with the members of the room's epoch, if it knows that version.
+    fn as_here(&self, base: Option<statement::Version<Digest>>) -> Option<Manifest> {
+        Some(self.base(base)?.entered(&self.seats.now().keys, |_, _| true))
+    }
+
+    fn base(&self, base: Option<statement::Version<Digest>>) -> Option<&Manifest> {
+        base.map_or(Some(self.empty()), |base| self.manifests.get(&base))
+    }
+
+    /// Whether a vault says of this party's shares what is so.
+    fn is_right_of_me(&self, manifest: &Manifest) -> bool {
+        let Some(seat) = manifest.members().iter().position(|key| Some(key) == self.seats.key(self.state.record.me)) else { return true };
+        let right = |entry: &cotenant_agent::operate::Entry| {
+            entry.lacking.contains(PartyId::new(seat)) != self.entering.held.contains(&entry.run.0)
+        };
+        manifest.items().all(right)
+    }
+
+    /// What is signed with a vault.
+    fn entry_of(&self, manifest: &Manifest) -> Entry<Digest> {
+        let keys = &self.seats.now().keys;
+        let threshold = u8::try_from(manifest.needed(keys)).expect("at most 64");
+        let (epoch, lacking) = (self.seats.now().epoch, manifest.lacking(keys));
+        Entry { epoch, members: self.everyone(), threshold, base: manifest.version(), lacking }
     }
 }
 
@@ -218,13 +282,15 @@ impl Operations {
     /// Brings the vault into the room's epoch, as far as others have.
     pub(super) fn enter_vault(&mut self, now: i64) {
         loop {
-            let outcomes = self.vault.proceed(&self.setup.identity, &mut self.step.changes);
+            let lost = self.log_is_lost().is_some();
+            let outcomes = self.vault.proceed(lost, &self.setup.identity, &mut self.step.changes);
             if outcomes.is_empty() {
                 return;
             }
             self.carry_on(outcomes, now);
             if let Some((manifest, who)) = self.vault.to_show() {
-                who.iter().for_each(|party| self.send(party, &Note::Vault(manifest.clone())));
+                let note = Note::Vault(manifest.encode());
+                who.iter().for_each(|party| self.send(party, &note));
             }
         }
     }
@@ -235,8 +301,12 @@ impl Operations {
         Some(match self.vault.awaits()? {
             Awaits::Word(parties) => format!("for word from {}", names(parties)),
             Awaits::First(party) => format!("for {} to sign first", self.name(party)),
+            Awaits::Vault(party) => format!("for {} to show the vault that it has signed for", self.name(party)),
             Awaits::Signatures(parties) => format!("for the signature of {}", names(parties)),
-            Awaits::Nobody => "for a member that has shares, and there is none".to_owned(),
+            Awaits::Nobody => "for a member that knows what there is, and there is none".to_owned(),
+            Awaits::Differs(party) => {
+                format!("for a further change of the room: {} has signed for a vault that is not this party's", self.name(party))
+            }
             Awaits::Refused(refusal) => format!("for a further change of the room: {}", self.in_words(refusal)),
         })
     }

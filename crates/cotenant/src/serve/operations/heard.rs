@@ -76,13 +76,13 @@ impl Operations {
             Note::Known(known) => self.heard_known(from, known, now),
             Note::Mine(operation) => self.heard_mine(from, &operation),
             Note::Vote(vote) => self.heard_votes(&[vote], now),
-            Note::Told { epoch, newest, lacks, votes, asks } => {
+            Note::Told { epoch, newest, standing, votes, asks } => {
                 // One that is new to the room begins behind what others have counted.
                 self.newest = self.newest.max(newest.min(self.newest.saturating_add(MAX_AHEAD)));
                 self.heard_votes(&votes, now);
                 // One that is in another epoch of the room may yet vote in the vault's.
                 if epoch == self.setup.parameters.charter().epoch {
-                    self.vault.stands(from, lacks);
+                    self.vault.stands(from, standing);
                     self.vault_step(Event::Synced(from), now);
                     if asks {
                         self.behind(from);

@@ -7,24 +7,32 @@
 //! | start | 3: number (8), operation (32), date of the run (8) |
 //! | ended | 4: number (8), operation (32), why it did not take place (string, up to [`MAX_REASON`] bytes) |
 //! | vote | 5: signature (64), statement of the commit; of ENTERED also the digest of the vault that the epoch begins with (32) |
-//! | told | 6: epoch of the room (4), newest number of an operation (8), 1 if the sender has no usable shares, number (2), then as many votes: all that it has; 1 if it wants to be told as well |
+//! | told | 6: epoch of the room (4), newest number of an operation (8), 1 if the sender may rely on its record of the vault, number (2), then as many runs (32), rising, of which it has all shares; number (2), then as many votes: all that it has; 1 if it wants to be told as well |
 //! | receipt | 7: number (8), signature (64) of the sender, 1 if it lacks signatures of others, else 0 |
 //! | done | 8: number (8), operation (32): the sender, who began it, says so to those who took no part |
 //! | checkpoint | 9: where the sender's log ends (string) |
 //! | known | 10: where the receiver's log ends, as the sender has heard last (string) |
 //! | mine | 12: the operation that the sender was shown under its number (string), when another one is spoken of |
-//! | vault | 13: what is in the vault in the version with which the sender has entered an epoch, for one who does not know it (string) |
+//! | vault | 13: what is in the vault with which the sender has signed that it enters an epoch (string, up to [`MAX_MANIFEST`] bytes) |
 //! | ready | 11: number (8), operation (32), 1 if the sender asks whether the other can begin it now, 0 if it says that it can |
 //!
 //! Parties are meant by their seats, in a vote by those of the epoch that it is about. Numbers are little-endian; a string stands after its length (4). Nothing here has been verified.
 
-use super::vault::RECORD;
+use super::{
+    entering::{Run, Standing},
+    vault::RECORD,
+};
 use crate::store::{
     field::{Put, Take},
     record::{put_statement, statement},
 };
 use cotenant_agent::{
-    approve::{log::Checkpoint, operation::MAX_OPERATION, statement::Signed},
+    approve::{
+        log::Checkpoint,
+        operation::{MAX_ITEMS, MAX_OPERATION},
+        statement::Signed,
+    },
+    operate::MAX_MANIFEST,
     room::RoomId,
     vault::commit::statement::{self, Statement},
 };
@@ -33,6 +41,7 @@ use cotenant_core::{
     codec::{BadFormat, Reader, Writer},
 };
 use cotenant_net::{Identity, PublicIdentity};
+use std::collections::BTreeSet;
 
 /// The longest reason, in bytes.
 pub(super) const MAX_REASON: usize = 1 << 10;
@@ -40,8 +49,10 @@ pub(super) const MAX_REASON: usize = 1 << 10;
 const VOTE_PURPOSE: &str = "vault vote";
 /// The form of the bytes of a vote.
 const VOTE_FORM: u8 = 1;
-/// The most votes in one note: a proof of 64, and of 64 parties two votes and an entry.
-const MAX_VOTES: u16 = 4 * 64;
+/// The most runs of which somebody has shares: of the items of a few versions.
+pub(super) const MAX_RUNS: usize = 4 * MAX_ITEMS;
+/// The most votes in one note: a proof of 64, and of 64 parties two votes and entries of two epochs.
+const MAX_VOTES: u16 = 5 * 64;
 
 /// One message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,8 +80,8 @@ pub(super) enum Note {
         epoch: u32,
         /// The newest number of an operation that it knows of, in any epoch.
         newest: u64,
-        /// Whether it has no usable shares of what its vault holds, or may not know what that is.
-        lacks: bool,
+        /// Where it stands with the vault.
+        standing: Standing,
         /// Votes.
         votes: Vec<Vote>,
         /// Whether it wants to be told as well.
@@ -193,8 +204,9 @@ impl Note {
                 to.u8(4).u64(*number).bytes(&operation.0).string(&reason.as_bytes()[..end])
             }
             Note::Vote(vote) => vote.write(to.u8(5)),
-            Note::Told { epoch, newest, lacks, votes, asks } => {
-                let to = to.u8(6).u32(*epoch).u64(*newest).u8((*lacks).into()).u16(votes.len() as u16);
+            Note::Told { epoch, newest, standing: Standing { knows, has }, votes, asks } => {
+                let to = to.u8(6).u32(*epoch).u64(*newest).u8((*knows).into()).u16(has.len() as u16);
+                let to = has.iter().fold(to, |to, run| to.bytes(run)).u16(votes.len() as u16);
                 votes.iter().fold(to, |to, vote| vote.write(to)).u8((*asks).into())
             }
             Note::Vault(manifest) => to.u8(13).string(manifest),
@@ -231,23 +243,39 @@ impl Note {
             }
             5 => Note::Vote(Vote::read(from)?),
             6 => {
-                let (epoch, newest, lacks, count) = (from.u32()?, from.u64()?, from.flag()?, from.u16()?);
+                let (epoch, newest, knows) = (from.u32()?, from.u64()?, from.flag()?);
+                let standing = Standing { knows, has: runs(from)? };
+                let count = from.u16()?;
                 if count > MAX_VOTES {
                     return Err(BadFormat);
                 }
                 let votes = (0..count).map(|_| Vote::read(from)).collect::<Result<_, _>>()?;
-                Note::Told { epoch, newest, lacks, votes, asks: from.flag()? }
+                Note::Told { epoch, newest, standing, votes, asks: from.flag()? }
             }
             7 => Note::Receipt { number: from.u64()?, signature: from.array()?, asks: from.flag()? },
             12 => Note::Mine(limited(from, MAX_OPERATION)?.to_vec()),
             8 => Note::Done { number: from.u64()?, operation: Digest(from.array()?) },
             9 => Note::Checkpoint(Checkpoint::decode(from.string()?)?),
             10 => Note::Known(Checkpoint::decode(from.string()?)?),
-            13 => Note::Vault(from.string()?.to_vec()),
+            13 => Note::Vault(limited(from, MAX_MANIFEST)?.to_vec()),
             11 => Note::Ready { number: from.u64()?, operation: Digest(from.array()?), asks: from.flag()? },
             _ => return Err(BadFormat),
         })
     }
+}
+
+/// Each once, rising.
+fn runs(from: &mut Reader<'_>) -> Result<BTreeSet<Run>, BadFormat> {
+    let count = from.u16()?;
+    let mut runs = BTreeSet::new();
+    for _ in 0..count {
+        let run: Run = from.array()?;
+        if runs.last().is_some_and(|last| *last >= run) || runs.len() == MAX_RUNS {
+            return Err(BadFormat);
+        }
+        runs.insert(run);
+    }
+    Ok(runs)
 }
 
 fn limited<'a>(from: &mut Reader<'a>, most: usize) -> Result<&'a [u8], BadFormat> {
@@ -286,6 +314,7 @@ mod tests {
     fn notes() -> Vec<Note> {
         let (number, operation) = (7, Digest([1; 32]));
         let choice = Choice::Refuse("no".into());
+        let has: BTreeSet<Run> = [[2; 32], [3; 32]].into();
         let checkpoint = Checkpoint::sign(&OWNER, RoomId([5; 16]), 3, Head { entries: 7, digest: Digest([6; 32]) });
         let statement = Said { room: RoomId([5; 16]), epoch: 1, number, operation, party: PartyId::new(1), choice };
         let fixed = [
@@ -293,8 +322,8 @@ mod tests {
             Note::Decision(Signed { statement, signature: [3; 64] }),
             Note::Start(Start { number, operation, date: -5 }),
             Note::Ended { number, operation, reason: "link \u{e9}".into() },
-            Note::Told { epoch: 4, newest: 9, lacks: true, votes: votes(), asks: false },
-            Note::Told { epoch: 1, newest: 0, lacks: false, votes: Vec::new(), asks: true },
+            Note::Told { epoch: 4, newest: 9, standing: Standing { knows: true, has: has.clone() }, votes: votes(), asks: false },
+            Note::Told { epoch: 1, newest: 0, standing: Standing::default(), votes: Vec::new(), asks: true },
             Note::Vault(b"items".to_vec()),
             Note::Receipt { number, signature: [9; 64], asks: true },
             Note::Done { number, operation },

@@ -1,5 +1,6 @@
 //! By which numbers the commit machine of a vault knows parties while the room goes from one epoch to another: first the seats of the epoch that the room
-//! is in, then, in their order, those of the vault's epoch who have none. Votes mean parties by their seats in the epoch that they are about.
+//! is in, then, in their order, those of the vault's epoch who have none, then those of an epoch between that this party was about to enter. Votes mean
+//! parties by their seats in the epoch that they are about.
 
 use super::note::Vote;
 use cotenant_agent::{
@@ -40,16 +41,22 @@ impl Members {
 #[derive(Clone, Debug)]
 pub(super) struct Seats {
     then: Members,
+    between: Option<Members>,
     now: Members,
     all: Vec<PublicIdentity>,
 }
 
 impl Seats {
-    /// For a vault that is in the epoch `then` of a room that is in the epoch `now`. None if they have more than 64 members together.
-    pub(super) fn new(then: Members, now: Members) -> Option<Seats> {
-        let gone = then.keys.iter().filter(|key| !now.keys.contains(key));
-        let all: Vec<_> = now.keys.iter().chain(gone).copied().collect();
-        (all.len() <= MOST).then_some(Seats { then, now, all })
+    /// For a vault that is in the epoch `then` of a room that is in the epoch `now`, and was about to enter the one `between`. None if they have more than 64
+    /// members together.
+    pub(super) fn new(then: Members, between: Option<Members>, now: Members) -> Option<Seats> {
+        let mut all = now.keys.clone();
+        for key in then.keys.iter().chain(between.iter().flat_map(|members| &members.keys)) {
+            if !all.contains(key) {
+                all.push(*key);
+            }
+        }
+        (all.len() <= MOST).then_some(Seats { then, between, now, all })
     }
 
     /// The members of the room.
@@ -57,9 +64,9 @@ impl Seats {
         &self.now
     }
 
-    /// The members of an epoch, if it is one of the two.
+    /// The members of an epoch, if it is one of these.
     pub(super) fn of(&self, epoch: u32) -> Option<&Members> {
-        [&self.now, &self.then].into_iter().find(|members| members.epoch == epoch)
+        [&self.now, &self.then].into_iter().chain(&self.between).find(|members| members.epoch == epoch)
     }
 
     /// Who has this number.
@@ -72,13 +79,13 @@ impl Seats {
         self.all.iter().position(|other| other == key).map(PartyId::new)
     }
 
-    /// The statement of a vote with parties by their numbers. None if it is about neither epoch, or names seats that there are not.
+    /// The statement of a vote with parties by their numbers. None if it is about no such epoch, or names seats that there are not.
     pub(super) fn inward(&self, vote: &Vote) -> Option<Statement<Digest>> {
         let members = self.of(epoch_of(&vote.statement.vote))?;
         self.placed(vote.statement, &|seat| self.party(members.keys.get(seat.index())?))
     }
 
-    /// The statement with parties by their seats in the epoch that it is about. None if that is neither of the two, as of an entry that was left behind.
+    /// The statement with parties by their seats in the epoch that it is about. None if that is none of these.
     pub(super) fn outward(&self, statement: Statement<Digest>) -> Option<Statement<Digest>> {
         let members = self.of(epoch_of(&statement.vote))?;
         self.placed(statement, &|party| {
@@ -118,7 +125,7 @@ mod tests {
     fn votes_mean_seats_of_their_own_epoch() {
         let [a, b, c, d] = [0; 4].map(|_| Identity::generate().unwrap().public());
         let members = |epoch, keys: &[PublicIdentity]| Members { epoch, parameters: Digest([epoch as u8; 32]), keys: keys.to_vec() };
-        let seats = Seats::new(members(1, &[a, b, c]), members(3, &[d, a, c])).unwrap();
+        let seats = Seats::new(members(1, &[a, b, c]), None, members(3, &[d, a, c])).unwrap();
         assert_eq!([a, b, c, d].map(|key| seats.party(&key).unwrap().index()), [1, 3, 2, 0]);
         let vote =
             |signer, vote| Vote { statement: Statement { signer: PartyId::new(signer), vote }, signature: [0; 64], begins_with: None };
@@ -138,8 +145,24 @@ mod tests {
             assert_eq!(seats.outward(seats.inward(&vote).unwrap()), Some(vote.statement));
         }
         let many: Vec<_> = (0..40).map(|_| Identity::generate().unwrap().public()).collect();
-        assert!(Seats::new(members(1, &many), members(2, &many)).is_some());
+        assert!(Seats::new(members(1, &many), None, members(2, &many)).is_some());
         let others: Vec<_> = (0..40).map(|_| Identity::generate().unwrap().public()).collect();
-        assert!(Seats::new(members(1, &many), members(2, &others)).is_none());
+        assert!(Seats::new(members(1, &many), None, members(2, &others)).is_none());
+        assert!(Seats::new(members(1, &many), Some(members(2, &others)), members(3, &many)).is_none());
+    }
+
+    /// Of an epoch that was begun between two others nobody is forgotten, whoever was in it alone.
+    #[test]
+    fn an_epoch_between_has_its_members() {
+        let [a, b, c, d] = [0; 4].map(|_| Identity::generate().unwrap().public());
+        let members = |epoch, keys: &[PublicIdentity]| Members { epoch, parameters: Digest([epoch as u8; 32]), keys: keys.to_vec() };
+        let seats = Seats::new(members(1, &[a, b]), Some(members(2, &[a, c])), members(3, &[a, d])).unwrap();
+        assert_eq!([a, b, c, d].map(|key| seats.party(&key).unwrap().index()), [0, 2, 3, 1]);
+        let entry = Entry { epoch: 2, members: Parties::first(2), threshold: 1, base: None, lacking: Parties::NONE };
+        let statement = Statement { signer: PartyId::new(1), vote: Kind::Entered(entry) };
+        let inward = seats.inward(&Vote { statement, signature: [0; 64], begins_with: None }).unwrap();
+        let all = [0, 3].map(PartyId::new).into_iter().collect();
+        assert_eq!(inward, Statement { signer: PartyId::new(3), vote: Kind::Entered(Entry { members: all, ..entry }) });
+        assert_eq!(seats.outward(inward), Some(statement));
     }
 }

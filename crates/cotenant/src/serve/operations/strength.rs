@@ -1,15 +1,29 @@
 //! Whether a vault is as strong as its room wants it: every member has a share of everything, and as many as the room's threshold make it up.
 
 use super::Operations;
-use cotenant_agent::{operate::Entry, room::Parameters};
+use cotenant_agent::{
+    operate::{Entry, Manifest},
+    room::Parameters,
+};
+use cotenant_core::PartyId;
+use cotenant_net::PublicIdentity;
 
-/// An item that would be lost.
+/// Why this party does not sign a change of the room: afterwards there would be no remedy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the item {item} would be lost: {stay} of its shares would stay, and {needed} are needed")]
-pub struct Lost {
-    item: String,
-    stay: usize,
-    needed: usize,
+pub enum Objection {
+    /// Who has left gives no share.
+    #[error("the item {item} would be lost: {stay} of its shares would stay, and {needed} are needed")]
+    Lost {
+        /// The item.
+        item: String,
+        /// How many of its shares would stay.
+        stay: usize,
+        /// How many make it up.
+        needed: usize,
+    },
+    /// This party's store was made of a backup. It may have signed other parameters for the same epoch, which only those can tell who stay.
+    #[error("this party was restored from a backup, and has not heard since from {}: it may have signed another change", .0.join(", "))]
+    Unheard(Vec<String>),
 }
 
 impl Operations {
@@ -28,13 +42,25 @@ impl Operations {
         among && entry.item.sharing.threshold() == usize::from(parameters.charter().threshold) && self.lacking(entry).is_empty()
     }
 
-    /// An item that nobody could use any more if the room had these members: too few of those who have shares would stay.
-    pub fn lost_with(&self, new: &Parameters) -> Option<Lost> {
-        let vault = self.vault();
-        vault.items().find_map(|entry| {
-            let (stay, needed) = (vault.holders(entry).filter(|(_, key)| new.seat(key).is_some()).count(), entry.item.sharing.threshold());
-            (stay < needed).then(|| Lost { item: entry.item.name.clone(), stay, needed })
-        })
+    /// Why this party should not sign that the room has these members, of whom those whose keys are `anew` come without what they had.
+    ///
+    /// # Errors
+    /// [`Objection`].
+    pub fn may_change_to(&self, new: &Parameters, anew: &[PublicIdentity]) -> Result<(), Objection> {
+        let unheard =
+            |party: &PartyId| !self.vault.has_heard(*party) && new.seat(&self.setup.parameters.members()[party.index()].key).is_some();
+        if self.all_heard().is_err() && self.others().any(|party| unheard(&party)) {
+            return Err(Objection::Unheard(self.names(self.others().filter(unheard))));
+        }
+        let stays = |key: &PublicIdentity| new.seat(key).is_some() && !anew.contains(key);
+        let lost = |vault: &Manifest| {
+            vault.items().find_map(|entry| {
+                let (stay, needed) = (vault.holders(entry).filter(|(_, key)| stays(key)).count(), entry.item.sharing.threshold());
+                (stay < needed).then(|| Objection::Lost { item: entry.item.name.clone(), stay, needed })
+            })
+        };
+        // An epoch begins with either.
+        [Some(self.vault()), self.vault.pending()].into_iter().flatten().find_map(lost).map_or(Ok(()), Err)
     }
 
     /// Names of the items that are not.

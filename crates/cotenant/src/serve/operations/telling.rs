@@ -58,11 +58,15 @@ impl Operations {
         let Some(mut telling) = self.telling.remove(&party) else { return Vec::new() };
         // Before anything that could be written down: a party whose log was put back learns of it first.
         let mut notes = if telling.whole && telling.votes.is_some() { self.heads_for(party) } else { Vec::new() };
+        let mut bytes = 0;
         if let Some(asks) = telling.votes.take() {
             notes.push(self.told(asks));
-            notes.extend(self.vault.to_show().filter(|(_, who)| who.contains(party)).map(|(manifest, _)| Note::Vault(manifest)));
+            if let Some((manifest, _)) = self.vault.to_show().filter(|(_, who)| who.contains(party)) {
+                let manifest = manifest.encode();
+                bytes += manifest.len();
+                notes.push(Note::Vault(manifest));
+            }
         }
-        let mut bytes = 0;
         let after = telling.done.map_or(Bound::Unbounded, Bound::Excluded);
         for (number, proposal) in self.proposals.range((after, Bound::Unbounded)) {
             if notes.len() + ABOUT_ONE > PAGE || bytes > PAGE_BYTES {

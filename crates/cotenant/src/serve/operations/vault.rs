@@ -7,11 +7,11 @@
 use super::{
     OpenError,
     changes::{Changes, Keep},
-    entering::{Entering, Judged},
+    entering::{Entering, Judged, Run},
     note::{self, Vote},
     seats::{Members, Seats, epoch_of},
 };
-use crate::store::{Room, SignedRecord, Source, StoreError, Table};
+use crate::store::{Room, Signature, SignedRecord, Source, StoreError, Table};
 use cotenant_agent::{
     operate::Manifest,
     room::{Parameters, RoomId, Signed},
@@ -23,12 +23,15 @@ use cotenant_agent::{
 use cotenant_core::{Digest, PartyId};
 use cotenant_net::{Identity, PublicIdentity};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     ops::Deref,
 };
 
 /// The name of the commit record in the store.
 pub(super) const RECORD: &str = "#vault";
+
+/// The name in the store of the vault with which this party has signed that it enters an epoch.
+pub(super) const ENTERING: &str = "#entering";
 
 /// The name of a version's manifest in the store.
 pub(super) fn manifest_name(version: &Version<Digest>) -> String {
@@ -38,10 +41,13 @@ pub(super) fn manifest_name(version: &Version<Digest>) -> String {
 /// One party's part in the commits of a vault.
 pub(super) struct Vault {
     pub(super) room: RoomId,
+    own: PublicIdentity,
+    /// The members of all epochs that are known.
+    epochs: BTreeMap<u32, Members>,
     pub(super) seats: Seats,
     pub(super) state: State<Digest>,
     /// Of every statement that the record tells.
-    signatures: HashMap<Statement<Digest>, [u8; 64]>,
+    signatures: HashMap<Statement<Digest>, Signature>,
     empty: Manifest,
     pub(super) manifests: HashMap<Version<Digest>, Manifest>,
     /// Shares that the record does not name have yet to be destroyed, once it is known not to be an old copy.
@@ -61,7 +67,7 @@ pub(super) enum Outcome {
     GivenUp(Round),
     /// The vault is in the room's epoch.
     Entered,
-    /// This member has entered the epoch with another vault than this party's.
+    /// This member has entered an epoch with another vault than this party.
     OtherVault(PartyId),
     /// What people should know.
     Report(Report<Digest>),
@@ -70,7 +76,7 @@ pub(super) enum Outcome {
 }
 
 /// What is stored of a vault: the record, by which epoch's seats its parties are numbered, signatures.
-type Stored = (Record<Digest>, u32, HashMap<Statement<Digest>, [u8; 64]>);
+type Stored = (Record<Digest>, u32, HashMap<Statement<Digest>, Signature>);
 
 impl Vault {
     /// The vault as it was stored; an empty one at a member of the room's first epoch, and nothing at one that comes new or without what it had.
@@ -93,26 +99,56 @@ impl Vault {
             0 => Ok(Members::nobody()),
             epoch => epochs.get(&epoch).cloned().ok_or_else(|| StoreError::Tampered { table: Table::Records, key: RECORD.to_owned() }),
         };
-        let seats = |now| Seats::new(of(record.epoch)?, now).ok_or(OpenError::Crowd);
+        // An epoch that this party was about to enter when the room went on: all others may be in it.
+        let about_to = record.entering().map_or(0, |own| own.epoch);
+        let between = |now: u32| if (record.epoch + 1..now).contains(&about_to) { of(about_to).map(Some) } else { Ok(None) };
+        let seats = |now: Members| Seats::new(of(record.epoch)?, between(now.epoch)?, now).ok_or(OpenError::Crowd);
         let (before, seats) = (seats(of(numbered)?)?, seats(now)?);
         let place = |party| before.key(party).and_then(|key| seats.party(key));
         let mut record = record.placed(&place);
-        let (me, epoch) = (record.me, seats.now().epoch);
-        // What others have entered beyond is told again; of an epoch that the room has left it means nothing.
-        record.entries.retain(|signer, entry| *signer == me || entry.epoch == epoch);
+        record.entries.retain(|_, entry| seats.of(entry.epoch).is_some());
         let signatures = signatures.into_iter().filter_map(|(statement, signature)| Some((statement.placed(&place)?, signature))).collect();
-        let manifests: HashMap<_, _> =
-            super::changes::manifests(stored)?.into_iter().filter_map(|(_, m)| Some((m.version()?, m))).collect();
+        let (mut entering, mut manifests) = (Entering::default(), HashMap::new());
+        for (name, manifest) in super::changes::manifests(stored)? {
+            match manifest.version() {
+                _ if name == ENTERING => entering.own = Some(manifest),
+                Some(version) => drop(manifests.insert(version, manifest)),
+                None => {}
+            }
+        }
         if stored.record(RECORD)?.is_none() && !manifests.is_empty() {
             return Err(OpenError::NoRecord);
         }
+        entering.held = held(stored, manifests.values())?;
         let empty = Manifest::new(room, seats.now().keys.clone());
         let (state, _) = State::restart(record);
-        let mut vault = Vault { room, seats, state, signatures, empty, manifests, erase: true, entering: Entering::default() };
-        if vault.is_entering() {
-            vault.state = commit::step(vault.state.clone(), Event::Leave).0;
-        }
+        let own = *own;
+        let mut vault = Vault { room, own, epochs, seats, state, signatures, empty, manifests, erase: true, entering };
+        vault.name_vaults();
+        vault.be_silent();
         Ok(vault)
+    }
+
+    /// Signs nothing more in the vault's epoch if the room is in a later one.
+    fn be_silent(&mut self) {
+        if self.is_entering() {
+            self.state = commit::step(self.state.clone(), Event::Leave).0;
+        }
+    }
+
+    /// Records of earlier forms do not say with which vault an epoch was entered. The one in which the record is was entered with the vault that is stored.
+    fn name_vaults(&mut self) {
+        let record = &self.state.record;
+        let entered = match (record.settled, self.epochs.get(&record.epoch)) {
+            (Some(version), _) => self.manifests.get(&version).map(Manifest::digest),
+            (None, Some(members)) => Some(Manifest::new(self.room, members.keys.clone()).digest()),
+            (None, None) => None,
+        };
+        for (statement, signature) in &mut self.signatures {
+            if matches!(statement.vote, statement::Vote::Entered(entry) if entry.epoch == record.epoch) {
+                signature.begins_with = signature.begins_with.or(entered);
+            }
+        }
     }
 
     /// The vault in the version that this party works with: gives its shares of, if it has any.
@@ -143,6 +179,16 @@ impl Vault {
         record.in_doubt().then(|| record.members.iter().filter(|&party| record.votes_of(party).closing.is_none()).collect())
     }
 
+    /// What is in the vault in the version that is not settled, if this party has prepared one: an epoch may begin with it.
+    pub(super) fn pending(&self) -> Option<&Manifest> {
+        self.manifests.get(&self.state.record.pending()?)
+    }
+
+    /// Whether a member has told what it knows since this process started.
+    pub(super) fn has_heard(&self, party: PartyId) -> bool {
+        self.state.synced.contains(party)
+    }
+
     /// Who has not told what it knows since this process started.
     pub(super) fn unheard(&self) -> Parties {
         self.state.record.members.without(self.state.synced).without(Parties::NONE.with(self.state.record.me))
@@ -163,24 +209,23 @@ impl Vault {
         self.state.record.round()
     }
 
-    /// Whether this party has no usable shares, or may not know what there is.
-    pub(super) fn lacks(&self) -> bool {
-        self.state.record.lacks()
-    }
-
     /// All that another party may lack.
     pub(super) fn tell(&self) -> Vec<Vote> {
         let votes = self.state.record.tell().into_iter();
-        votes.filter_map(|statement| self.vote(statement, *self.signatures.get(&statement)?)).collect()
+        votes.filter_map(|statement| self.vote(statement)).chain(self.entering.claimed()).collect()
     }
 
-    /// A statement as it is told; none of an entry that was left behind.
-    fn vote(&self, statement: Statement<Digest>, signature: [u8; 64]) -> Option<Vote> {
-        let begins_with = match &statement.vote {
-            statement::Vote::Entered(entry) => Some(self.begins_with(entry)?.digest()),
-            _ => None,
-        };
-        Some(Vote { statement: self.seats.outward(statement)?, signature, begins_with })
+    /// A statement that was signed, as it is told; none of an entry of which it is not known with which vault.
+    pub(super) fn vote(&self, statement: Statement<Digest>) -> Option<Vote> {
+        let Signature { bytes, begins_with } = *self.signatures.get(&statement)?;
+        let entered = matches!(statement.vote, statement::Vote::Entered(_));
+        (begins_with.is_some() == entered).then_some(())?;
+        Some(Vote { statement: self.seats.outward(statement)?, signature: bytes, begins_with })
+    }
+
+    /// The digest of the vault that was signed with a statement of ENTERED.
+    pub(super) fn begins_with(&self, statement: &Statement<Digest>) -> Option<Digest> {
+        self.signatures.get(statement)?.begins_with
     }
 
     /// The manifest of a version that a run has made, which is in the store.
@@ -190,22 +235,37 @@ impl Vault {
         }
     }
 
-    /// A vote came, from its signer or through anyone. One whose signature is not the signer's is passed over, and so is one about an epoch that is neither the
-    /// vault's nor the room's.
+    /// A vote came, from its signer or through anyone. One whose signature is not the signer's is passed over, and so is one of others about an epoch that is
+    /// neither the vault's nor the room's, nor one that this party was about to enter. A vote of its own about any later epoch says that the record is old.
     pub(super) fn heard(&mut self, vote: Vote, identity: &Identity, changes: &mut Changes) -> Vec<Outcome> {
-        let Some(members) = self.seats.of(epoch_of(&vote.statement.vote)) else { return Vec::new() };
-        let signer = members.keys.get(vote.statement.signer.index());
-        if !signer.is_some_and(|signer| vote.is_by((self.room, members.parameters), signer)) {
+        let epoch = epoch_of(&vote.statement.vote);
+        let Some(members) = self.epochs.get(&epoch) else { return Vec::new() };
+        let Some(signer) = members.keys.get(vote.statement.signer.index()) else { return Vec::new() };
+        if !vote.is_by((self.room, members.parameters), signer) {
             return Vec::new();
         }
-        let Some(statement) = self.seats.inward(&vote) else { return Vec::new() };
+        let me = self.state.record.me;
+        let statement = match self.seats.of(epoch) {
+            Some(_) => self.seats.inward(&vote),
+            None => (*signer == self.own && epoch > self.state.record.epoch).then_some(Statement { signer: me, ..vote.statement }),
+        };
+        let Some(statement) = statement else { return Vec::new() };
         match self.judge(&statement, &vote) {
             Judged::Counts => {}
             Judged::Waits => return Vec::new(),
             Judged::OtherVault => return vec![Outcome::OtherVault(statement.signer)],
+            Judged::Contradicts(earlier) => return self.contradiction(statement.signer, earlier, vote).into_iter().collect(),
         }
-        self.signatures.insert(statement, vote.signature);
+        // What was signed first is kept: another signature under the same takes the place of none.
+        self.signatures.entry(statement).or_insert(Signature { bytes: vote.signature, begins_with: vote.begins_with });
         self.step(Event::Heard(statement), identity, changes)
+    }
+
+    /// Two votes of a member that exclude each other.
+    fn contradiction(&self, signer: PartyId, one: Vote, other: Vote) -> Option<Outcome> {
+        (signer.index() < self.seats.now().keys.len()).then_some(())?;
+        let evidence = |vote: Vote| Some(vote.evidence((self.room, self.epochs.get(&epoch_of(&vote.statement.vote))?.parameters)));
+        Some(Outcome::Contradiction(signer, [evidence(one)?, evidence(other)?]))
     }
 
     /// Whether the member at a seat of this epoch signed these votes, as evidence.
@@ -231,8 +291,8 @@ impl Vault {
                 // It starts when its approval is spent, in the same step.
                 Effect::Run(..) => {}
                 Effect::Report(Report::Equivocation(signer, one, other)) => {
-                    let evidence = |vote| self.evidence(Statement { signer, vote });
-                    outcomes.extend(evidence(one).zip(evidence(other)).map(|(one, other)| Outcome::Contradiction(signer, [one, other])));
+                    let vote = |vote| self.vote(Statement { signer, vote });
+                    outcomes.extend(vote(one).zip(vote(other)).and_then(|(one, other)| self.contradiction(signer, one, other)));
                 }
                 Effect::Report(report) => outcomes.push(Outcome::Report(report)),
             }
@@ -253,6 +313,7 @@ impl Vault {
             changes.keep = Some(self.keep());
         }
         match self.state.record.settled {
+            _ if entered && self.is_entering() => {}
             _ if entered => outcomes.push(Outcome::Entered),
             Some(now) if before.settled != Some(now) => outcomes.push(Outcome::Settled(now.run)),
             _ if self.state.record.round() != before.round() => outcomes.push(Outcome::GivenUp(before.round())),
@@ -261,39 +322,36 @@ impl Vault {
         outcomes
     }
 
-    /// A statement with its signature; none of a member that has left the room.
-    fn evidence(&self, statement: Statement<Digest>) -> Option<Vec<u8>> {
-        let parameters = self.seats.of(epoch_of(&statement.vote))?.parameters;
-        let vote = self.vote(statement, *self.signatures.get(&statement)?)?;
-        (statement.signer.index() < self.seats.now().keys.len()).then(|| vote.evidence((self.room, parameters)))
-    }
-
     fn sign(&mut self, statement: Statement<Digest>, identity: &Identity) -> Option<Vote> {
-        let unsigned = self.vote(statement, [0; 64])?;
         let parameters = self.seats.of(epoch_of(&statement.vote))?.parameters;
-        let vote = Vote::sign((self.room, parameters), unsigned.statement, unsigned.begins_with, identity);
-        self.signatures.insert(statement, vote.signature);
+        let begins_with = match statement.vote {
+            statement::Vote::Entered(_) => Some(self.entering.own.as_ref()?.digest()),
+            _ => None,
+        };
+        let vote = Vote::sign((self.room, parameters), self.seats.outward(statement)?, begins_with, identity);
+        self.signatures.insert(statement, Signature { bytes: vote.signature, begins_with });
         Some(vote)
     }
 
-    /// Parties go by their seats in the epoch that was entered, and the vault is what it is in it.
+    /// The vault is what all have signed for the epoch that was entered. If that is the room's, parties go by their seats in it; if the room has gone on
+    /// meanwhile, the way from there begins.
     fn entered(&mut self, changes: &mut Changes) {
-        let now = self.seats.now().clone();
-        let n = now.keys.len();
-        let place = |party: PartyId| (party.index() < n).then_some(party);
-        let entry = self.state.record.proof.iter().find_map(|statement| match statement.vote {
-            statement::Vote::Entered(entry) => Some(entry),
-            _ => None,
-        });
-        if let Some(manifest) = entry.and_then(|entry| self.begins_with(&entry)) {
+        if let Some(manifest) = self.entering.own.take().filter(|manifest| manifest.version().is_some()) {
             self.made(manifest.clone());
-            changes.manifests.extend(manifest.version().map(|_| manifest));
+            changes.manifests.push(manifest);
         }
+        let (then, now) = (self.state.record.epoch, self.seats.now().clone());
+        let then = self.seats.of(then).cloned().unwrap_or_else(|| now.clone());
+        let seats = Seats::new(then, None, now).expect("they were told apart with others");
+        let place = |party| self.seats.key(party).and_then(|key| seats.party(key));
         self.state = self.state.clone().placed(&place);
         let signatures = std::mem::take(&mut self.signatures).into_iter();
         self.signatures = signatures.filter_map(|(statement, signature)| Some((statement.placed(&place)?, signature))).collect();
-        self.seats = Seats::new(now.clone(), now).expect("a room has at most 64 members");
-        self.entering = Entering::default();
+        self.seats = seats;
+        match self.is_entering() {
+            true => self.be_silent(),
+            false => self.entering = Entering::default(),
+        }
     }
 
     /// Keeps the signatures of what the record tells, and the manifests that are of use.
@@ -304,13 +362,13 @@ impl Vault {
         self.manifests.retain(|version, _| keep.manifests.contains(version) || started == Some(version.run));
     }
 
-    /// What the store keeps: the shares that the record names, and what is known of what is settled, though there may be no share of it here.
+    /// What the store keeps: the shares that the record names, and what is known of what may be begun with.
     fn keep(&self) -> Keep {
         let record = &self.state.record;
         let shares = record.kept();
         let bases = record.entries.values().filter_map(|entry| entry.base);
-        let manifests = shares.iter().copied().chain(record.settled).chain(bases).collect();
-        Keep { shares, manifests }
+        let manifests = shares.iter().copied().chain(bases).collect();
+        Keep { shares, manifests, entering: record.entering().is_some() }
     }
 
     fn signed(&self) -> SignedRecord {
@@ -323,6 +381,29 @@ impl Vault {
     pub(super) fn empty(&self) -> &Manifest {
         &self.empty
     }
+}
+
+/// Whether anything of a vault is stored.
+///
+/// # Errors
+/// Those of the store.
+pub fn has_vault<S: Deref<Target: Source>>(stored: &Room<S>) -> Result<bool, StoreError> {
+    Ok(!stored.items()?.is_empty())
+}
+
+/// The runs of which all shares are here that these vaults name.
+fn held<'a, S: Deref<Target: Source>>(stored: &Room<S>, vaults: impl Iterator<Item = &'a Manifest>) -> Result<BTreeSet<Run>, StoreError> {
+    let (mut held, mut missing) = (BTreeSet::new(), BTreeSet::new());
+    for entry in vaults.flat_map(Manifest::items) {
+        let version = Version { number: entry.item.version, run: entry.run };
+        let here = stored.shares(&entry.item.name)?.contains(&version);
+        if here {
+            held.insert(entry.run.0)
+        } else {
+            missing.insert(entry.run.0)
+        };
+    }
+    Ok(held.difference(&missing).copied().collect())
 }
 
 /// The members of all epochs that are known.

@@ -6,9 +6,15 @@ use super::{
     problems,
     view::{InvitationView, RoomView},
 };
-use crate::{serve::problem::Problem, store::StoreError};
+use crate::{
+    serve::{
+        operations::{Objection, has_vault},
+        problem::Problem,
+    },
+    store::StoreError,
+};
 use cotenant_agent::room::{
-    Draft, Phrase, Record,
+    Draft, Parameters, Phrase, Record,
     assembly::{Event, State},
     draft::{BadDraft, Seat},
     join::{Inviting, JoinFault, Welcome},
@@ -138,11 +144,8 @@ impl Actor {
                 return Ok(Err(problems::stage(&self.name(), title, "see cotenant room show")));
             }
         };
-        // Afterwards there would be no remedy: who has left gives no share.
-        if let Some(lost) = self.work.get().and_then(|shell| shell.look(|operations| operations.lost_with(&parameters))) {
-            let remedy =
-                "before members leave, lower the threshold and share the vault out anew (cotenant vault reshare), or remove the item";
-            return Ok(Err(problems::stage(&self.name(), &lost.to_string(), remedy)));
+        if let Some(problem) = self.objection(&parameters)? {
+            return Ok(Err(problem));
         }
         self.step(event).await?;
         let signed = self.state.iter().any(|State { record, .. }| {
@@ -151,6 +154,30 @@ impl Actor {
         });
         let last = self.notes.back().cloned().unwrap_or_default();
         Ok(if signed { Ok(self.view()) } else { Err(problems::stage(&self.name(), &last, "see cotenant room show")) })
+    }
+
+    /// Why this party does not sign these parameters, as far as what is done in the room says.
+    fn objection(&self, parameters: &Parameters) -> Result<Option<Problem>, StoreError> {
+        let problem = |title: &str, remedy| Some(problems::stage(&self.name(), title, remedy));
+        let Some(shell) = self.work.get() else {
+            let vault = self.in_force().is_some() && has_vault(&self.context.daemon.store().room(self.id.0))?;
+            let title = "what is in the vault is not known here now, so nobody can say whether a change loses something";
+            return Ok(problem(title, "see cotenant room show").filter(|_| vault));
+        };
+        // Only who has invited a member knows that it has lost its disk.
+        let joined = |seat: &Seat| if let Seat::Invited(_, Some(joined)) = seat { Some(joined.member.key) } else { None };
+        let anew: Vec<_> = self.change_draft().iter().flat_map(|draft| draft.seats().iter().filter_map(joined)).collect();
+        Ok(match shell.look(|operations| operations.may_change_to(parameters, &anew)) {
+            Ok(()) => None,
+            Err(lost @ Objection::Lost { .. }) => {
+                let remedy =
+                    "before members leave, lower the threshold and share the vault out anew (cotenant vault reshare), or remove the item";
+                problem(&lost.to_string(), remedy)
+            }
+            Err(unheard @ Objection::Unheard(_)) => {
+                problem(&unheard.to_string(), "connect them, or replace those who will not be heard again")
+            }
+        })
     }
 
     /// Proposes what this party's draft of a new room has become once all have come and all phrases are confirmed. A change is signed by people who were

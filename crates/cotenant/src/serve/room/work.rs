@@ -124,7 +124,7 @@ impl Actor {
         tokio::task::spawn_blocking(move || act(&shell, party)).await.ok()
     }
 
-    fn in_force(&self) -> Option<&Parameters> {
+    pub(super) fn in_force(&self) -> Option<&Parameters> {
         let record: &Record = &self.state.as_ref()?.record;
         let parameters = record.in_force().map(Signed::parameters)?;
         parameters.seat(&record.me()).map(|_| parameters)

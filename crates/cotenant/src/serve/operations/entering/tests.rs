@@ -8,7 +8,7 @@ use super::super::{
 };
 use crate::{
     serve::operations::Rules,
-    store::{RoomEpoch, SignedRecord, Store, Unlock, field::Put, make_key_file},
+    store::{RoomEpoch, Signature, SignedRecord, Store, Unlock, field::Put, make_key_file},
 };
 use cotenant_agent::{
     operate::Manifest,
@@ -97,36 +97,57 @@ fn enter(parties: &mut [&mut Party], parameters: &Parameters) {
 
 /// A vault of one item that t of these have shares of.
 fn manifest(members: &[PublicIdentity], t: usize, of: Version<Digest>) -> Manifest {
-    let (kind, sharing) = (Of::Bytes, Sharing::new(t, members.len()).unwrap());
-    let fields = Fields { name: "k".into(), version: of.number, kind, len: 20, sharing, uses: Vec::new(), note: String::new() };
-    let item = Item::new(fields).unwrap().encode();
+    vault_of(members, t, of, &[("k", of.number, &[])])
+}
+
+/// A vault of items, each with the number of the version that wrote it and the seats of those who have no share of it.
+fn vault_of(members: &[PublicIdentity], t: usize, of: Version<Digest>, items: &[(&str, u64, &[usize])]) -> Manifest {
     let to = Writer::new().u8(1).bytes(&ROOM.0).u64(of.number).bytes(&of.run.0).u8(members.len() as u8);
-    let to = members.iter().fold(to, |to, key| to.bytes(key.as_bytes())).u16(1).u16(item.len() as u16).bytes(&item);
-    Manifest::decode(&to.bytes(&of.run.0).u64(0).u16(0).done()).unwrap()
+    let to = members.iter().fold(to, |to, key| to.bytes(key.as_bytes())).u16(items.len() as u16);
+    let put = |to: Writer, (name, made, lacking): &(&str, u64, &[usize])| {
+        let (kind, sharing) = (Of::Bytes, Sharing::new(t, members.len()).unwrap());
+        let fields = Fields { name: (*name).into(), version: *made, kind, len: 20, sharing, uses: Vec::new(), note: String::new() };
+        let item = Item::new(fields).unwrap().encode();
+        let bits = lacking.iter().fold(0, |bits, seat| bits | 1 << seat);
+        to.u16(item.len() as u16).bytes(&item).bytes(&version(*made).run.0).u64(bits)
+    };
+    Manifest::decode(&items.iter().fold(to, put).u16(0).done()).unwrap()
+}
+
+/// What a party has on its disk: its record, with votes that these have signed, vaults, and shares by items and the versions that wrote them.
+fn remember(party: &mut Party, all: &[Arc<Identity>], record: Record<Digest>, vaults: &[Manifest], shares: &[(&str, u64)]) {
+    let signature = |statement: &Statement<Digest>| {
+        let bytes = Vote::sign((ROOM, Digest([0; 32])), *statement, None, &all[statement.signer.index()]).signature;
+        Signature { bytes, begins_with: None }
+    };
+    let (signatures, epoch) = (record.tell().iter().map(signature).collect(), record.epoch);
+    let record = SignedRecord::new(record, epoch, signatures).unwrap();
+    party.write(|room| {
+        vaults.iter().try_for_each(|vault| room.put_item(&manifest_name(&vault.version().unwrap()), &vault.encode()))?;
+        shares.iter().try_for_each(|(item, made)| room.put_share(item, &version(*made), format!("{item} {made}").as_bytes()))?;
+        room.put_record(RECORD, &record)
+    });
+}
+
+/// The votes of all, as proof.
+fn all_say(n: usize, vote: Kind<Digest>) -> Vec<Statement<Digest>> {
+    (0..n).map(|k| Statement { signer: seat(k), vote }).collect()
+}
+
+fn identities(parties: &[&mut Party]) -> (Vec<PublicIdentity>, Vec<Arc<Identity>>) {
+    parties.iter().map(|party| (party.key(), party.identity.clone())).unzip()
 }
 
 /// These have settled version 1 in epoch 1, and stand in round 2 with these votes.
 fn settle(parties: &mut [&mut Party], t: usize, votes: impl Fn(usize) -> Vec<(usize, Votes<Digest>)>) {
-    let keys: Vec<PublicIdentity> = parties.iter().map(|party| party.key()).collect();
-    let identities: Vec<Arc<Identity>> = parties.iter().map(|party| party.identity.clone()).collect();
+    let (keys, all) = identities(parties);
+    let vaults = [1, 2].map(|number| manifest(&keys, t, version(number)));
     for (k, party) in parties.iter_mut().enumerate() {
         let votes: Vec<_> = votes(k).into_iter().map(|(k, votes)| (seat(k), votes)).collect();
         let started = votes.iter().any(|(signer, _)| *signer == seat(k)).then_some(version(2).run);
         let founder = Record::founder(seat(k), Parties::first(keys.len()));
         let record = Record { settled: Some(version(1)), holds: true, started, votes: votes.into_iter().collect(), ..founder };
-        let signature = |statement: &Statement<Digest>| {
-            Vote::sign((ROOM, Digest([0; 32])), *statement, None, &identities[statement.signer.index()]).signature
-        };
-        let signatures = record.tell().iter().map(signature).collect();
-        let record = SignedRecord::new(record, 1, signatures).unwrap();
-        party.write(|room| {
-            for number in [1, 2] {
-                room.put_item(&manifest_name(&version(number)), &manifest(&keys, t, version(number)).encode())?;
-            }
-            room.put_share("k", &version(1), b"share 1")?;
-            room.put_share("k", &version(2), b"share 2")?;
-            room.put_record(RECORD, &record)
-        });
+        remember(party, &all, record, &vaults, &[("k", 1), ("k", 2)]);
     }
 }
 
@@ -223,6 +244,18 @@ impl<'a> World<'a> {
 
     fn vault(&self, k: usize) -> &super::Vault {
         &self.operations[k].vault
+    }
+
+    /// Numbers of the versions of an item of which there are shares.
+    fn shares(&self, k: usize, item: &str) -> Vec<u64> {
+        self.parties[k].store.room(ROOM.0).shares(item).unwrap().iter().map(|version| version.number).collect()
+    }
+
+    /// The seats of those who have no share of an item, as all say.
+    fn lacking(&self, item: &str) -> Vec<usize> {
+        let all: Vec<&Manifest> = (0..self.parties.len()).map(|k| self.vault(k).settled()).collect();
+        assert!(all.iter().all(|manifest| *manifest == all[0]), "all have the same vault");
+        all[0].get(item).unwrap().lacking.iter().map(PartyId::index).collect()
     }
 
     /// The epoch and the version in which a vault is, and whether this party has a share.
@@ -325,8 +358,8 @@ fn a_false_entry_is_signed_by_nobody() {
         let meddle = |from: usize, _: usize, note| {
             Some(match note {
                 Note::Vote(vote) if from == 0 => Note::Vote(lie(vote)),
-                Note::Told { epoch, newest, lacks, votes, asks } if from == 0 => {
-                    Note::Told { epoch, newest, lacks, votes: votes.into_iter().map(lie).collect(), asks }
+                Note::Told { epoch, newest, standing, votes, asks } if from == 0 => {
+                    Note::Told { epoch, newest, standing, votes: votes.into_iter().map(lie).collect(), asks }
                 }
                 note => note,
             })
@@ -351,7 +384,9 @@ fn who_has_no_shares_waits_for_all_who_have() {
     let mut world = World::new(vec![b, c, d], &second);
     let silent = |from: usize, _: usize, note| match note {
         Note::Vote(_) if from == 1 => None,
-        Note::Told { epoch, newest, lacks, asks, .. } if from == 1 => Some(Note::Told { epoch, newest, lacks, votes: Vec::new(), asks }),
+        Note::Told { epoch, newest, standing, asks, .. } if from == 1 => {
+            Some(Note::Told { epoch, newest, standing, votes: Vec::new(), asks })
+        }
         note => Some(note),
     };
     world.run(&silent);
@@ -391,9 +426,11 @@ fn one_epoch_says_nothing_about_another() {
         world.post.push_back((1, 0, Note::Vote(vote).encode()));
     }
     world.run(&honest);
-    let share = |k| if k < 2 { (3, 1, true) } else { (3, 1, false) };
-    assert_eq!([0, 1, 2, 3].map(|k| world.stands(k)), [0, 1, 2, 3].map(share));
-    assert!(world.parties[3].store.room(ROOM.0).shares("k").unwrap().is_empty(), "its old share is of no use");
+    assert_eq!([0, 1, 2, 3].map(|k| world.stands(k)), [0, 1, 2, 3].map(|k| (3, 1, k != 2)));
+    assert_eq!(world.shares(3, "k"), [1], "its share is one of the version that all have, whatever it has missed");
     let manifest = world.vault(2).settled();
     assert_eq!((manifest.members().len(), manifest.number()), (3, 1), "shares stay among a, b, c");
 }
+
+mod kept;
+mod spoiled;

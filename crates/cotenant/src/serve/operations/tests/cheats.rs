@@ -1,7 +1,10 @@
 //! What a member that cheats can make the others do, say or believe. Carol, at the last of three seats, is played by the test, with her real key.
 
 use super::{
-    super::note::{Vote, is_evidence},
+    super::{
+        entering::Standing,
+        note::{Vote, is_evidence},
+    },
     *,
 };
 use cotenant_agent::{
@@ -95,10 +98,10 @@ async fn a_run_that_loads_is_stopped_by_the_vote_for_the_next_version() {
                 if to == 0 {
                     held.lock().unwrap().push(Note::Vote(vote));
                 }
-                Note::Told { epoch: 1, newest: 0, lacks: false, votes: Vec::new(), asks: false }.encode()
+                Note::Told { epoch: 1, newest: 0, standing: Standing::default(), votes: Vec::new(), asks: false }.encode()
             }
             Ok(Note::Told { .. }) if hold.load(Ordering::Relaxed) && from == 2 => {
-                Note::Told { epoch: 1, newest: 0, lacks: false, votes: Vec::new(), asks: false }.encode()
+                Note::Told { epoch: 1, newest: 0, standing: Standing::default(), votes: Vec::new(), asks: false }.encode()
             }
             _ => note,
         }

@@ -32,8 +32,8 @@ const TOLD_AGAIN: Duration = Duration::from_secs(7);
 fn with_votes(note: Note, mut change: impl FnMut(Vote) -> Option<Vote>) -> Vec<Note> {
     match note {
         Note::Vote(vote) => change(vote).map(Note::Vote).into_iter().collect(),
-        Note::Told { epoch, newest, lacks, votes, asks } => {
-            vec![Note::Told { epoch, newest, lacks, votes: votes.into_iter().filter_map(change).collect(), asks }]
+        Note::Told { epoch, newest, standing, votes, asks } => {
+            vec![Note::Told { epoch, newest, standing, votes: votes.into_iter().filter_map(change).collect(), asks }]
         }
         other => vec![other],
     }
