@@ -14,7 +14,7 @@ use super::{
     vault::{Outcome, Vault},
 };
 use cotenant_agent::{
-    operate::Manifest,
+    operate::{Entry as HeldBy, Manifest},
     vault::commit::{
         Event, Refusal,
         statement::{self, Entry, Parties, Statement},
@@ -232,10 +232,11 @@ impl Vault {
         }
         let shown = self.entering.shown.values().find(|(digest, _)| Some(*digest) == claimed.1);
         let (_, manifest) = shown.ok_or(Awaits::Vault(first))?;
+        let known = known.as_ref().filter(|_| self.knows());
         if self.knows() && !known.is_some_and(|known| known.is_but_for_holders(manifest)) {
             return Err(Awaits::Differs(first));
         }
-        let right = self.entry_of(manifest) == claimed.0 && self.is_right_of_me(manifest);
+        let right = self.entry_of(manifest) == claimed.0 && self.is_right_of_me(manifest, known);
         if right { Ok(manifest.clone()) } else { Err(Awaits::Refused(Refusal::Members)) }
     }
 
@@ -260,13 +261,13 @@ impl Vault {
         base.map_or(Some(self.empty()), |base| self.manifests.get(&base))
     }
 
-    /// Whether a vault says of this party's shares what is so.
-    fn is_right_of_me(&self, manifest: &Manifest) -> bool {
-        let Some(seat) = manifest.members().iter().position(|key| Some(key) == self.seats.key(self.state.record.me)) else { return true };
-        let right = |entry: &cotenant_agent::operate::Entry| {
-            entry.lacking.contains(PartyId::new(seat)) != self.entering.held.contains(&entry.run.0)
-        };
-        manifest.items().all(right)
+    /// Whether a vault says of this party's shares what is so, and at which place they are if this party knows it.
+    fn is_right_of_me(&self, manifest: &Manifest, known: Option<&Manifest>) -> bool {
+        let place = |vault: &Manifest| vault.members().iter().position(|key| *key == self.own);
+        let (here, held) = (place(manifest), |entry: &HeldBy| self.entering.held.contains(&entry.run.0));
+        let has = |entry: &HeldBy| here.is_some_and(|seat| !entry.lacking.contains(PartyId::new(seat)));
+        let moved = known.is_some_and(|known| place(known) != here) && manifest.items().any(held);
+        !moved && manifest.items().all(|entry| has(entry) == held(entry))
     }
 
     /// What is signed with a vault.

@@ -41,7 +41,7 @@ pub(super) fn manifest_name(version: &Version<Digest>) -> String {
 /// One party's part in the commits of a vault.
 pub(super) struct Vault {
     pub(super) room: RoomId,
-    own: PublicIdentity,
+    pub(super) own: PublicIdentity,
     /// The members of all epochs that are known.
     epochs: BTreeMap<u32, Members>,
     pub(super) seats: Seats,

@@ -75,6 +75,43 @@ fn who_was_kept_from_an_epoch_goes_through_it() {
     assert!((0..3).all(|k| world.operations[k].contradicted.is_empty()));
 }
 
+/// c and e show nobody that they have entered epoch 2, and when the room is in 3 without c, b alone: b goes through 2 and a does not, so e has a place among
+/// the shares at one and not at the other. As there is no share at it, b signs for a's.
+#[test]
+fn two_ways_into_an_epoch_lead_to_one_vault() {
+    let mut parties = [(); 5].map(|()| Party::new());
+    let [a, b, c, d, e] = &mut parties;
+    let first = parameters(&[a, b, c, d], 2, None);
+    enter(&mut [a, b, c, d], &first);
+    settle(&mut [a, b, c, d], 2, no_votes);
+    let second = parameters(&[a, b, c, e], 2, Some((2, &first)));
+    enter(&mut [a, b, c, e], &second);
+    let withheld = {
+        let mut world = World::new(vec![a, b, c, e], &second);
+        world.run(&|_, to, note| if to < 2 { without(note, 2).and_then(|note| without(note, 3)) } else { Some(note) });
+        assert_eq!([0, 1].map(|k| world.stands(k).0), [1, 1]);
+        [told(&world, 2, 2), told(&world, 3, 3)]
+    };
+    let third = parameters(&[a, b, e], 2, Some((3, &second)));
+    enter(&mut [a, b, e], &third);
+    let members = [a.key(), b.key(), c.key(), d.key()];
+    let mut world = World::new(vec![a, b, e], &third);
+    withheld.iter().for_each(|vote| world.post.push_front((2, 1, Note::Vote(*vote).encode())));
+    // What b tells of others comes too late to a, and e keeps to itself what it knows of epoch 2.
+    world.run(&|from, _, note| match note {
+        Note::Told { epoch, newest, standing, mut votes, asks } if from > 0 => {
+            votes.retain(|vote| match vote.statement.vote {
+                Kind::Entered(entry) if entry.epoch == 2 => from == 1 && vote.statement.signer == seat(1),
+                _ => true,
+            });
+            Some(Note::Told { epoch, newest, standing, votes, asks })
+        }
+        note => Some(note),
+    });
+    assert_eq!([0, 1, 2].map(|k| world.stands(k)), [(3, 1, true), (3, 1, true), (3, 1, false)]);
+    assert_eq!((world.lacking("k"), world.vault(1).settled().members()), (vec![2, 3], &members[..]));
+}
+
 /// b, who is first, signs and shows a vault in which c has no share, though it has one.
 #[test]
 fn what_a_vault_says_of_oneself_has_to_be_right() {
