@@ -116,7 +116,10 @@ impl World {
     /// The vault after an epoch that these enter without shares.
     pub(crate) fn entered(&self, lacking: &[PublicIdentity]) -> Manifest {
         let members: Vec<PublicIdentity> = self.members.iter().map(Identity::public).collect();
-        self.manifest.entered(&members, lacking)
+        self.manifest.entered(&members, |key, entry| {
+            let had = self.manifest.holders(entry).any(|(_, holder)| holder == key);
+            had && !lacking.contains(key)
+        })
     }
 
     pub(crate) fn everyone(&self) -> Vec<usize> {
