@@ -43,7 +43,7 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex, Weak,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -67,11 +67,16 @@ struct Post {
     from: usize,
     full: Arc<AtomicBool>,
     post: mpsc::UnboundedSender<(usize, PartyId, Vec<u8>)>,
+    under_way: Arc<AtomicUsize>,
 }
 
 impl Way for Post {
     fn send(&self, to: PartyId, note: Vec<u8>) -> bool {
-        !self.full.load(Ordering::Relaxed) && self.post.send((self.from, to, note)).is_ok()
+        if self.full.load(Ordering::Relaxed) {
+            return false;
+        }
+        self.under_way.fetch_add(1, Ordering::SeqCst);
+        self.post.send((self.from, to, note)).is_ok()
     }
 
     fn room(&self, _: PartyId) -> usize {
@@ -89,6 +94,8 @@ struct World {
     /// No way has room.
     full: Arc<AtomicBool>,
     post: mpsc::UnboundedSender<(usize, PartyId, Vec<u8>)>,
+    /// How many notes are on their way.
+    under_way: Arc<AtomicUsize>,
 }
 
 impl World {
@@ -118,8 +125,10 @@ impl World {
         let parameters = Parameters::new(charter, members).unwrap();
         let (post, letters) = mpsc::unbounded_channel();
         let shells = Arc::new(Mutex::new((0..n).map(|_| Weak::new()).collect::<Vec<_>>()));
-        tokio::spawn(deliver(letters, shells.clone(), meddle));
-        let mut world = World { homes, hubs, parameters, shells, running: (0..n).map(|_| None).collect(), full: Arc::default(), post };
+        let under_way = Arc::<AtomicUsize>::default();
+        tokio::spawn(deliver(letters, shells.clone(), meddle, under_way.clone()));
+        let running = (0..n).map(|_| None).collect();
+        let mut world = World { homes, hubs, parameters, shells, running, full: Arc::default(), post, under_way };
         for k in 0..n {
             world.start(k).await;
         }
@@ -133,8 +142,8 @@ impl World {
         let opened = tokio::task::spawn_blocking(move || open(&home, parameters));
         let (daemon, operations, first) = opened.await.unwrap();
         let queue = Arc::new(Queue::new(ROOM, daemon.config().limits, daemon.metrics().clone()));
-        let post = self.post.clone();
-        let way = Box::new(Post { from: k, full: self.full.clone(), post });
+        let (full, post, under_way) = (self.full.clone(), self.post.clone(), self.under_way.clone());
+        let way = Box::new(Post { from: k, full, post, under_way });
         let kept = daemon.clone();
         let shell = Shell::new(
             operations,
@@ -171,6 +180,12 @@ impl World {
                 }
             }
         }
+    }
+
+    /// All have been told all again, and have answered: nothing more comes of what was said.
+    async fn told_again(&self) {
+        self.connect().await;
+        until(|| (self.under_way.load(Ordering::SeqCst) == 0).then_some(())).await;
     }
 
     fn shell(&self, k: usize) -> Arc<Shell> {
@@ -285,11 +300,20 @@ fn open(home: &Path, parameters: Parameters) -> (Arc<Daemon>, Operations, Vec<su
 }
 
 /// Takes notes to whom they are for, in their order.
-async fn deliver(mut letters: mpsc::UnboundedReceiver<(usize, PartyId, Vec<u8>)>, shells: Arc<Mutex<Vec<Weak<Shell>>>>, meddle: Meddle) {
+async fn deliver(
+    mut letters: mpsc::UnboundedReceiver<(usize, PartyId, Vec<u8>)>,
+    shells: Arc<Mutex<Vec<Weak<Shell>>>>,
+    meddle: Meddle,
+    under_way: Arc<AtomicUsize>,
+) {
     while let Some((from, to, note)) = letters.recv().await {
-        let Some(shell) = shells.lock().unwrap()[to.index()].upgrade() else { continue };
-        let note = meddle(from, to.index(), note);
-        blocking(move || shell.heard(PartyId::new(from), &note)).await.unwrap();
+        let shell = shells.lock().unwrap()[to.index()].upgrade();
+        if let Some(shell) = shell {
+            let note = meddle(from, to.index(), note);
+            blocking(move || shell.heard(PartyId::new(from), &note)).await.unwrap();
+        }
+        // Whatever it has led to is counted by now.
+        under_way.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -447,8 +471,7 @@ async fn one_byte_that_differs_at_one_member_and_nothing_runs() {
     for k in [1, 2] {
         world.decide(k, number, Choice::Approve).await;
     }
-    // Long enough for all to be told again.
-    tokio::time::sleep(Duration::from_secs(7)).await;
+    world.told_again().await;
     let standing = |k| world.view(k, number).standing;
     let missing = |names: &[&str]| Shown::Proposed { missing: names.iter().map(|name| (*name).to_owned()).collect() };
     assert_eq!([standing(0), standing(1)], [missing(&["carol"]), missing(&["carol"])]);
@@ -514,8 +537,7 @@ async fn a_call_that_is_not_its_text_is_not_taken() {
     let flow = b"# @open all\nGET https://localhost/report\n".to_vec();
     let number =
         world.propose(0, Aim::Call(Asked { flow, arguments: Vec::new(), private: Vec::new(), connector: None, roots: roots() })).await;
-    // Long enough for all to be told again.
-    tokio::time::sleep(Duration::from_secs(7)).await;
+    world.told_again().await;
     assert!(world.shell(1).look(|all| all.view(number)).is_none());
     assert!(matches!(world.view(0, number).standing, Shown::Proposed { .. }));
 }

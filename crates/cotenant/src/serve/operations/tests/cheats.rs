@@ -30,8 +30,17 @@ fn ready(operation: &Operation) -> Note {
 
 /// Carol says that she can begin, and meets Alice for the run that Alice then begins; they compare what they do.
 async fn meet(world: &World, operation: &Operation) -> Mesh {
-    world.tell(2, 0, vec![ready(operation)]).await;
-    let start = until(|| world.shell(0).look(|all| all.proposals[&operation.number].start)).await;
+    let begun = async {
+        loop {
+            // Her word stands for some seconds only.
+            world.tell(2, 0, vec![ready(operation)]).await;
+            match world.shell(0).look(|all| all.proposals[&operation.number].start) {
+                Some(start) => return start,
+                None => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    let start = tokio::time::timeout(PATIENCE, begun).await.expect("it begins");
     let task = Task::new(operation.clone(), world.shell(2).vault(), start.date, None).unwrap();
     let peer = |member: &Member| Peer { name: member.name.clone(), identity: member.key, address: member.addresses[0].to_string() };
     let members = [0, 2].map(|k| peer(&world.parameters.members()[k])).to_vec();
@@ -158,7 +167,7 @@ async fn a_failed_write_closes_the_room() {
         assert_eq!(blocking(move || proposing.propose(fresh("k"), &Conditions::default())).await, refused);
     }
     assert_eq!(shell.closed(), Some(Closed::Broken));
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    world.told_again().await;
     assert!(world.shell(1).look(|all| all.views().is_empty()), "nor were the others told");
 }
 

@@ -126,7 +126,6 @@ async fn a_way_that_was_full_loses_nothing() {
     until(|| (0..2).all(|k| world.shell(k).look(|all| all.to_be_told().is_empty())).then_some(())).await;
     world.full.store(true, Ordering::Relaxed);
     let number = world.propose(0, fresh("k")).await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(world.shell(1).look(|all| all.view(number)).is_none());
     world.full.store(false, Ordering::Relaxed);
     until(|| world.shell(1).look(|all| all.view(number))).await;

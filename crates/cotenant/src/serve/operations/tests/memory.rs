@@ -46,8 +46,10 @@ use std::{
 };
 use tokio::sync::mpsc;
 
-/// Long enough for runs in memory, and for all to be told again what was lost.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Long enough for runs in memory on a busy machine, and for all to be told again what was lost.
+const PATIENCE: Duration = Duration::from_secs(240);
+/// How long those who have come to a run wait for one that has ended and started again.
+const WAIT: Duration = Duration::from_secs(2);
 
 /// What the test makes of a note on its way: from, to, the note. Whatever it gives arrives instead.
 pub(super) type Meddle = Box<dyn FnMut(usize, usize, Note) -> Vec<Note> + Send>;
@@ -190,7 +192,7 @@ impl World {
 
     /// Those who wait at a meeting stop.
     pub(super) fn disperse(&self) {
-        self.square.disperse();
+        self.square.disperse(Duration::ZERO);
     }
 
     async fn linked(&self, k: usize, other: usize, up: bool) {
@@ -224,8 +226,18 @@ impl World {
 
     /// The people of all approve what they are asked, until nothing goes on at anybody, or the life of somebody is over. All agree then.
     pub(super) async fn go_on(&self) -> Option<usize> {
+        self.settle(|| ()).await
+    }
+
+    /// The same, when somebody has ended and started again: the others do not wait for it in a run for ever.
+    pub(super) async fn recover(&self) {
+        assert_eq!(self.settle(|| self.square.disperse(WAIT)).await, None);
+    }
+
+    async fn settle(&self, meanwhile: impl Fn()) -> Option<usize> {
         let start = Instant::now();
         loop {
+            meanwhile();
             for k in 0..self.n() {
                 self.approve(k).await;
             }
