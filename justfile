@@ -64,6 +64,18 @@ model *ARGS="large":
 soak:
     cargo run -p cotenant-model --release --locked --example soak
 
+# daemons that are killed at random moments of what they do together, a thousand times; hours; e.g. `SCHEDULES=100 just soak-processes`, or `SEED=7 SCHEDULES=20 just soak-processes` for the room of seed 7
+soak-processes:
+    cargo test -p cotenant --locked --test command -- --ignored --nocapture --exact soak::many_schedules
+
+# every daemon ends before every effect of every operation, and of changes of the room; minutes
+crash-all:
+    cargo test -p cotenant --locked --lib -- --ignored --nocapture operations::tests::
+
+# a secret is put into a vault and looked for in core dumps of the daemons (as root; GDB)
+core-dumps:
+    cargo test -p cotenant --locked --test command -- --ignored --nocapture planted::
+
 # what parties do together over the years, on hosts of their own with 6.6 ms between them (as root; iproute2); minutes
 story *ARGS:
     cargo test -p cotenant --locked --test command -- --ignored --nocapture --test-threads 1 story:: {{ ARGS }}

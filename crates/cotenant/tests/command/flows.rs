@@ -15,18 +15,24 @@ use tempfile::TempDir;
 
 /// Alice and Bob in a room that believes this authority, whose certificate both have.
 fn room(ca: &str) -> (TempDir, Daemon, Daemon) {
+    let (dir, parties) = room_of(2, ca);
+    let [alice, bob] = <[Daemon; 2]>::try_from(parties).ok().unwrap();
+    (dir, alice, bob)
+}
+
+/// So many, of whom two can act.
+fn room_of(members: usize, ca: &str) -> (TempDir, Vec<Daemon>) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("ca.pem");
     fs::write(&file, ca).unwrap();
-    let start = |name: &str| {
+    let start = |name: &&str| {
         let home = home_at(dir.path(), name);
         fs::copy(&file, home.join("roots.pem")).unwrap();
         Daemon::start(&home)
     };
-    let parties = ["alice", "bob"].map(start);
-    found(&parties, &NAMES[..2], 2, &["--ca", file.to_str().unwrap()]);
-    let [alice, bob] = parties;
-    (dir, alice, bob)
+    let parties: Vec<Daemon> = NAMES[..members].iter().map(start).collect();
+    found(&parties, &NAMES[..members], 2, &["--ca", file.to_str().unwrap()]);
+    (dir, parties)
 }
 
 fn flow(dir: &TempDir, name: &str, text: &str) -> String {
@@ -149,6 +155,34 @@ fn a_drawn_secret_is_registered_once_and_checked_later() {
             assert!(!bytes.windows(12).any(|window| window == &token.as_bytes()[..12] || window == &token.as_bytes()[12..]), "{file}");
         }
     }
+}
+
+/// Two of three call while the third is away. It is told when it is back, and has had no part in it.
+#[test]
+fn two_of_three_call_without_the_third() {
+    let server = Registry::new();
+    server.keeps("whatTheServerKnows");
+    let (dir, parties) = room_of(3, &server.ca);
+    let put = ["vault", "put", "token", "--kind", "alphanumeric", "--use", "header:authorization@localhost"];
+    through(&parties.iter().collect::<Vec<_>>(), &put, b"whatTheServerKnows");
+    let [alice, bob, carol] = <[Daemon; 3]>::try_from(parties).ok().unwrap();
+    let home = carol.home.clone();
+    carol.end("-KILL");
+    let check = CHECK.replace("PORT", &server.port.to_string()).replace("ITEM", "token");
+    let checked = called(&alice, &bob, &[&flow(&dir, "check.http", &check), "--with", "bob"]);
+    assert_eq!((&checked["status"], &checked["body"]["text"]), (&200.into(), &"right".into()), "{checked}");
+    let number = newest(&alice);
+    for party in [&alice, &bob] {
+        let receipt = wait("signed", || Some(party.run(&["receipt", &number.to_string()])).filter(|output| output.status.success()));
+        let receipt = Receipt::from_text(&text(&receipt.stdout)).unwrap();
+        assert_eq!((receipt.operation().quorum.len(), receipt.verify(&receipt.operation().members.clone(), 2)), (2, Ok(())));
+    }
+    let carol = Daemon::start(&home);
+    wait("told", || carol.json(&["pending", "--all"]).as_array().unwrap().iter().any(|one| one["number"] == number).then_some(()));
+    let end = ended(&carol, &number);
+    assert_eq!((&end["end"], &end["by"]), (&"elsewhere".into(), &"alice".into()), "{end}");
+    let log = carol.json(&["log"]).to_string();
+    assert_eq!((log.matches("\"may be sent\"").count(), server.requests().len()), (0, 1), "{log}");
 }
 
 /// What every party would refuse is refused where it is proposed, and nobody is asked.

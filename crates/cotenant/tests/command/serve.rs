@@ -1,6 +1,6 @@
 //! The daemon as a process: how it starts, is asked, is watched, and ends.
 
-use crate::common::{command, error, run, signal, text};
+use crate::common::{command, daemon::Daemon as Process, error, run, signal, text};
 use serde_json::Value;
 use std::{
     fs,
@@ -240,6 +240,16 @@ fn samples(text: &str) -> Vec<(String, f64)> {
             (name.to_owned(), value.parse().unwrap())
         })
         .collect()
+}
+
+#[test]
+fn a_daemon_may_leave_no_core_dump() {
+    let (_dir, home) = home();
+    // Started with all that this process may have.
+    let daemon = Process::start_within(&home, &["sh", "-c", "ulimit -S -c $(ulimit -H -c); exec \"$@\"", "sh"]);
+    let limits = fs::read_to_string(format!("/proc/{}/limits", daemon.process())).unwrap();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
+    assert_eq!(line.split_whitespace().collect::<Vec<_>>(), ["0", "0", "bytes"]);
 }
 
 #[test]

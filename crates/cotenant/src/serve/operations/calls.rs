@@ -38,7 +38,7 @@ use cotenant_tls::{Config, TrustRoots, pki_types::UnixTime};
 use std::time::Duration;
 
 /// The lane of the server's bytes.
-const RELAY: u8 = 2;
+pub(super) const RELAY: u8 = 2;
 
 /// How an answer is shown.
 pub type Answer = Result<http::Response, http::ResponseError>;

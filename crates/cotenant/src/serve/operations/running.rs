@@ -40,7 +40,7 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 /// The lane on which all say first which run they begin.
-const COMPARE: u8 = 0;
+pub(super) const COMPARE: u8 = 0;
 
 /// How long nothing may come of a run on the vault before it is given up: a step is computed, or reached. It is noticed within twice that.
 const SILENCE: Duration = Duration::from_secs(60);

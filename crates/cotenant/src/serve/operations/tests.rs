@@ -1,11 +1,13 @@
 //! Three daemons' operations in one process: their stores and their runs are real, the notes between them go through the test.
 
+mod changing;
 mod crash;
 mod ending;
 mod keeping;
 mod lies;
 mod life;
 mod memory;
+mod server;
 mod square;
 mod tamper;
 

@@ -7,7 +7,8 @@ use std::{
     io::{BufRead, BufReader, Read},
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, ChildStderr, Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
+    thread::{self, JoinHandle},
 };
 
 /// A home of a party with an identity, metrics at any free port, and an address of its own.
@@ -35,9 +36,8 @@ pub(crate) struct Daemon {
     /// A command that starts another one, as on another host.
     within: Vec<String>,
     process: Child,
-    /// What it logged until it was ready.
-    begun: String,
-    log: Option<BufReader<ChildStderr>>,
+    /// Reads what it logs, so that it can always log more, until it ends.
+    log: Option<JoinHandle<String>>,
 }
 
 impl Daemon {
@@ -64,7 +64,11 @@ impl Daemon {
             assert_ne!(log.read_line(&mut lines).unwrap(), 0, "it ended before it was ready: {lines}");
         }
         let within = within.iter().map(|word| (*word).to_owned()).collect();
-        Daemon { home: home.to_owned(), within, process, begun: lines, log: Some(log) }
+        let log = thread::spawn(move || {
+            log.read_to_string(&mut lines).unwrap();
+            lines
+        });
+        Daemon { home: home.to_owned(), within, process, log: Some(log) }
     }
 
     /// Runs a command of this party to its end.
@@ -87,16 +91,27 @@ impl Daemon {
     /// Ends it in this way, and what it logged, then what it wrote to its standard output.
     pub(crate) fn end(mut self, with: &str) -> String {
         signal(with, self.process.id());
-        let mut said = std::mem::take(&mut self.begun);
-        self.log.take().unwrap().read_to_string(&mut said).unwrap();
+        self.ended()
+    }
+
+    /// What it logged, and what it wrote to its standard output, once it has ended.
+    fn ended(&mut self) -> String {
+        let mut said = self.log.take().unwrap().join().unwrap();
         self.process.stdout.take().unwrap().read_to_string(&mut said).unwrap();
         said
     }
 
     /// Ends it in this way and starts it again.
     pub(crate) fn restart(self, with: &str) -> Daemon {
+        signal(with, self.process.id());
+        self.again()
+    }
+
+    /// Starts it again once it has ended.
+    pub(crate) fn again(mut self) -> Daemon {
         let (home, within) = (self.home.clone(), self.within.clone());
-        self.end(with);
+        self.ended();
+        drop(self);
         Daemon::start_within(&home, &within.iter().map(String::as_str).collect::<Vec<_>>())
     }
 }

@@ -119,8 +119,11 @@ pub(crate) fn versions(party: &Daemon) -> Vec<(String, u64)> {
     items(party).into_iter().map(|(name, version, ..)| (name, version)).collect()
 }
 
-/// What is in the vault, once it is in the room's epoch here: name, version, threshold, members, who lacks a share.
-pub(crate) fn items(party: &Daemon) -> Vec<(String, u64, u64, u64, Vec<String>)> {
+/// An item of a vault: name, version, threshold, members, who lacks a share.
+pub(crate) type Item = (String, u64, u64, u64, Vec<String>);
+
+/// What is in the vault, once it is in the room's epoch here.
+pub(crate) fn items(party: &Daemon) -> Vec<Item> {
     let vault =
         wait("in the room's epoch with its vault", || Some(party.json(&["vault", "list"])).filter(|vault| vault["waits"].is_null()));
     let number = |item: &Value, what: &str| item[what].as_u64().unwrap();

@@ -64,6 +64,11 @@ impl Registry {
         Registry { _runtime: runtime, kept, port, ca: certificate.pem() }
     }
 
+    /// What it is told to keep, without a request.
+    pub(crate) fn keeps(&self, token: &str) {
+        self.kept.lock().unwrap().token = Some(token.to_owned());
+    }
+
     /// What was registered.
     pub(crate) fn token(&self) -> Option<String> {
         self.kept.lock().unwrap().token.clone()

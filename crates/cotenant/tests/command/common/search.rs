@@ -5,8 +5,10 @@ use std::{
     fs::{self, File},
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
+    ops::Range,
     os::unix::fs::FileExt,
     path::Path,
+    process::Command,
     sync::{Arc, Mutex},
     thread,
 };
@@ -84,8 +86,6 @@ impl Forms {
 
     /// Which of them are in the memory of a process, and in which part: all that a core dump of it would have, and what it would leave out.
     pub(crate) fn in_memory(&self, process: u32) -> BTreeSet<String> {
-        const PIECE: usize = 1 << 20;
-        let longest = self.patterns.iter().map(|(_, pattern)| pattern.len()).max().unwrap();
         let memory = File::open(format!("/proc/{process}/mem")).unwrap();
         let mut found = BTreeSet::new();
         let mut read = 0;
@@ -96,21 +96,43 @@ impl Forms {
             if !rights.starts_with('r') || part.starts_with("[v") {
                 continue;
             }
-            let (mut at, end) =
+            let (at, end) =
                 range.split_once('-').map(|(a, b)| (u64::from_str_radix(a, 16).unwrap(), u64::from_str_radix(b, 16).unwrap())).unwrap();
-            let mut piece = vec![0; PIECE + longest];
-            while at < end {
-                let len = ((end - at) as usize).min(piece.len());
-                // It may have been unmapped meanwhile.
-                if memory.read_exact_at(&mut piece[..len], at).is_ok() {
-                    read += len;
-                    found.extend(self.within(&piece[..len]).into_iter().map(|form| format!("{part}: {form}")));
-                }
-                at += PIECE as u64;
-            }
+            let (forms, looked_at) = self.in_range(&memory, at..end);
+            read += looked_at;
+            found.extend(forms.into_iter().map(|form| format!("{part}: {form}")));
         }
         assert!(read > 1 << 20, "the memory of process {process} can be read");
         found
+    }
+
+    /// Which of them are in a core dump of a process, which the debugger GDB writes (`gcore`), with what others would leave out.
+    pub(crate) fn in_core_dump(&self, process: u32) -> BTreeSet<String> {
+        let dir = tempfile::tempdir().unwrap();
+        let prefix = dir.path().join("core");
+        let output = Command::new("gcore").arg("-a").arg("-o").arg(&prefix).arg(process.to_string()).output().expect("gcore, of GDB");
+        let file = File::open(prefix.with_extension(process.to_string()));
+        let file = file.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+        let len = file.metadata().unwrap().len();
+        let (found, read) = self.in_range(&file, 0..len);
+        assert!(read > 1 << 20, "the dump of process {process} has something in it");
+        found
+    }
+
+    /// Which of them are between these places of a file, as far as it can be read, and how much of it that is.
+    fn in_range(&self, file: &File, range: Range<u64>) -> (BTreeSet<String>, usize) {
+        const PIECE: usize = 1 << 20;
+        let longest = self.patterns.iter().map(|(_, pattern)| pattern.len()).max().unwrap();
+        let (mut found, mut read, mut piece) = (BTreeSet::new(), 0, vec![0; PIECE + longest]);
+        for at in range.clone().step_by(PIECE) {
+            let len = ((range.end - at) as usize).min(piece.len());
+            // Memory may have been unmapped meanwhile.
+            if file.read_exact_at(&mut piece[..len], at).is_ok() {
+                read += len;
+                found.extend(self.within(&piece[..len]));
+            }
+        }
+        (found, read)
     }
 }
 

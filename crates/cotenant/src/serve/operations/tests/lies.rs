@@ -3,22 +3,22 @@
 //! The last member is the liar. Its daemon is an honest one whose notes the test changes on their way.
 
 use super::super::{
-    End, Shown,
-    note::{Note, Vote},
+    Aim, End, Shown,
+    note::{Note, Start, Vote},
 };
 use super::{
     ROOM,
-    memory::{Meddle, World},
-    put,
+    memory::{Meddle, World, honest},
+    names, put,
 };
 use crate::store::{field::Put as _, record::put_statement, tests::disk::Kept};
 use cotenant_agent::{
     approve::log::Event as Logged,
     room::RoomId,
-    vault::commit::statement::{Round, Statement, Vote as Kind},
+    vault::commit::statement::{Entry, Parties, Round, Statement, Vote as Kind},
 };
 use cotenant_core::{Digest, PartyId, codec::Writer};
-use cotenant_net::Identity;
+use cotenant_net::{Identity, PublicIdentity};
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex},
@@ -299,4 +299,98 @@ async fn votes_of_rounds_that_are_over() {
         assert!(seen.lock().unwrap().iter().any(abandoned));
         assert!((0..n).all(|k| named(&world, k).is_empty()));
     }
+}
+
+/// The first who has shares signs two entries of an epoch, one for each of the others, of which one says what is not so of the other: nobody enters, nothing is
+/// lost, both name it, and the others go on in a further epoch without it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_entries_of_one_epoch() {
+    let world = World::new(2, 3, honest).await;
+    world.through(1, put("kept", b"value")).await;
+    let (vault, next) = (world.vault(), world.next(&[0, 1, 2], 2));
+    let (keys, about): (Vec<PublicIdentity>, _) = (next.keys().collect(), (ROOM, next.digest()));
+    // To the third it says that the second has no share.
+    let lacking = Parties::NONE.with(PartyId::new(1));
+    let other = vault.entered(&keys, |key, _| *key != keys[1]).digest();
+    let lies = |keys: &[Arc<Identity>]| -> Meddle {
+        let key = keys[0].clone();
+        Box::new(move |from, to, note| {
+            with_votes(note, |vote| match vote.statement {
+                Statement { signer, vote: Kind::Entered(entry) } if signer.index() == 0 && (from, to) == (0, 2) => {
+                    Some(Vote::sign(about, Statement { signer, vote: Kind::Entered(Entry { lacking, ..entry }) }, Some(other), &key))
+                }
+                Statement { signer, .. } if signer.index() == 0 && to == 0 => None,
+                _ => Some(vote),
+            })
+        })
+    };
+    let (world, _) = world.change(&[0, 1, 2], 2, lies, None).await;
+    world.told_again().await;
+    for k in [1, 2] {
+        super::until(|| (named(&world, k) == BTreeSet::from([0])).then_some(())).await;
+        world.shell(k).look(|all| {
+            assert!(all.vault.is_entering() && all.vault.current().is_none());
+            let entered = |vote: Vote| match vote.statement {
+                Statement { signer, vote: Kind::Entered(entry) } if signer.index() == k => Some(entry),
+                _ => None,
+            };
+            let own = all.vault.tell().into_iter().find_map(entered);
+            assert_eq!(own.map(|own| own.lacking), (k == 1).then_some(Parties::NONE), "the false one is signed by nobody");
+        });
+    }
+    assert_eq!(world.vault(), vault);
+    let (world, _) = world.change(&[1, 2, 3], 2, honest, None).await;
+    world.recover().await;
+    assert_eq!(world.value(&[0, 1], "kept").await, b"value");
+    world.through(0, Aim::Reshare).await;
+    assert_eq!(world.value(&[1, 2], "kept").await, b"value");
+}
+
+/// START of a run that is over, of an earlier epoch, of another operation, or by a member that is not to begin it, begins nothing; the right one does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_of_something_else() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let recording = |_: &[Arc<Identity>]| -> Meddle {
+        let seen = seen.clone();
+        Box::new(move |_, _, note| {
+            seen.lock().unwrap().extend(if let Note::Start(start) = &note { Some(*start) } else { None });
+            vec![note]
+        })
+    };
+    let spent = |world: &World, k: usize| {
+        let log = world.shell(k).log().unwrap();
+        log.entries().iter().filter(|entry| matches!(entry.event, Logged::Spent(_))).count()
+    };
+    let hears = |world: &World, from: usize, k: usize, start: Start| {
+        world.shell(k).heard(PartyId::new(from), &Note::Start(start).encode()).unwrap();
+    };
+    let world = World::new(2, 3, recording).await;
+    world.through(1, put("kept", b"value")).await;
+    let old = seen.lock().unwrap()[0];
+    hears(&world, 0, 1, old);
+    world.restart(2, Kept::All).await;
+    hears(&world, 0, 2, old);
+    assert_eq!(world.go_on().await, None);
+    assert_eq!([1, 2].map(|k| spent(&world, k)), [1, 1]);
+
+    // In the next epoch the first does not hear that the others are ready, and so begins nothing.
+    let unready = |_: &[Arc<Identity>]| -> Meddle {
+        Box::new(|_, _, note| if matches!(note, Note::Ready { asks: false, .. }) { Vec::new() } else { vec![note] })
+    };
+    let (world, _) = world.change(&[0, 1, 2], 2, unready, None).await;
+    assert_eq!(world.go_on().await, None);
+    hears(&world, 0, 1, old);
+    let number = world.propose(1, Aim::Verify(names(&["kept"]))).await;
+    world.all_approve(number).await;
+    let shell = world.shell(2);
+    super::until(|| shell.look(|all| all.approved(number)).map(drop)).await;
+    let right = Start { number, operation: shell.look(|all| all.proposals[&number].digest), date: crate::party::unix_seconds() };
+    for (from, start) in [(0, old), (0, Start { number, ..old }), (0, Start { number: old.number, ..right }), (1, right)] {
+        hears(&world, from, 2, start);
+        assert!(shell.look(|all| all.proposals[&number].start.is_none()));
+    }
+    assert_eq!(spent(&world, 2), 1);
+    hears(&world, 0, 2, right);
+    assert_eq!(spent(&world, 2), 2, "the control");
+    world.disperse();
 }

@@ -19,6 +19,10 @@ pub(super) enum Effect {
     Compare(PartyId),
     /// It begins the joint computation.
     Compute,
+    /// Bytes of a call go to the server.
+    Server,
+    /// It hands on to one of them what the server said.
+    Relay(PartyId),
 }
 
 /// A life.

@@ -2,6 +2,8 @@
 //!
 //! Each has a real shell over a real store on [`Disk`]; runs meet on a [`Square`]; notes go through the test.
 
+mod shares;
+
 use super::super::{
     Aim, Conditions, End, NotDone, Operations, Rules, Setup, Shown,
     note::Note,
@@ -20,25 +22,21 @@ use crate::{
         daemon::Daemon,
         queue::Queue,
     },
-    store::tests::disk::{Disk, Kept},
+    store::{
+        RoomEpoch, StoreError,
+        tests::disk::{Disk, Kept},
+    },
 };
 use cotenant_agent::{
     approve::statement::Choice,
-    operate::Manifest,
-    room::{Charter, Limits as Times, Member, Parameters, Trust, parameters::Engine},
-    vault::{
-        commit::statement::Version,
-        load::{LoadPlan, Wanted},
-        share::Share,
-        sharing::{Holder, Quorum},
+    room::{
+        Charter, Limits as Times, Member, Parameters, Sheet, Signed, Trust,
+        parameters::Engine,
+        signed::{Signatures, sign},
     },
 };
-use cotenant_circuit::Builder;
 use cotenant_core::{Digest, PartyId};
-use cotenant_ideal::{IdealSession, Seat, seats};
-use cotenant_mpc::{Engine as _, Online as _, Source};
 use cotenant_net::Identity;
-use futures_util::future::join_all;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
@@ -69,10 +67,21 @@ pub(super) fn honest(_: &[Arc<Identity>]) -> Meddle {
     Box::new(|_, _, note| vec![note])
 }
 
-/// The members of a room.
+/// Somebody who is a member of the room, or may become one.
+struct Party {
+    home: tempfile::TempDir,
+    identity: Arc<Identity>,
+    name: &'static str,
+}
+
+/// The members of a room in one of its epochs.
 pub(super) struct World {
-    homes: Vec<tempfile::TempDir>,
+    parties: Arc<Vec<Party>>,
+    /// Who of them has each seat.
+    seats: Vec<usize>,
     pub(super) parameters: Parameters,
+    /// What all have signed.
+    epoch: RoomEpoch,
     square: Square,
     running: Arc<Mutex<Vec<Option<Running>>>>,
     post: mpsc::UnboundedSender<Letter>,
@@ -111,13 +120,26 @@ impl Way for Post {
 impl World {
     /// `threshold` of `n`, all founded and connected; `meddle` is given their keys.
     pub(super) async fn new(threshold: u8, n: usize, meddle: impl FnOnce(&[Arc<Identity>]) -> Meddle) -> World {
-        let homes: Vec<_> = (0..n).map(|_| tempfile::tempdir().unwrap()).collect();
-        let mut members = Vec::new();
-        for (home, name) in homes.iter().zip(["alice", "bob", "carol", "dora"]) {
-            let key = home::init(home.path(), name).unwrap();
+        Self::believing(Trust::Embedded(Digest([7; 32])), "", threshold, n, meddle).await
+    }
+
+    /// The same, in a room that believes these servers; each has `pem` in the file for that. Of four parties the first `n` are its members.
+    pub(super) async fn believing(
+        trust: Trust,
+        pem: &str,
+        threshold: u8,
+        n: usize,
+        meddle: impl FnOnce(&[Arc<Identity>]) -> Meddle,
+    ) -> World {
+        let party = |name| {
+            let home = tempfile::tempdir().unwrap();
+            home::init(home.path(), name).unwrap();
             config::write_template(home.path()).unwrap();
-            members.push(Member { name: name.to_owned(), key, addresses: vec![format!("{name}.example:7000").parse().unwrap()] });
-        }
+            std::fs::write(home.path().join("roots.pem"), pem).unwrap();
+            let identity = Arc::new(home::load_identity(home.path()).unwrap());
+            Party { home, identity, name }
+        };
+        let parties = Arc::new(["alice", "bob", "carol", "dora"].map(party).into_iter().collect::<Vec<_>>());
         let charter = Charter {
             room: ROOM,
             name: "ops".to_owned(),
@@ -125,45 +147,103 @@ impl World {
             seats: n as u8,
             threshold,
             engine: Engine::CURRENT,
-            trust: Trust::Embedded(Digest([7; 32])),
+            trust,
             limits: Times::default(),
             previous: None,
         };
-        let parameters = Parameters::new(charter, members).unwrap();
-        let (post, letters) = mpsc::unbounded_channel();
-        let running = Arc::new(Mutex::new((0..n).map(|_| None).collect()));
-        let keys: Vec<_> = homes.iter().map(|home| Arc::new(home::load_identity(home.path()).unwrap())).collect();
-        tokio::spawn(deliver(letters, running.clone(), meddle(&keys)));
-        let world = World { homes, parameters, square: Square::default(), running, post };
+        let seats: Vec<usize> = (0..n).collect();
+        let parameters = in_seats(&parties, &seats, charter);
+        let world = World::of(parties, seats, parameters, meddle);
         for k in 0..n {
             world.start(k, Disk::founded()).await;
         }
         world
     }
 
+    /// These parties in these seats; nobody runs.
+    fn of(parties: Arc<Vec<Party>>, seats: Vec<usize>, parameters: Parameters, meddle: impl FnOnce(&[Arc<Identity>]) -> Meddle) -> World {
+        let keys: Vec<_> = seats.iter().map(|seat| parties[*seat].identity.clone()).collect();
+        let signatures: Signatures = keys.iter().map(|key| (key.public(), sign(&parameters, key))).collect();
+        let sheet = Signed::by_all_members(Sheet::new(parameters.clone(), signatures).unwrap()).unwrap().encode();
+        let epoch = RoomEpoch { epoch: parameters.charter().epoch, sheet };
+        let (post, letters) = mpsc::unbounded_channel();
+        let running = Arc::new(Mutex::new(seats.iter().map(|_| None).collect()));
+        tokio::spawn(deliver(letters, running.clone(), meddle(&keys)));
+        World { parties, seats, parameters, epoch, square: Square::default(), running, post }
+    }
+
+    /// The next epoch, in which these of the parties have the seats.
+    pub(super) fn next(&self, seats: &[usize], threshold: u8) -> Parameters {
+        let old = self.parameters.charter().clone();
+        let (epoch, previous) = (old.epoch + 1, Some(self.parameters.digest()));
+        in_seats(&self.parties, seats, Charter { epoch, seats: seats.len() as u8, threshold, previous, ..old })
+    }
+
+    /// All daemons are killed, and the room is in its next epoch: all start in it, who is new with nothing. The one at the seat `ends`, if there is one, ends
+    /// after so many effects of that, and starts again at once if it does so before it runs; whether it did.
+    pub(super) async fn change(
+        self,
+        seats: &[usize],
+        threshold: u8,
+        meddle: impl FnOnce(&[Arc<Identity>]) -> Meddle,
+        ends: Option<(usize, usize, Kept)>,
+    ) -> (World, bool) {
+        let mut disks: BTreeMap<usize, Disk> = BTreeMap::new();
+        for k in 0..self.n() {
+            disks.insert(self.seats[k], self.kill(k).await.after(Kept::All));
+        }
+        let parameters = self.next(seats, threshold);
+        let (world, mut at_once) = (World::of(self.parties.clone(), seats.to_vec(), parameters, meddle), false);
+        for (k, party) in seats.iter().enumerate() {
+            let (disk, life) = (disks.remove(party).unwrap_or_else(Disk::founded), Life::default());
+            let ends = ends.filter(|(victim, ..)| *victim == k);
+            ends.iter().for_each(|(_, effects, _)| life.ends_after(*effects));
+            if !world.begin(k, disk.clone(), life).await {
+                at_once = true;
+                world.start(k, disk.after(ends.map_or(Kept::All, |(.., kept)| kept))).await;
+            }
+        }
+        (world, at_once)
+    }
+
     pub(super) fn n(&self) -> usize {
-        self.homes.len()
+        self.seats.len()
     }
 
     /// Starts a daemon from this disk alone, with links to all others that run.
     pub(super) async fn start(&self, k: usize, disk: Disk) {
-        let (life, home, parameters) = (Life::default(), self.homes[k].path().to_owned(), self.parameters.clone());
+        assert!(self.begin(k, disk, Life::default()).await);
+    }
+
+    /// The same with a life that may end before it runs; whether it runs.
+    async fn begin(&self, k: usize, disk: Disk, life: Life) -> bool {
+        let (home, parameters) = (self.parties[self.seats[k]].home.path().to_owned(), self.parameters.clone());
         disk.ask(life.gate());
         let (post, running, meeting) = (self.post.clone(), self.running.clone(), Here { square: self.square.clone(), life: life.clone() });
+        let epoch = self.epoch.clone();
         let started = blocking({
             let (life, disk) = (life.clone(), disk.clone());
             move || {
-                let daemon = Arc::new(Daemon::with_store(Config::open(&home).unwrap(), disk.open().unwrap()).unwrap());
+                let daemon = Arc::new(Daemon::with_store(Config::open(&home).unwrap(), disk.open()?).unwrap());
+                if daemon.store().room(ROOM.0).epoch(epoch.epoch)?.is_none() {
+                    daemon.store().transaction(|changes| changes.room(ROOM.0).put_epoch(&epoch))?;
+                }
                 let setup = Setup { identity: daemon.identity().clone(), parameters, rules: Rules::open(&home).unwrap() };
                 let now = crate::party::unix_seconds();
                 let (operations, first) = Operations::open(setup, &daemon.store().room(ROOM.0), now).unwrap();
                 let queue = Arc::new(Queue::new(ROOM, daemon.config().limits, daemon.metrics().clone()));
                 let way = Box::new(Post { from: k, life: life.clone(), running, post });
                 let ground = Ground { daemon: daemon.clone(), meeting, queue: queue.clone(), way };
-                Running { shell: Shell::new(operations, first, ground), queue, daemon, life, disk }
+                Ok::<_, StoreError>(Running { shell: Shell::new(operations, first, ground), queue, daemon, life, disk })
             }
         });
-        let started = started.await;
+        let started = match started.await {
+            Ok(started) => started,
+            Err(error) => {
+                assert!(life.is_over(), "{error}");
+                return false;
+            }
+        };
         self.running.lock().unwrap()[k] = Some(started);
         for other in (0..self.n()).filter(|other| *other != k) {
             if self.running.lock().unwrap()[other].is_some() {
@@ -171,6 +251,7 @@ impl World {
                 self.linked(other, k, true).await;
             }
         }
+        true
     }
 
     /// Ends a daemon where it stands, and gives its disk.
@@ -195,6 +276,13 @@ impl World {
         self.square.disperse(Duration::ZERO);
     }
 
+    /// All are told all again, as if their links had been broken.
+    pub(super) async fn told_again(&self) {
+        for (k, other) in (0..self.n()).flat_map(|k| (0..self.n()).map(move |other| (k, other))).filter(|(k, other)| k != other) {
+            self.linked(k, other, true).await;
+        }
+    }
+
     async fn linked(&self, k: usize, other: usize, up: bool) {
         let Some(Running { shell, .. }) = self.running.lock().unwrap()[k].clone() else { return };
         let other = PartyId::new(other);
@@ -213,15 +301,21 @@ impl World {
         self.daemon(k).life
     }
 
-    /// The people of `k` propose this.
-    pub(super) async fn propose(&self, k: usize, aim: Aim) -> u64 {
-        self.try_propose(k, aim).await.unwrap()
+    /// The life of whoever runs at this seat when it is asked.
+    pub(super) fn lives(&self, k: usize) -> impl Fn() -> Option<Life> + Send + use<> {
+        let running = self.running.clone();
+        move || running.lock().unwrap()[k].as_ref().map(|running| running.life.clone())
     }
 
-    /// The same; its daemon may end at that.
-    pub(super) async fn try_propose(&self, k: usize, aim: Aim) -> Result<u64, NotDone> {
-        let shell = self.shell(k);
-        blocking(move || shell.propose(aim, &Conditions { with: None, within: Some(1800) })).await
+    /// The people of `k` propose this.
+    pub(super) async fn propose(&self, k: usize, aim: Aim) -> u64 {
+        self.try_propose(k, aim, None).await.unwrap()
+    }
+
+    /// The same, with these members alone if they are named; its daemon may end at that.
+    pub(super) async fn try_propose(&self, k: usize, aim: Aim, with: Option<&[&str]>) -> Result<u64, NotDone> {
+        let (shell, with) = (self.shell(k), with.map(|names| names.iter().map(|name| (*name).to_owned()).collect()));
+        blocking(move || shell.propose(aim, &Conditions { with, within: Some(1800) })).await
     }
 
     /// The people of all approve what they are asked, until nothing goes on at anybody, or the life of somebody is over. All agree then.
@@ -279,7 +373,7 @@ impl World {
     fn is_quiet(&self) -> bool {
         let at = |k: usize| {
             self.shell(k).look(|all| {
-                let over = all.proposals.values().all(|proposal| proposal.has_ended()) && all.active.is_none();
+                let over = all.proposals.values().all(|proposal| proposal.has_ended()) && all.active.is_none() && !all.vault.is_entering();
                 let done = |number: &u64| all.view(*number).is_some_and(|view| view.standing == Shown::Ended(End::Done));
                 let unsigned: BTreeSet<u64> = all.receipts.keys().copied().collect();
                 let known: BTreeMap<u64, bool> = all.proposals.keys().map(|number| (*number, done(number))).collect();
@@ -321,56 +415,6 @@ impl World {
         assert!(self.ends(number).iter().all(|end| *end == Some(End::Done)), "{:?}", self.ends(number));
     }
 
-    /// The vault, which is the same at all; and each has exactly the shares of it.
-    pub(super) fn vault(&self) -> Manifest {
-        let all: Vec<Manifest> = (0..self.n()).map(|k| self.shell(k).vault()).collect();
-        assert!(all.iter().all(|manifest| *manifest == all[0]), "all have the same vault");
-        for k in 0..self.n() {
-            self.has_its_shares(k, &all[0]);
-        }
-        all[0].clone()
-    }
-
-    fn has_its_shares(&self, k: usize, manifest: &Manifest) {
-        let daemon = self.daemon(k).daemon;
-        let store = daemon.store();
-        let room = store.room(ROOM.0);
-        let manifests = super::super::changes::manifests(&room).unwrap();
-        assert!(manifests.iter().all(|(_, stored)| stored == manifest), "no other description is left at {k}");
-        for name in ["kept", "x"] {
-            let wanted = manifest.origin(name).map(|origin| Version { number: origin.item.version, run: origin.run });
-            assert_eq!(room.shares(name).unwrap(), wanted.into_iter().collect::<Vec<_>>(), "shares of {name} at {k}");
-        }
-    }
-
-    /// The value of an item, which nobody but a test puts together: from the shares of these members.
-    pub(super) async fn value(&self, seats_of: &[usize], name: &str) -> Vec<u8> {
-        let origin = self.shell(seats_of[0]).vault().origin(name).unwrap();
-        let holders = seats_of.iter().enumerate().map(|(k, seat)| Holder { seat: PartyId::new(*seat), party: PartyId::new(k) });
-        let wanted = Wanted { quorum: Quorum::new(origin.item.sharing, holders.collect()).unwrap(), origin };
-        let open = |(seat, k): (Seat, &usize)| open(seat, wanted.clone(), Share::decode(&self.share_bytes(*k, name)).unwrap());
-        let opened = join_all(seats(seats_of.len(), 1).into_iter().zip(seats_of).map(open)).await;
-        opened[0].clone()
-    }
-
-    fn version(&self, k: usize, name: &str) -> Version<Digest> {
-        let origin = self.shell(k).vault().origin(name).unwrap();
-        Version { number: origin.item.version, run: origin.run }
-    }
-
-    /// What a member has stored as its share of the newest version.
-    pub(super) fn share_bytes(&self, k: usize, name: &str) -> Vec<u8> {
-        let version = self.version(k, name);
-        self.daemon(k).daemon.store().room(ROOM.0).share(name, &version).unwrap().unwrap().to_vec()
-    }
-
-    /// Stores something else there.
-    pub(super) fn put_share(&self, k: usize, name: &str, bytes: &[u8]) {
-        let version = self.version(k, name);
-        let daemon = self.daemon(k).daemon;
-        daemon.store().transaction(|changes| changes.room(ROOM.0).put_share(name, &version, bytes)).unwrap();
-    }
-
     /// Ends a daemon and starts it from what `kept` leaves of its disk.
     pub(super) async fn restart(&self, k: usize, kept: Kept) {
         let disk = self.kill(k).await;
@@ -378,19 +422,14 @@ impl World {
     }
 }
 
-async fn open(seat: Seat, wanted: Wanted, share: Share) -> Vec<u8> {
-    let mut engine = IdealSession::start(seat, Digest([0; 32])).await.unwrap();
-    let load = LoadPlan::declare(&mut engine, std::slice::from_ref(&wanted)).unwrap();
-    let input = engine.declare(Source::Soldered, 8 * wanted.origin.item.len);
-    let mut builder = Builder::new();
-    let bits = builder.input(input.len());
-    builder.output(&bits);
-    let segment = engine.segment(&Arc::new(builder.finish()), &input.wires().collect::<Vec<_>>()).unwrap();
-    let mut online = engine.seal().await.unwrap();
-    let loaded = load.run(&mut online, vec![share]).await.unwrap();
-    loaded.solder(&mut online, &[0], input).await.unwrap();
-    let out = online.evaluate(segment).await.unwrap();
-    online.open(&out).await.unwrap().to_packed()
+/// A room with these of the parties in its seats.
+fn in_seats(parties: &[Party], seats: &[usize], charter: Charter) -> Parameters {
+    let member = |party: &Party| Member {
+        name: party.name.to_owned(),
+        key: party.identity.public(),
+        addresses: vec![format!("{}.example:7000", party.name).parse().unwrap()],
+    };
+    Parameters::new(charter, seats.iter().map(|seat| member(&parties[*seat])).collect()).unwrap()
 }
 
 /// Takes notes to whom they are for, in their order, as long as both ends of the link live.

@@ -1,21 +1,25 @@
 //! Where runs meet in one process: links in memory, and the ideal engine.
 
 use super::super::{
+    calls::RELAY,
     meeting::{Links, Meeting},
-    running::RunError,
+    running::{COMPARE, RunError},
 };
 use super::life::{Effect, Life};
 use cotenant_agent::operate::OperateError;
 use cotenant_core::{Channel, ChannelError, ChannelFault, Digest, PartyId};
 use cotenant_ideal::{IdealSession, Seat, seats};
-use cotenant_mpc::Options;
+use cotenant_mpc::{Options, Phase, Progress, Task};
 use cotenant_net::{Identity, Member};
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
 
 /// Where all members of a room meet. Whoever has come waits for the others until it is stopped, or the test says that it has been long enough: what a test sees
 /// does not depend on how fast the machine is.
@@ -34,8 +38,10 @@ struct Crowd {
 /// One member's place in a run.
 pub(super) struct Place {
     life: Life,
-    line: Mutex<Option<Line>>,
+    lines: Mutex<BTreeMap<u8, Line>>,
     seat: Mutex<Option<Seat>>,
+    /// Tells that the session lives, as long as it does.
+    beat: Mutex<JoinSet<()>>,
 }
 
 /// The square as one daemon comes to it.
@@ -44,9 +50,10 @@ pub(super) struct Here {
     pub(super) life: Life,
 }
 
-/// A member's links.
+/// A member's links, on one lane.
 pub(super) struct Line {
     me: PartyId,
+    lane: u8,
     life: Life,
     to: Vec<mpsc::UnboundedSender<Vec<u8>>>,
     from: Vec<mpsc::UnboundedReceiver<Vec<u8>>>,
@@ -54,23 +61,32 @@ pub(super) struct Line {
 
 impl Crowd {
     fn new(n: usize, run: Digest) -> Crowd {
-        let mut to: Vec<Vec<_>> = (0..n).map(|_| Vec::new()).collect();
-        let mut from: Vec<Vec<_>> = (0..n).map(|_| Vec::new()).collect();
-        for sender in &mut to {
-            for receiver in &mut from {
-                let (send, receive) = mpsc::unbounded_channel();
-                sender.push(send);
-                receiver.push(receive);
+        let seed = u64::from_le_bytes(run.0[..8].try_into().unwrap());
+        let place =
+            |seat| Some(Place { life: Life::default(), lines: Mutex::default(), seat: Mutex::new(Some(seat)), beat: Mutex::default() });
+        let mut places: Vec<_> = seats(n, seed).into_iter().map(place).collect();
+        for lane in [COMPARE, RELAY] {
+            for (place, line) in places.iter_mut().flatten().zip(lines(n, lane)) {
+                place.lines.get_mut().unwrap().insert(lane, line);
             }
         }
-        let seed = u64::from_le_bytes(run.0[..8].try_into().unwrap());
-        let place = |(seat, (to, from)): (Seat, _)| {
-            let line = Line { me: seat.party(), life: Life::default(), to, from };
-            Some(Place { life: Life::default(), line: Mutex::new(Some(line)), seat: Mutex::new(Some(seat)) })
-        };
-        let places = seats(n, seed).into_iter().zip(to.into_iter().zip(from)).map(place).collect();
         Crowd { places, missing: watch::Sender::new(Some(n)), since: Instant::now() }
     }
+}
+
+/// A lane between n members.
+fn lines(n: usize, lane: u8) -> impl Iterator<Item = Line> {
+    let mut to: Vec<Vec<_>> = (0..n).map(|_| Vec::new()).collect();
+    let mut from: Vec<Vec<_>> = (0..n).map(|_| Vec::new()).collect();
+    for sender in &mut to {
+        for receiver in &mut from {
+            let (send, receive) = mpsc::unbounded_channel();
+            sender.push(send);
+            receiver.push(receive);
+        }
+    }
+    let ends = PartyId::all(n).zip(to.into_iter().zip(from));
+    ends.map(move |(me, (to, from))| Line { me, lane, life: Life::default(), to, from })
 }
 
 impl Square {
@@ -99,7 +115,7 @@ impl Meeting for Here {
             (place, crowd.missing.subscribe())
         };
         place.life = self.life.clone();
-        place.line.get_mut().unwrap().as_mut().unwrap().life = self.life.clone();
+        place.lines.get_mut().unwrap().values_mut().for_each(|line| line.life = self.life.clone());
         let came = missing.wait_for(|missing| missing.is_none_or(|missing| missing == 0)).await;
         if came.is_ok_and(|missing| missing.is_some()) { Ok(place) } else { Err(RunError::Agree("not all came".to_owned())) }
     }
@@ -109,11 +125,20 @@ impl Links for Place {
     type Lane = Line;
     type Engine = IdealSession;
 
-    fn lane(&self, _: u8) -> Line {
-        self.line.lock().unwrap().take().unwrap()
+    fn lane(&self, number: u8) -> Line {
+        self.lines.lock().unwrap().remove(&number).unwrap()
     }
 
-    async fn engine(&self, agreed: Digest, _: Options) -> Result<IdealSession, RunError> {
+    async fn engine(&self, agreed: Digest, options: Options) -> Result<IdealSession, RunError> {
+        // It has no long steps to tell of. A run is not given up because the machine is busy.
+        if let Some(mut observer) = options.observer {
+            self.beat.lock().unwrap().spawn(async move {
+                loop {
+                    tokio::time::sleep(Duration::from_secs(5)).await;
+                    observer(Progress { phase: Phase::Online, task: Task::Open, done: 0, wanted: 0, sent_bytes: 0 });
+                }
+            });
+        }
         let seat = self.seat.lock().unwrap().take().filter(|_| self.life.may(Effect::Compute)).ok_or(RunError::Stopped)?;
         Ok(IdealSession::start(seat, agreed).await.map_err(OperateError::from)?)
     }
@@ -131,7 +156,8 @@ impl Channel for Line {
     }
 
     async fn send(&mut self, to: PartyId, message: Vec<u8>) -> Result<(), ChannelError> {
-        let sent = self.life.may(Effect::Compare(to)) && self.to[to.index()].send(message).is_ok();
+        let effect = if self.lane == COMPARE { Effect::Compare(to) } else { Effect::Relay(to) };
+        let sent = self.life.may(effect) && self.to[to.index()].send(message).is_ok();
         if sent { Ok(()) } else { Err(closed(to)) }
     }
 
