@@ -28,7 +28,7 @@ ANDS = 6400
 
 def program():
     """The example, built as tests are; its path."""
-    command = ["cargo", "build", "--locked", "-p", "cotenant-bench", "--example", "instructions", "--message-format=json-render-diagnostics"]
+    command = ["cargo", "build", "--locked", "--workspace", "--example", "instructions", "--message-format=json-render-diagnostics"]
     # Incremental builds cut the code into other pieces, which costs some percent of instructions.
     env = os.environ | {"CARGO_INCREMENTAL": "0"}
     lines = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=env).stdout.splitlines()
