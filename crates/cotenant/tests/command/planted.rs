@@ -71,7 +71,11 @@ fn in_vault(threshold: usize, n: usize, look: Look) {
     said.extend([output.stdout, output.stderr]);
     for (party, name) in parties.iter().zip(NAMES) {
         wait("in the vault", || (items(party).len() == 1).then_some(()));
-        nothing(look(&forms, party.process()), &format!("memory of {name}, after the put"));
+        // It came to its giver over a connection, whose buffers are freed memory until the next requests take their place.
+        wait(&format!("out of the memory of {name} after the put"), || {
+            items(party);
+            look(&forms, party.process()).is_empty().then_some(())
+        });
     }
 
     // With all of them, whoever is connected just now.

@@ -211,7 +211,7 @@ X-Mac: {{mac}}
             "\n  secret auth = base64(\"a\\\"b:\" \\secret{card})\n",
             "\n  secret mac = hex(HMAC-SHA-256(key \\secret{key}, message \"\\u{a}\\\" \\\\secret{x}\"))\n",
             "\n  secret card = what P1 gives, 16 characters of \"0123456789\"\n",
-            "\n  Authorization: Basic \\secret{auth}\n",
+            "\n  | Authorization: Basic \\secret{auth}\n",
         ] {
             assert!(words.contains(part), "{part:?} is not in\n{words}");
         }
