@@ -59,31 +59,38 @@ pub(crate) struct Fill<'a> {
     shares: &'a mut Shares,
     range: Range<usize>,
     width: Width,
-    adds: bool,
+    onto: Option<Onto<'a>>,
 }
 
 impl<'a> Fill<'a> {
     /// Shares `range` become random ones.
     pub(crate) fn over(shares: &'a mut Shares, range: Range<usize>) -> Self {
-        Fill { shares, range, width: Width::Full, adds: false }
+        Fill { shares, range, width: Width::Full, onto: None }
     }
 
     /// Shares `range` become pairs of random ones, with MACs of 64 bits.
     pub(crate) fn pairs(shares: &'a mut Shares, range: Range<usize>) -> Self {
-        Fill { shares, range, width: Width::Halves, adds: false }
+        Fill { shares, range, width: Width::Halves, onto: None }
     }
 
-    /// Random shares are added to shares `range`.
-    pub(crate) fn onto(shares: &'a mut Shares, range: Range<usize>) -> Self {
-        Fill { shares, range, width: Width::Full, adds: true }
+    /// Random `<r>` are added to shares `range`, and are kept nowhere else but in sums: the low 64 bits of this party's part of each `r * Delta` are added to
+    /// `products`, its bits r to `bits`.
+    pub(crate) fn onto(shares: &'a mut Shares, range: Range<usize>, products: &'a mut [u64], bits: &'a mut [u64]) -> Self {
+        Fill { shares, range, width: Width::Full, onto: Some(Onto { products, bits }) }
     }
+}
+
+/// What random shares are added to beside other shares.
+struct Onto<'a> {
+    products: &'a mut [u64],
+    bits: &'a mut [u64],
 }
 
 /// One chunk of a string that is being filled: where its MACs and keys go, by peer.
 struct Job<'a> {
     rows: usize,
     width: Width,
-    adds: bool,
+    onto: Option<Onto<'a>>,
     macs: Vec<&'a mut [Block]>,
     keys: Vec<&'a mut [Block]>,
 }
@@ -96,31 +103,50 @@ impl<'a> Job<'a> {
 
     fn all(outs: Vec<Fill<'a>>) -> Vec<Job<'a>> {
         let mut jobs: Vec<Job<'a>> = Vec::new();
-        for Fill { shares, range, width, adds } in outs {
+        for Fill { shares, range, width, onto } in outs {
             let first = jobs.len();
             for (column, values) in shares.columns_mut().enumerate() {
                 for (chunk, values) in values[range.clone()].chunks_mut(CHUNK_ROWS).enumerate() {
                     if column == 0 {
-                        jobs.push(Job { rows: values.len(), width, adds, macs: Vec::new(), keys: Vec::new() });
+                        jobs.push(Job { rows: values.len(), width, onto: None, macs: Vec::new(), keys: Vec::new() });
                     }
                     let job = &mut jobs[first + chunk];
                     if column % 2 == 0 { job.macs.push(values) } else { job.keys.push(values) }
                 }
+            }
+            if let Some(Onto { products, bits }) = onto {
+                let parts = products.chunks_mut(CHUNK_ROWS).zip(bits.chunks_mut(CHUNK_ROWS / 64));
+                jobs[first..].iter_mut().zip(parts).for_each(|(job, (products, bits))| job.onto = Some(Onto { products, bits }));
             }
         }
         jobs
     }
 }
 
-/// Writes the rows of a chunk, or adds them.
-fn put(checked: Checked<'_>, adds: bool, scratch: &Scratch, out: &mut [Block]) {
-    if !adds {
-        return checked.rows(out);
-    }
+/// Whose bits a chunk's rows are for.
+#[derive(Clone, Copy)]
+enum Bearer {
+    /// This party's, under one peer's key; the bits are counted with the first peer.
+    Me { first: bool, delta: Block },
+    /// A peer's, under this party's.
+    Peer,
+}
+
+/// Writes the rows of a chunk, or adds them to all that they go onto, while they are in cache.
+fn put(checked: Checked<'_>, scratch: &Scratch, onto: &mut Option<Onto<'_>>, out: &mut [Block], bearer: Bearer) {
+    let Some(Onto { products, bits }) = onto else { return checked.rows(out) };
     scratch.with(|rows| {
         let rows = &mut rows[..out.len()];
-        checked.rows(rows);
+        checked.near_rows(rows);
         vector::xor(out, rows);
+        vector::sum_low(products, rows);
+        if let Bearer::Me { first: true, delta } = bearer {
+            vector::add_where_low(products, rows, delta.low());
+            let mut own = Zeroizing::new([0; CHUNK_ROWS / 64]);
+            let own = &mut own[..bits.len()];
+            vector::low_bits(rows, own);
+            bits.iter_mut().zip(own).for_each(|(bits, own)| *bits ^= *own);
+        }
     });
 }
 
@@ -142,15 +168,15 @@ impl Link {
     fn make<C>(&mut self, party: &mut Party<C>, scratch: &Scratch, jobs: &mut [Job<'_>]) -> Vec<(Vec<u8>, Vec<u8>)> {
         let receiver = &mut self.receiver;
         let items = jobs.iter_mut().map(|job| {
-            (receiver.take(job.rows, job.width), Choices::random(job.rows, job.width, &mut party.rng), job.adds, &mut *job.macs[0])
+            (receiver.take(job.rows, job.width), Choices::random(job.rows, job.width, &mut party.rng), &mut job.onto, &mut *job.macs[0])
         });
-        let items = items.collect();
-        party.workers.map(items, |(chunk, choices, adds, macs)| {
+        let (items, mine) = (items.collect(), Bearer::Me { first: true, delta: party.me.delta() });
+        party.workers.map(items, |(chunk, choices, onto, macs)| {
             scratch.with(|planes| {
                 let (received, message) = extend(receiver, chunk, &choices, planes);
                 let seed = received.challenge(&message[1..]);
                 let (checked, digest) = received.prove(seed);
-                put(checked, adds, scratch, macs);
+                put(checked, scratch, onto, macs, mine);
                 (message, Kind::CotProof.message().blocks(&choices.answer(seed)).bytes(&digest.0).done())
             })
         })
@@ -163,14 +189,14 @@ impl Link {
             let correction = party.comms.recv(self.peer, Kind::CotCorrection).await?;
             let proof =
                 party.comms.recv_read(self.peer, Kind::CotProof, |r| Ok((r.blocks(job.width.strings())?, Digest(r.array()?)))).await?;
-            items.push((self.sender.take(job.rows, job.width), correction, proof, job.adds, &mut *job.keys[0]));
+            items.push((self.sender.take(job.rows, job.width), correction, proof, &mut job.onto, &mut *job.keys[0]));
         }
         let sender = &self.sender;
-        let verified = party.workers.map(items, |(chunk, correction, (answers, digest), adds, keys)| {
+        let verified = party.workers.map(items, |(chunk, correction, (answers, digest), onto, keys)| {
             scratch.with(|planes| {
                 let sent = sender.extend(chunk, correction.body(), fit(planes, chunk))?;
                 let seed = sent.challenge(correction.body());
-                sent.verify(seed, &answers, &digest).map(|checked| put(checked, adds, scratch, keys))
+                sent.verify(seed, &answers, &digest).map(|checked| put(checked, scratch, onto, keys, Bearer::Peer))
             })
         });
         verified.into_iter().collect::<Result<(), OtFault>>().map_err(|e| party.comms.blame(self.peer, failed(e)))
@@ -195,7 +221,7 @@ async fn verify_window<C: Channel>(
     let (answers, digests) = party.comms.recv_read(from, Kind::CotProof, read).await?;
     let items = sent.into_iter().zip(seeds).zip(answers.iter().zip(&digests)).zip(window.iter_mut()).collect();
     let verified = party.workers.map(items, |(((sent, &seed), (answers, digest)), job)| {
-        sent.verify(seed, answers, digest).map(|checked| put(checked, job.adds, scratch, job.keys[at]))
+        sent.verify(seed, answers, digest).map(|checked| put(checked, scratch, &mut job.onto, job.keys[at], Bearer::Peer))
     });
     verified.into_iter().collect::<Result<(), OtFault>>().map_err(|e| party.comms.blame(from, failed(e)))?;
     Ok(answers.concat())
@@ -256,7 +282,7 @@ impl CotLinks {
 
     /// Two parties: each chunk's challenge is a hash of its correction, so a chunk takes no round. A party is some chunks ahead of what it reads.
     async fn fill_two<C: Channel>(&mut self, party: &mut Party<C>, mut jobs: Vec<Job<'_>>) -> Result<(), Error> {
-        let width = party.workers.width();
+        let width = party.workers.burst();
         let lead = LEAD.div_ceil(width);
         let link = &mut self.peers[0];
         party.comms.stream();
@@ -323,9 +349,10 @@ impl CotLinks {
         let answers: Vec<Block> = choices.into_iter().zip(&seeds).flat_map(|(c, &seed)| c.answer(seed)).collect();
         for (at, (link, received)) in self.peers.iter().zip(received).enumerate() {
             let items = received.into_iter().zip(&seeds).zip(window.iter_mut()).collect();
+            let mine = Bearer::Me { first: at == 0, delta: party.me.delta() };
             let digests = party.workers.map(items, |((received, &seed), job)| {
                 let (checked, digest) = received.prove(seed);
-                put(checked, job.adds, &self.scratch, job.macs[at]);
+                put(checked, &self.scratch, &mut job.onto, job.macs[at], mine);
                 digest
             });
             let message = digests.iter().fold(Kind::CotProof.message().blocks(&answers), |m, d| m.bytes(&d.0));

@@ -26,6 +26,7 @@ use crate::{
     party::Party,
     shares::{Me, Shares},
     stats::Task,
+    workers::Workers,
 };
 use cotenant_core::{
     Bits, Block, Channel, PartyId,
@@ -119,6 +120,11 @@ impl Spare {
     fn take(&mut self, me: &Me, len: usize) -> Shares {
         self.0.pop().filter(|s| s.len() == len).unwrap_or_else(|| Shares::zero(me, len))
     }
+
+    /// Erases it, on all threads: there is much of it.
+    pub(crate) fn erase(self, workers: &Workers) {
+        workers.map(self.0, drop);
+    }
 }
 
 impl Layers {
@@ -161,8 +167,7 @@ pub(crate) async fn layers<C: Channel>(
     Ok((all, coin))
 }
 
-/// Random r, x, and y but for the first layer, all authenticated before any is used. The first r goes onto what the products are for and is not kept besides,
-/// so what z and S take of it is what they take of the sum more than before.
+/// Random r, x, and y but for the first layer, all authenticated before any is used. The first r goes onto what the products are for and is not kept besides.
 async fn draw<C: Channel>(
     party: &mut Party<C>,
     links: &mut CotLinks,
@@ -180,30 +185,29 @@ async fn draw<C: Channel>(
         layers.push(Layer { x, r, d: Vec::new(), z, s });
     }
     let mut ys: Vec<Shares> = (1..size).step_by(2).map(|_| spare.take(&party.me, n)).collect();
-    take(party, sum, range.start, &mut layers[0]);
-    let mut outs = vec![Fill::onto(sum, range.clone())];
-    for layer in &mut layers {
-        outs.push(Fill::over(&mut layer.x, 0..n));
-        outs.extend(layer.r.as_mut().map(|r| Fill::over(r, 0..n)));
+    let mut outs = Vec::new();
+    let mut sum = Some(sum);
+    for Layer { x, r, s, z, .. } in &mut layers {
+        outs.push(Fill::over(x, 0..n));
+        match r {
+            Some(r) => outs.push(Fill::over(r, 0..n)),
+            None => outs.extend(sum.take().map(|sum| Fill::onto(sum, range.clone(), s, z))),
+        }
     }
     outs.extend(ys.iter_mut().map(|y| Fill::pairs(y, 0..n)));
     links.fill(party, Task::Candidates, outs).await?;
-    take(party, sum, range.start, &mut layers[0]);
-    for layer in &mut layers {
-        if let Some(r) = layer.r.take() {
-            take(party, &r, 0, layer);
-            layer.r = Some(r);
-        }
+    for Layer { r, s, z, .. } in &mut layers {
+        r.iter().for_each(|r| take(party, r, s, z));
     }
     Ok(Layers { layers, ys })
 }
 
-/// Adds to z and S what they take of shares `from ..`: the bits, and the low part of the products with Delta.
-fn take<C>(party: &Party<C>, r: &Shares, from: usize, layer: &mut Layer) {
+/// Adds to z and S what they take of r: the bits, and the low part of the products with Delta.
+fn take<C>(party: &Party<C>, r: &Shares, s: &mut [u64], z: &mut [u64]) {
     let me = &party.me;
-    let pieces = layer.s.chunks_mut(PIECE).zip(layer.z.chunks_mut(PIECE / 64)).enumerate();
-    let pieces = pieces.map(|(k, (s, z))| (from + k * PIECE, s, z)).collect();
-    party.workers.map(pieces, |(from, s, z)| {
+    let pieces = s.chunks_mut(PIECE).zip(z.chunks_mut(PIECE / 64)).enumerate().collect();
+    party.workers.map(pieces, |(k, (s, z))| {
+        let from = k * PIECE;
         let (mut products, mut bits) = (Zeroizing::new([0; PIECE]), Zeroizing::new([0; PIECE / 64]));
         let (products, bits) = (&mut products[..s.len()], &mut bits[..z.len()]);
         r.products(me, from, products);
@@ -241,7 +245,7 @@ async fn half_ands<C: Channel>(party: &mut Party<C>, all: &mut Layers, first: Fa
     }
     party.begin(Task::HalfAnds, total as u64);
     party.comms.stream();
-    let width = party.workers.width();
+    let width = party.workers.burst();
     let lead = LEAD.div_ceil(width);
     let mut groups: Vec<&mut [Piece<'_>]> = pieces.chunks_mut(width).collect();
     for step in 0..groups.len() + lead {
@@ -271,14 +275,21 @@ async fn send_pieces<C: Channel>(party: &mut Party<C>, group: &mut [Piece<'_>]) 
 async fn receive_pieces<C: Channel>(party: &mut Party<C>, group: &mut [Piece<'_>]) -> Result<(), Error> {
     let mut received = Vec::new();
     for piece in group {
-        let (len, mut all) = (piece.s.len(), Vec::new());
+        let mut all = Vec::new();
         for j in party.me.others() {
-            all.push(party.comms.recv_read(j, Kind::LeakyAnd, |r| Ok((r.bits(len)?, r.words(len)?))).await?);
+            all.push((j, party.comms.recv(j, Kind::LeakyAnd).await?));
         }
         received.push((piece, all));
     }
-    party.workers.map(received, |(piece, all)| all.iter().for_each(|(g, u)| piece.finish(g, u)));
-    Ok(())
+    let finished = party.workers.map(received, |(piece, all)| {
+        let len = piece.s.len();
+        all.iter().try_for_each(|(j, message)| {
+            let (g, u) = message.read(|r| Ok((r.bits(len)?, r.words(len)?))).map_err(|fault| (*j, fault))?;
+            piece.finish(&g, &u);
+            Ok(())
+        })
+    });
+    finished.into_iter().collect::<Result<(), _>>().map_err(|(j, fault)| party.comms.blame(j, fault))
 }
 
 impl Piece<'_> {

@@ -86,6 +86,7 @@ pub(crate) async fn multiply_all<C: Channel>(
         triple::multiply(party, links, masks, &mut spare, from..from + n, share_bound).await?;
         from += n;
     }
+    spare.erase(&party.workers);
     Ok(())
 }
 
