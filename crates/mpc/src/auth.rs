@@ -255,12 +255,13 @@ impl CotLinks {
             let points = party.comms.recv(peer, Kind::BaseOtSend).await?;
             let (receiver, trees) = receiver.finish(choices.body(), &party.workers).map_err(|e| party.comms.blame(peer, failed(e)))?;
             party.comms.send(peer, Kind::Trees.message().bytes(&trees).done()).await?;
-            half.push((peer, sender, points, receiver));
+            let sender = sender.keys(points.body(), &party.workers).map_err(|e| party.comms.blame(peer, failed(e)))?;
+            half.push((peer, sender, receiver));
         }
         let mut links = CotLinks { peers: Vec::new(), scratch: Scratch::new(PLANES) };
-        for (peer, sender, points, receiver) in half {
+        for (peer, sender, receiver) in half {
             let trees = party.comms.recv(peer, Kind::Trees).await?;
-            let sender = sender.finish(points.body(), trees.body(), &party.workers).map_err(|e| party.comms.blame(peer, failed(e)))?;
+            let sender = sender.finish(trees.body()).map_err(|e| party.comms.blame(peer, failed(e)))?;
             links.peers.push(Link { peer, receiver, sender });
         }
         if party.n() > 2 {

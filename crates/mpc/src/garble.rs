@@ -277,7 +277,13 @@ fn mask(me: &Me, planned: &Planned, places: &Places, wires: &Wires, mut parts: [
 }
 
 /// The gates of [`mask`]. With a public right input, whose mask is 0 or, negated, 1, the product is 0 or the left mask.
-fn mask_ands(circuit: &Circuit, mut cursor: Cursor, one: Pair, slots: &mut Slots<Pair>, [mut left, mut right, mut star]: [[Columns<'_>; 2]; 3]) {
+fn mask_ands(
+    circuit: &Circuit,
+    mut cursor: Cursor,
+    one: Pair,
+    slots: &mut Slots<Pair>,
+    [mut left, mut right, mut star]: [[Columns<'_>; 2]; 3],
+) {
     for run in circuit.runs() {
         slots.xors(run.xors);
         for (kind, piece) in cursor.next(run.ands).into_iter().enumerate() {

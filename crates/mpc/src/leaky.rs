@@ -284,9 +284,11 @@ async fn receive_pieces<C: Channel>(party: &mut Party<C>, group: &mut [Piece<'_>
     let finished = party.workers.map(received, |(piece, all)| {
         let len = piece.s.len();
         all.iter().try_for_each(|(j, message)| {
-            let (g, u) = message.read(|r| Ok((r.bits(len)?, r.words(len)?))).map_err(|fault| (*j, fault))?;
-            piece.finish(&g, &u);
-            Ok(())
+            let finished = message.read(|r| {
+                piece.finish(&r.bits(len)?, r.bytes(8 * len)?);
+                Ok(())
+            });
+            finished.map_err(|fault| (*j, fault))
         })
     });
     finished.into_iter().collect::<Result<(), _>>().map_err(|(j, fault)| party.comms.blame(j, fault))
@@ -348,9 +350,14 @@ impl Piece<'_> {
     }
 
     /// Adds the other halves, with what one other party sent about this party's bits x.
-    fn finish(&mut self, g: &Bits, u: &[u64]) {
+    fn finish(&mut self, g: &Bits, u: &[u8]) {
         self.z.iter_mut().zip(self.x_bits.iter().zip(g.words())).for_each(|(z, (x, g))| *z ^= x & g);
-        vector::words_where(self.s, &self.x_bits, u);
+        let mut words = [0; TILE];
+        for ((s, x), u) in self.s.chunks_mut(TILE).zip(self.x_bits.chunks(TILE / 64)).zip(u.chunks(8 * TILE)) {
+            let words = &mut words[..s.len()];
+            words.iter_mut().zip(u.as_chunks().0).for_each(|(w, &u)| *w = u64::from_le_bytes(u));
+            vector::words_where(s, x, words);
+        }
     }
 }
 
@@ -380,6 +387,8 @@ async fn broadcast_d<C: Channel>(party: &mut Party<C>, layers: &mut [Layer], n: 
 }
 
 /// The xor over all parties of the random combination of S must be 0. The coin that the candidates are shifted by afterwards.
+///
+/// All hold the same sums and the same coin without comparing them: a commitment opens in one way, and the commitments have been compared.
 ///
 /// Its parts are opened with the sums, one round for both: by then all sums are committed to, so whether the check passes no longer depends on anyone, and who
 /// sees the shifts of a check that will pass can only end the session, as it could at any coin whose other parts it sees first.
@@ -411,6 +420,5 @@ async fn check<C: Channel>(party: &mut Party<C>, layers: &mut [Layer], coin: Pro
     if total != 0 {
         return Err(party.comms.blame_any(Check::Triple));
     }
-    party.comms.check_echo().await?;
     Ok(coin)
 }

@@ -283,12 +283,7 @@ struct Drawn {
 }
 
 /// Gives every wire of the plan its mask, and every declared input of a garbler its label. There is room for `padded` ANDs of two secrets.
-async fn draw_masks<C: Channel>(
-    party: &mut Party<C>,
-    links: &mut CotLinks,
-    plan: Plan,
-    padded: usize,
-) -> Result<Drawn, Error> {
+async fn draw_masks<C: Channel>(party: &mut Party<C>, links: &mut CotLinks, plan: Plan, padded: usize) -> Result<Drawn, Error> {
     let full = plan.ands_full();
     let cheap: usize = plan.circuits().map(|c| c.stats().ands() - c.stats().and_full).sum();
     let new = |len| Shares::zero(&party.me, len);

@@ -226,12 +226,14 @@ fn segments_side_by_side_get_the_masks_that_they_get_one_after_the_other() {
         };
         let mut wires = Wires::new(&me, 3, (inputs + 3 * outputs) as usize);
         (0..SECRET).for_each(|w| wires.masks.copy(w, &given, w));
-        let mut masks = Masks { left: Shares::zero(&me, star.len()), right: Shares::zero(&me, star.len()), star: Shares::zero(&me, star.len()) };
+        let mut masks =
+            Masks { left: Shares::zero(&me, star.len()), right: Shares::zero(&me, star.len()), star: Shares::zero(&me, star.len()) };
         (0..star.len()).for_each(|i| masks.star.copy(i, &star, i));
         let workers = Workers::new(NonZeroUsize::new(threads).expect("a thread"));
         let walked = mask_all(&me, &workers, (0..3).map(segment).collect(), &mut wires, &mut masks);
         assert!(walked.iter().zip(0..).all(|((planned, _), k)| planned.outputs.start == inputs + k * outputs), "in order");
-        let all = [masks.left, masks.right, masks.star, wires.masks].map(|mut s| s.columns_mut().flatten().map(|b| b.0).collect::<Vec<_>>());
+        let all =
+            [masks.left, masks.right, masks.star, wires.masks].map(|mut s| s.columns_mut().flatten().map(|b| b.0).collect::<Vec<_>>());
         assert!(all[0][2 * full] != 0, "the last is walked too");
         all
     };
