@@ -59,29 +59,34 @@ pub(crate) struct Fill<'a> {
     shares: &'a mut Shares,
     range: Range<usize>,
     width: Width,
-    onto: Option<Onto<'a>>,
+    adds: bool,
+    sums: Option<Sums<'a>>,
 }
 
 impl<'a> Fill<'a> {
     /// Shares `range` become random ones.
     pub(crate) fn over(shares: &'a mut Shares, range: Range<usize>) -> Self {
-        Fill { shares, range, width: Width::Full, onto: None }
+        Fill { shares, range, width: Width::Full, adds: false, sums: None }
     }
 
     /// Shares `range` become pairs of random ones, with MACs of 64 bits.
     pub(crate) fn pairs(shares: &'a mut Shares, range: Range<usize>) -> Self {
-        Fill { shares, range, width: Width::Halves, onto: None }
+        Fill { width: Width::Halves, ..Fill::over(shares, range) }
     }
 
-    /// Random `<r>` are added to shares `range`, and are kept nowhere else but in sums: the low 64 bits of this party's part of each `r * Delta` are added to
-    /// `products`, its bits r to `bits`.
-    pub(crate) fn onto(shares: &'a mut Shares, range: Range<usize>, products: &'a mut [u64], bits: &'a mut [u64]) -> Self {
-        Fill { shares, range, width: Width::Full, onto: Some(Onto { products, bits }) }
+    /// Random shares are added to shares `range`.
+    pub(crate) fn onto(shares: &'a mut Shares, range: Range<usize>) -> Self {
+        Fill { adds: true, ..Fill::over(shares, range) }
+    }
+
+    /// Of the random `<r>`, the low 64 bits of this party's part of each `r * Delta` are added to `products`, and its bits r to `bits`.
+    pub(crate) fn summed(self, products: &'a mut [u64], bits: &'a mut [u64]) -> Self {
+        Fill { sums: Some(Sums { products, bits }), ..self }
     }
 }
 
-/// What random shares are added to beside other shares.
-struct Onto<'a> {
+/// What random shares are added to beside other shares, while they are in cache.
+struct Sums<'a> {
     products: &'a mut [u64],
     bits: &'a mut [u64],
 }
@@ -90,7 +95,8 @@ struct Onto<'a> {
 struct Job<'a> {
     rows: usize,
     width: Width,
-    onto: Option<Onto<'a>>,
+    adds: bool,
+    sums: Option<Sums<'a>>,
     macs: Vec<&'a mut [Block]>,
     keys: Vec<&'a mut [Block]>,
 }
@@ -101,22 +107,33 @@ impl<'a> Job<'a> {
         (self.rows * self.width.strings()) as u64
     }
 
+    /// For the MACs of this party's bits under the key of peer `at`.
+    fn mine(&mut self, at: usize, delta: Block) -> Use<'_, 'a> {
+        let bearer = Bearer::Me { first: at == 0, delta };
+        Use { adds: self.adds, sums: &mut self.sums, out: &mut *self.macs[at], bearer }
+    }
+
+    /// For the keys of the bits of peer `at`.
+    fn theirs(&mut self, at: usize) -> Use<'_, 'a> {
+        Use { adds: self.adds, sums: &mut self.sums, out: &mut *self.keys[at], bearer: Bearer::Peer }
+    }
+
     fn all(outs: Vec<Fill<'a>>) -> Vec<Job<'a>> {
         let mut jobs: Vec<Job<'a>> = Vec::new();
-        for Fill { shares, range, width, onto } in outs {
+        for Fill { shares, range, width, adds, sums } in outs {
             let first = jobs.len();
             for (column, values) in shares.columns_mut().enumerate() {
                 for (chunk, values) in values[range.clone()].chunks_mut(CHUNK_ROWS).enumerate() {
                     if column == 0 {
-                        jobs.push(Job { rows: values.len(), width, onto: None, macs: Vec::new(), keys: Vec::new() });
+                        jobs.push(Job { rows: values.len(), width, adds, sums: None, macs: Vec::new(), keys: Vec::new() });
                     }
                     let job = &mut jobs[first + chunk];
                     if column % 2 == 0 { job.macs.push(values) } else { job.keys.push(values) }
                 }
             }
-            if let Some(Onto { products, bits }) = onto {
+            if let Some(Sums { products, bits }) = sums {
                 let parts = products.chunks_mut(CHUNK_ROWS).zip(bits.chunks_mut(CHUNK_ROWS / 64));
-                jobs[first..].iter_mut().zip(parts).for_each(|(job, (products, bits))| job.onto = Some(Onto { products, bits }));
+                jobs[first..].iter_mut().zip(parts).for_each(|(job, (products, bits))| job.sums = Some(Sums { products, bits }));
             }
         }
         jobs
@@ -132,22 +149,43 @@ enum Bearer {
     Peer,
 }
 
-/// Writes the rows of a chunk, or adds them to all that they go onto, while they are in cache.
-fn put(checked: Checked<'_>, scratch: &Scratch, onto: &mut Option<Onto<'_>>, out: &mut [Block], bearer: Bearer) {
-    let Some(Onto { products, bits }) = onto else { return checked.rows(out) };
-    scratch.with(|rows| {
-        let rows = &mut rows[..out.len()];
-        checked.near_rows(rows);
-        vector::xor(out, rows);
-        vector::sum_low(products, rows);
+impl Sums<'_> {
+    /// Adds what one column of rows has for them.
+    fn add(&mut self, rows: &[Block], bearer: Bearer) {
+        vector::sum_low(self.products, rows);
         if let Bearer::Me { first: true, delta } = bearer {
-            vector::add_where_low(products, rows, delta.low());
+            vector::add_where_low(self.products, rows, delta.low());
             let mut own = Zeroizing::new([0; CHUNK_ROWS / 64]);
-            let own = &mut own[..bits.len()];
+            let own = &mut own[..self.bits.len()];
             vector::low_bits(rows, own);
-            bits.iter_mut().zip(own).for_each(|(bits, own)| *bits ^= *own);
+            self.bits.iter_mut().zip(own).for_each(|(bits, own)| *bits ^= *own);
         }
-    });
+    }
+}
+
+/// What becomes of the rows of a chunk.
+struct Use<'u, 'a> {
+    adds: bool,
+    sums: &'u mut Option<Sums<'a>>,
+    out: &'u mut [Block],
+    bearer: Bearer,
+}
+
+impl Use<'_, '_> {
+    fn put(self, checked: Checked<'_>, scratch: &Scratch) {
+        let Use { adds, sums, out, bearer } = self;
+        let Some(sums) = sums else { return checked.rows(out) };
+        if !adds {
+            checked.near_rows(out);
+            return sums.add(out, bearer);
+        }
+        scratch.with(|rows| {
+            let rows = &mut rows[..out.len()];
+            checked.near_rows(rows);
+            vector::xor(out, rows);
+            sums.add(rows, bearer);
+        });
+    }
 }
 
 /// The part of a scratch buffer that a chunk takes.
@@ -166,17 +204,16 @@ fn extend<'p>(receiver: &CotReceiver, chunk: Chunk, choices: &Choices, planes: &
 impl Link {
     /// Two parties: this party's bits of some chunks, and for each the messages with its correction and its proof.
     fn make<C>(&mut self, party: &mut Party<C>, scratch: &Scratch, jobs: &mut [Job<'_>]) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let receiver = &mut self.receiver;
-        let items = jobs.iter_mut().map(|job| {
-            (receiver.take(job.rows, job.width), Choices::random(job.rows, job.width, &mut party.rng), &mut job.onto, &mut *job.macs[0])
-        });
-        let (items, mine) = (items.collect(), Bearer::Me { first: true, delta: party.me.delta() });
-        party.workers.map(items, |(chunk, choices, onto, macs)| {
+        let (receiver, delta) = (&mut self.receiver, party.me.delta());
+        let items = jobs
+            .iter_mut()
+            .map(|job| (receiver.take(job.rows, job.width), Choices::random(job.rows, job.width, &mut party.rng), job.mine(0, delta)));
+        party.workers.map(items.collect(), |(chunk, choices, macs)| {
             scratch.with(|planes| {
                 let (received, message) = extend(receiver, chunk, &choices, planes);
                 let seed = received.challenge(&message[1..]);
                 let (checked, digest) = received.prove(seed);
-                put(checked, scratch, onto, macs, mine);
+                macs.put(checked, scratch);
                 (message, Kind::CotProof.message().blocks(&choices.answer(seed)).bytes(&digest.0).done())
             })
         })
@@ -189,14 +226,14 @@ impl Link {
             let correction = party.comms.recv(self.peer, Kind::CotCorrection).await?;
             let proof =
                 party.comms.recv_read(self.peer, Kind::CotProof, |r| Ok((r.blocks(job.width.strings())?, Digest(r.array()?)))).await?;
-            items.push((self.sender.take(job.rows, job.width), correction, proof, &mut job.onto, &mut *job.keys[0]));
+            items.push((self.sender.take(job.rows, job.width), correction, proof, job.theirs(0)));
         }
         let sender = &self.sender;
-        let verified = party.workers.map(items, |(chunk, correction, (answers, digest), onto, keys)| {
+        let verified = party.workers.map(items, |(chunk, correction, (answers, digest), keys)| {
             scratch.with(|planes| {
                 let sent = sender.extend(chunk, correction.body(), fit(planes, chunk))?;
                 let seed = sent.challenge(correction.body());
-                sent.verify(seed, &answers, &digest).map(|checked| put(checked, scratch, onto, keys, Bearer::Peer))
+                sent.verify(seed, &answers, &digest).map(|checked| keys.put(checked, scratch))
             })
         });
         verified.into_iter().collect::<Result<(), OtFault>>().map_err(|e| party.comms.blame(self.peer, failed(e)))
@@ -221,7 +258,7 @@ async fn verify_window<C: Channel>(
     let (answers, digests) = party.comms.recv_read(from, Kind::CotProof, read).await?;
     let items = sent.into_iter().zip(seeds).zip(answers.iter().zip(&digests)).zip(window.iter_mut()).collect();
     let verified = party.workers.map(items, |(((sent, &seed), (answers, digest)), job)| {
-        sent.verify(seed, answers, digest).map(|checked| put(checked, scratch, &mut job.onto, job.keys[at], Bearer::Peer))
+        sent.verify(seed, answers, digest).map(|checked| job.theirs(at).put(checked, scratch))
     });
     verified.into_iter().collect::<Result<(), OtFault>>().map_err(|e| party.comms.blame(from, failed(e)))?;
     Ok(answers.concat())
@@ -350,10 +387,10 @@ impl CotLinks {
         let answers: Vec<Block> = choices.into_iter().zip(&seeds).flat_map(|(c, &seed)| c.answer(seed)).collect();
         for (at, (link, received)) in self.peers.iter().zip(received).enumerate() {
             let items = received.into_iter().zip(&seeds).zip(window.iter_mut()).collect();
-            let mine = Bearer::Me { first: at == 0, delta: party.me.delta() };
+            let delta = party.me.delta();
             let digests = party.workers.map(items, |((received, &seed), job)| {
                 let (checked, digest) = received.prove(seed);
-                put(checked, &self.scratch, &mut job.onto, job.macs[at], mine);
+                job.mine(at, delta).put(checked, &self.scratch);
                 digest
             });
             let message = digests.iter().fold(Kind::CotProof.message().blocks(&answers), |m, d| m.bytes(&d.0));

@@ -167,7 +167,8 @@ pub(crate) async fn layers<C: Channel>(
     Ok((all, coin))
 }
 
-/// Random r, x, and y but for the first layer, all authenticated before any is used. The first r goes onto what the products are for and is not kept besides.
+/// Random r, x, and y but for the first layer, all authenticated before any is used. What z and S take of r they take while it is made. The first r goes onto what
+/// the products are for and is not kept besides.
 async fn draw<C: Channel>(
     party: &mut Party<C>,
     links: &mut CotLinks,
@@ -190,31 +191,13 @@ async fn draw<C: Channel>(
     for Layer { x, r, s, z, .. } in &mut layers {
         outs.push(Fill::over(x, 0..n));
         match r {
-            Some(r) => outs.push(Fill::over(r, 0..n)),
-            None => outs.extend(sum.take().map(|sum| Fill::onto(sum, range.clone(), s, z))),
+            Some(r) => outs.push(Fill::over(r, 0..n).summed(s, z)),
+            None => outs.extend(sum.take().map(|sum| Fill::onto(sum, range.clone()).summed(s, z))),
         }
     }
     outs.extend(ys.iter_mut().map(|y| Fill::pairs(y, 0..n)));
     links.fill(party, Task::Candidates, outs).await?;
-    for Layer { r, s, z, .. } in &mut layers {
-        r.iter().for_each(|r| take(party, r, s, z));
-    }
     Ok(Layers { layers, ys })
-}
-
-/// Adds to z and S what they take of r: the bits, and the low part of the products with Delta.
-fn take<C>(party: &Party<C>, r: &Shares, s: &mut [u64], z: &mut [u64]) {
-    let me = &party.me;
-    let pieces = s.chunks_mut(PIECE).zip(z.chunks_mut(PIECE / 64)).enumerate().collect();
-    party.workers.map(pieces, |(k, (s, z))| {
-        let from = k * PIECE;
-        let (mut products, mut bits) = (Zeroizing::new([0; PIECE]), Zeroizing::new([0; PIECE / 64]));
-        let (products, bits) = (&mut products[..s.len()], &mut bits[..z.len()]);
-        r.products(me, from, products);
-        vector::low_bits(&r.column(0)[from..from + s.len()], bits);
-        s.iter_mut().zip(&*products).for_each(|(s, p)| *s ^= p);
-        z.iter_mut().zip(&*bits).for_each(|(z, b)| *z ^= b);
-    });
 }
 
 /// Some candidates of one layer, and what this party collects for them.

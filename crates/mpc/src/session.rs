@@ -7,6 +7,7 @@ use crate::{
     error::{Check, Error, Failed, Misuse, Phase},
     garble::{self, Garbled, Masks, Places, Planned},
     kind::Kind,
+    leaky::Spare,
     online::Sealed,
     open::{Awaited, start_open_to},
     party::{Options, Party},
@@ -256,15 +257,16 @@ async fn prepare<C: Channel>(
     if let Some(stock) = stock {
         stock.spend(party, &mut masks, taken).await?;
     }
-    multiply_all(party, links, &mut masks, taken, &batches, stocked).await?;
+    let spare = multiply_all(party, links, &mut masks, taken, &batches, stocked).await?;
     party.comms.enter(Phase::Garble);
-    let mut owed = open_private_masks(party, &wires, &declared).await?;
-    // Garblers read what the evaluator sends behind their tables, which need no answer.
+    let own = open_private_masks(party, &wires, &declared).await?;
+    let mut left = Some((spare, own));
+    // What can wait takes nobody's time: the evaluator does it while tables are made, a garbler when its own are on their way.
     if party.me.is_evaluator() {
-        learn_private_masks(party, &mut wires, owed.take()).await?;
+        finish(party, &mut wires, left.take()).await?;
     }
     let garbled = tables::exchange(party, planned, &masks, &mut wires).await?;
-    learn_private_masks(party, &mut wires, owed).await?;
+    finish(party, &mut wires, left).await?;
 
     party.comms.send_all(&Kind::Sealed.message().done()).await?;
     for p in party.comms.others() {
@@ -360,7 +362,10 @@ async fn open_private_masks<C: Channel>(party: &mut Party<C>, wires: &Wires, inp
     Ok(own)
 }
 
-async fn learn_private_masks<C: Channel>(party: &mut Party<C>, wires: &mut Wires, own: Option<OwnMasks>) -> Result<(), Error> {
+/// Erases what the products were made of, and learns the masks that were opened to this party.
+async fn finish<C: Channel>(party: &mut Party<C>, wires: &mut Wires, left: Option<(Spare, Option<OwnMasks>)>) -> Result<(), Error> {
+    let Some((spare, own)) = left else { return Ok(()) };
+    spare.erase(&party.workers);
     if let Some(OwnMasks { wires: numbers, opened }) = own {
         let masks = opened.receive(party).await?;
         numbers.iter().zip(masks.iter()).for_each(|(&w, m)| wires.own.set(w as usize, m));
