@@ -90,6 +90,7 @@ impl<C: Channel> Comms<C> {
     }
 
     pub(crate) fn enter(&mut self, phase: Phase) {
+        debug_assert!(phase != Phase::Online || self.expected.iter().all(VecDeque::is_empty), "'sealed' is behind every digest");
         self.phase = phase;
     }
 
@@ -126,11 +127,13 @@ impl<C: Channel> Comms<C> {
 
     /// The next message from `from`, which must be of `kind`, behind the digests that are expected of it.
     pub(crate) async fn recv(&mut self, from: PartyId, kind: Kind) -> Result<Message, Error> {
-        while let Some(Expected { kind, digest, check }) = self.expected[from.index()].pop_front() {
+        while let Some(&Expected { kind, digest, check }) = self.expected[from.index()].front() {
             let theirs = self.recv_next(from, kind).await?.read(|r| r.array::<32>()).map_err(|e| self.blame(from, e))?;
             if theirs != digest.0 {
                 return Err(self.blame_any(check));
             }
+            // Not before it has been compared, also if whoever waits here stops waiting.
+            self.expected[from.index()].pop_front();
         }
         self.recv_next(from, kind).await
     }

@@ -1,15 +1,17 @@
 //! Where a party goes on before it has heard from all: what it says meanwhile is of no use to whoever is caught then. One test for each such place.
 
+use cotenant_circuit::Builder;
 use cotenant_cluster::{
     Hands, Local, Message,
     layered::Layered,
     run,
-    scenario::everything,
+    scenario::{AGREED, everything},
+    session_rng,
     tamper::{Change, Tamper, Transcript, Verdict, honest, honest_messages, judge, of_kind},
 };
-use cotenant_core::{Channel, PartyId};
-use cotenant_mpc::{Check, Error, Kind};
-use std::num::NonZeroUsize;
+use cotenant_core::{Bits, Channel, PartyId};
+use cotenant_mpc::{Check, Engine, Error, Given, Kind, Online, Options, Session, Source};
+use std::{num::NonZeroUsize, sync::Arc};
 
 const SEGMENTS: usize = 3;
 
@@ -57,6 +59,49 @@ fn who_names_another_plan_is_shown_no_product_no_opening_and_no_row() {
                         assert!(harmless, "{case}: {party} sent {kind:?}");
                     }
                 }
+            }
+        }
+    }
+}
+
+/// A plan in which nothing is secret: there is nothing to fill, so nothing is read before the seal.
+async fn public_alone(link: Local, stock: Option<usize>) -> Result<(), Error> {
+    let me = link.me();
+    let mut b = Builder::new();
+    let wire = b.public_input(1);
+    b.output(&wire);
+    let mut s = Session::start(link, AGREED, session_rng(2, me), Options::default()).await?;
+    if let Some(ands) = stock {
+        s = s.stock(ands).await?;
+    }
+    let input = s.declare(Source::Public, 1);
+    let segment = s.segment(&Arc::new(b.finish()), &input.wires().collect::<Vec<_>>())?;
+    let mut s = s.seal().await?;
+    s.input(vec![Given::Public(input, Bits::from_iter([true]))]).await?;
+    let shown = s.evaluate(segment).await?;
+    s.open(&shown).await.map(drop)
+}
+
+/// The digest is compared at the latest before word is read that a party has sealed, so before a value.
+#[test]
+fn who_names_another_plan_where_nothing_is_secret_is_shown_no_value() {
+    for (n, stock, which) in [(2, None, 0), (3, None, 0), (2, Some(0), 0), (2, Some(0), 1), (3, Some(0), 0), (3, Some(0), 1)] {
+        honest(n, |l| public_alone(l, stock));
+        for cheat in PartyId::all(n) {
+            let (transcript, mut named) = (Transcript::default(), vec![0; n]);
+            let lie = move |mut m: Message, hands: &mut Hands| {
+                if m.from == cheat && Kind::of(&m.body) == Some(Kind::Plan) {
+                    m.body[7] ^= u8::from(named[m.to.index()] == which);
+                    named[m.to.index()] += 1;
+                }
+                hands.deliver(m);
+            };
+            let outcome = run(n, transcript.of(lie), |l| public_alone(l, stock));
+            assert_eq!(judge(&outcome, cheat, |done| done.is_empty()), Ok(Verdict::Caught(Check::Plan)), "{n} parties, {stock:?}");
+            let sent = transcript.messages();
+            for party in cheat.others(n) {
+                let shown = |kind: &Kind| matches!(kind, Kind::PublicDigest | Kind::MaskedInput | Kind::InputLabels | Kind::Lambda);
+                assert!(!kinds(&sent, party, 0).iter().any(shown), "{n} parties, {stock:?}, plan {which} of {cheat}");
             }
         }
     }
