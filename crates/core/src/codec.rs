@@ -38,12 +38,6 @@ impl<'a> Reader<'a> {
         Ok(bytemuck::allocation::pod_collect_to_vec(self.bytes(len)?))
     }
 
-    /// `n` words of 64 bits, 8 bytes each.
-    pub fn words(&mut self, n: usize) -> Result<Vec<u64>, BadFormat> {
-        let len = n.checked_mul(8).ok_or(BadFormat)?;
-        Ok(bytemuck::allocation::pod_collect_to_vec(self.bytes(len)?))
-    }
-
     /// `n` bits, packed in `ceil(n / 8)` bytes with spare bits 0.
     pub fn bits(&mut self, n: usize) -> Result<Bits, BadFormat> {
         Bits::from_packed(self.bytes(n.div_ceil(8))?, n).ok_or(BadFormat)
@@ -76,11 +70,6 @@ impl Writer {
         self.bytes(bytemuck::cast_slice(b))
     }
 
-    /// Appends words, 8 bytes each.
-    pub fn words(self, w: &[u64]) -> Self {
-        self.bytes(bytemuck::cast_slice(w))
-    }
-
     /// Appends bits, packed.
     pub fn bits(self, b: &Bits) -> Self {
         let p = b.to_packed();
@@ -99,10 +88,9 @@ mod tests {
 
     #[test]
     fn reads_what_was_written_and_nothing_else() {
-        let m = Writer::new().blocks(&[Block(7), Block(9)]).words(&[3]).bits(&[true, false, true].into_iter().collect()).done();
+        let m = Writer::new().blocks(&[Block(7), Block(9)]).bits(&[true, false, true].into_iter().collect()).done();
         let mut r = Reader::new(&m);
         assert!(r.blocks(2).is_ok_and(|b| b[1].0 == 9));
-        assert!(r.words(1).is_ok_and(|w| w == [3]));
         assert!(r.bits(3).is_ok_and(|b| b.get(2)));
         assert_eq!(r.end(), Ok(()));
         assert!(Reader::new(&m).blocks(3).is_err());

@@ -16,10 +16,22 @@ pub fn transpose_128(m: &mut [Block; 128]) {
 /// # Panics
 /// If there are more, or a length is no multiple of 128.
 pub fn planes_to_rows(planes: &[Block], rows: &mut [Block]) {
+    simd::planes_to_rows(simd::level(), planes, tiles(planes, rows));
+}
+
+/// The same for rows that are read at once: they stay in the cache, which they pass by otherwise.
+///
+/// # Panics
+/// As [`planes_to_rows`].
+pub fn planes_to_near_rows(planes: &[Block], rows: &mut [Block]) {
+    simd::planes_to_near_rows(simd::level(), planes, tiles(planes, rows));
+}
+
+fn tiles<'a>(planes: &[Block], rows: &'a mut [Block]) -> &'a mut [[Block; 128]] {
     assert!(rows.len() <= planes.len(), "at most as many rows as bits in a plane");
     let (tiles, rest) = rows.as_chunks_mut::<128>();
     assert!(rest.is_empty() && planes.len().is_multiple_of(128), "128 planes, whole blocks of them");
-    simd::planes_to_rows(simd::level(), planes, tiles);
+    tiles
 }
 
 #[cfg(test)]
@@ -44,6 +56,9 @@ mod tests {
             let (mut planes, mut rows) = (vec![Block::ZERO; 128 * width], vec![Block::ZERO; 128 * groups]);
             Prg::new(Block(2)).fill(&mut planes);
             planes_to_rows(&planes, &mut rows);
+            let mut near = vec![Block::ZERO; rows.len()];
+            planes_to_near_rows(&planes, &mut near);
+            assert!(rows.iter().zip(&near).all(|(row, near)| row.0 == near.0));
             for (r, row) in rows.iter().enumerate() {
                 assert!((0..128).all(|c| row.bit(c) == planes[c * width + r / 128].bit(r % 128)));
             }

@@ -62,5 +62,5 @@ fn set_up<const K: usize>(delta: Block, rng: &mut ChaCha20Rng) -> Result<(SoftRe
     let (receiver, points) = ReceiverSetup::start(pair, &Workers::ONE, rng);
     let (sender, choices) = SenderSetup::start(pair, delta, &Workers::ONE, rng);
     let (receiver, trees) = receiver.finish(&choices, &Workers::ONE)?;
-    Ok((receiver, sender.finish(&points, &trees, &Workers::ONE)?))
+    Ok((receiver, sender.keys(&points, &Workers::ONE)?.finish(&trees)?))
 }

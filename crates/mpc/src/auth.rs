@@ -60,23 +60,35 @@ pub(crate) struct Fill<'a> {
     range: Range<usize>,
     width: Width,
     adds: bool,
+    sums: Option<Sums<'a>>,
 }
 
 impl<'a> Fill<'a> {
     /// Shares `range` become random ones.
     pub(crate) fn over(shares: &'a mut Shares, range: Range<usize>) -> Self {
-        Fill { shares, range, width: Width::Full, adds: false }
+        Fill { shares, range, width: Width::Full, adds: false, sums: None }
     }
 
     /// Shares `range` become pairs of random ones, with MACs of 64 bits.
     pub(crate) fn pairs(shares: &'a mut Shares, range: Range<usize>) -> Self {
-        Fill { shares, range, width: Width::Halves, adds: false }
+        Fill { width: Width::Halves, ..Fill::over(shares, range) }
     }
 
     /// Random shares are added to shares `range`.
     pub(crate) fn onto(shares: &'a mut Shares, range: Range<usize>) -> Self {
-        Fill { shares, range, width: Width::Full, adds: true }
+        Fill { adds: true, ..Fill::over(shares, range) }
     }
+
+    /// Of the random `<r>`, the low 64 bits of this party's part of each `r * Delta` are added to `products`, and its bits r to `bits`.
+    pub(crate) fn summed(self, products: &'a mut [u64], bits: &'a mut [u64]) -> Self {
+        Fill { sums: Some(Sums { products, bits }), ..self }
+    }
+}
+
+/// What random shares are added to beside other shares, while they are in cache.
+struct Sums<'a> {
+    products: &'a mut [u64],
+    bits: &'a mut [u64],
 }
 
 /// One chunk of a string that is being filled: where its MACs and keys go, by peer.
@@ -84,6 +96,7 @@ struct Job<'a> {
     rows: usize,
     width: Width,
     adds: bool,
+    sums: Option<Sums<'a>>,
     macs: Vec<&'a mut [Block]>,
     keys: Vec<&'a mut [Block]>,
 }
@@ -94,34 +107,85 @@ impl<'a> Job<'a> {
         (self.rows * self.width.strings()) as u64
     }
 
+    /// For the MACs of this party's bits under the key of peer `at`.
+    fn mine(&mut self, at: usize, delta: Block) -> Use<'_, 'a> {
+        let bearer = Bearer::Me { first: at == 0, delta };
+        Use { adds: self.adds, sums: &mut self.sums, out: &mut *self.macs[at], bearer }
+    }
+
+    /// For the keys of the bits of peer `at`.
+    fn theirs(&mut self, at: usize) -> Use<'_, 'a> {
+        Use { adds: self.adds, sums: &mut self.sums, out: &mut *self.keys[at], bearer: Bearer::Peer }
+    }
+
     fn all(outs: Vec<Fill<'a>>) -> Vec<Job<'a>> {
         let mut jobs: Vec<Job<'a>> = Vec::new();
-        for Fill { shares, range, width, adds } in outs {
+        for Fill { shares, range, width, adds, sums } in outs {
             let first = jobs.len();
             for (column, values) in shares.columns_mut().enumerate() {
                 for (chunk, values) in values[range.clone()].chunks_mut(CHUNK_ROWS).enumerate() {
                     if column == 0 {
-                        jobs.push(Job { rows: values.len(), width, adds, macs: Vec::new(), keys: Vec::new() });
+                        jobs.push(Job { rows: values.len(), width, adds, sums: None, macs: Vec::new(), keys: Vec::new() });
                     }
                     let job = &mut jobs[first + chunk];
                     if column % 2 == 0 { job.macs.push(values) } else { job.keys.push(values) }
                 }
+            }
+            if let Some(Sums { products, bits }) = sums {
+                let parts = products.chunks_mut(CHUNK_ROWS).zip(bits.chunks_mut(CHUNK_ROWS / 64));
+                jobs[first..].iter_mut().zip(parts).for_each(|(job, (products, bits))| job.sums = Some(Sums { products, bits }));
             }
         }
         jobs
     }
 }
 
-/// Writes the rows of a chunk, or adds them.
-fn put(checked: Checked<'_>, adds: bool, scratch: &Scratch, out: &mut [Block]) {
-    if !adds {
-        return checked.rows(out);
+/// Whose bits a chunk's rows are for.
+#[derive(Clone, Copy)]
+enum Bearer {
+    /// This party's, under one peer's key; the bits are counted with the first peer.
+    Me { first: bool, delta: Block },
+    /// A peer's, under this party's.
+    Peer,
+}
+
+impl Sums<'_> {
+    /// Adds what one column of rows has for them.
+    fn add(&mut self, rows: &[Block], bearer: Bearer) {
+        vector::sum_low(self.products, rows);
+        if let Bearer::Me { first: true, delta } = bearer {
+            vector::add_where_low(self.products, rows, delta.low());
+            let mut own = Zeroizing::new([0; CHUNK_ROWS / 64]);
+            let own = &mut own[..self.bits.len()];
+            vector::low_bits(rows, own);
+            self.bits.iter_mut().zip(own).for_each(|(bits, own)| *bits ^= *own);
+        }
     }
-    scratch.with(|rows| {
-        let rows = &mut rows[..out.len()];
-        checked.rows(rows);
-        vector::xor(out, rows);
-    });
+}
+
+/// What becomes of the rows of a chunk.
+struct Use<'u, 'a> {
+    adds: bool,
+    sums: &'u mut Option<Sums<'a>>,
+    out: &'u mut [Block],
+    bearer: Bearer,
+}
+
+impl Use<'_, '_> {
+    fn put(self, checked: Checked<'_>, scratch: &Scratch) {
+        let Use { adds, sums, out, bearer } = self;
+        let Some(sums) = sums else { return checked.rows(out) };
+        if !adds {
+            checked.near_rows(out);
+            return sums.add(out, bearer);
+        }
+        scratch.with(|rows| {
+            let rows = &mut rows[..out.len()];
+            checked.near_rows(rows);
+            vector::xor(out, rows);
+            sums.add(rows, bearer);
+        });
+    }
 }
 
 /// The part of a scratch buffer that a chunk takes.
@@ -140,17 +204,16 @@ fn extend<'p>(receiver: &CotReceiver, chunk: Chunk, choices: &Choices, planes: &
 impl Link {
     /// Two parties: this party's bits of some chunks, and for each the messages with its correction and its proof.
     fn make<C>(&mut self, party: &mut Party<C>, scratch: &Scratch, jobs: &mut [Job<'_>]) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let receiver = &mut self.receiver;
-        let items = jobs.iter_mut().map(|job| {
-            (receiver.take(job.rows, job.width), Choices::random(job.rows, job.width, &mut party.rng), job.adds, &mut *job.macs[0])
-        });
-        let items = items.collect();
-        party.workers.map(items, |(chunk, choices, adds, macs)| {
+        let (receiver, delta) = (&mut self.receiver, party.me.delta());
+        let items = jobs
+            .iter_mut()
+            .map(|job| (receiver.take(job.rows, job.width), Choices::random(job.rows, job.width, &mut party.rng), job.mine(0, delta)));
+        party.workers.map(items.collect(), |(chunk, choices, macs)| {
             scratch.with(|planes| {
                 let (received, message) = extend(receiver, chunk, &choices, planes);
                 let seed = received.challenge(&message[1..]);
                 let (checked, digest) = received.prove(seed);
-                put(checked, adds, scratch, macs);
+                macs.put(checked, scratch);
                 (message, Kind::CotProof.message().blocks(&choices.answer(seed)).bytes(&digest.0).done())
             })
         })
@@ -163,14 +226,14 @@ impl Link {
             let correction = party.comms.recv(self.peer, Kind::CotCorrection).await?;
             let proof =
                 party.comms.recv_read(self.peer, Kind::CotProof, |r| Ok((r.blocks(job.width.strings())?, Digest(r.array()?)))).await?;
-            items.push((self.sender.take(job.rows, job.width), correction, proof, job.adds, &mut *job.keys[0]));
+            items.push((self.sender.take(job.rows, job.width), correction, proof, job.theirs(0)));
         }
         let sender = &self.sender;
-        let verified = party.workers.map(items, |(chunk, correction, (answers, digest), adds, keys)| {
+        let verified = party.workers.map(items, |(chunk, correction, (answers, digest), keys)| {
             scratch.with(|planes| {
                 let sent = sender.extend(chunk, correction.body(), fit(planes, chunk))?;
                 let seed = sent.challenge(correction.body());
-                sent.verify(seed, &answers, &digest).map(|checked| put(checked, adds, scratch, keys))
+                sent.verify(seed, &answers, &digest).map(|checked| keys.put(checked, scratch))
             })
         });
         verified.into_iter().collect::<Result<(), OtFault>>().map_err(|e| party.comms.blame(self.peer, failed(e)))
@@ -195,7 +258,7 @@ async fn verify_window<C: Channel>(
     let (answers, digests) = party.comms.recv_read(from, Kind::CotProof, read).await?;
     let items = sent.into_iter().zip(seeds).zip(answers.iter().zip(&digests)).zip(window.iter_mut()).collect();
     let verified = party.workers.map(items, |(((sent, &seed), (answers, digest)), job)| {
-        sent.verify(seed, answers, digest).map(|checked| put(checked, job.adds, scratch, job.keys[at]))
+        sent.verify(seed, answers, digest).map(|checked| job.theirs(at).put(checked, scratch))
     });
     verified.into_iter().collect::<Result<(), OtFault>>().map_err(|e| party.comms.blame(from, failed(e)))?;
     Ok(answers.concat())
@@ -229,12 +292,13 @@ impl CotLinks {
             let points = party.comms.recv(peer, Kind::BaseOtSend).await?;
             let (receiver, trees) = receiver.finish(choices.body(), &party.workers).map_err(|e| party.comms.blame(peer, failed(e)))?;
             party.comms.send(peer, Kind::Trees.message().bytes(&trees).done()).await?;
-            half.push((peer, sender, points, receiver));
+            let sender = sender.keys(points.body(), &party.workers).map_err(|e| party.comms.blame(peer, failed(e)))?;
+            half.push((peer, sender, receiver));
         }
         let mut links = CotLinks { peers: Vec::new(), scratch: Scratch::new(PLANES) };
-        for (peer, sender, points, receiver) in half {
+        for (peer, sender, receiver) in half {
             let trees = party.comms.recv(peer, Kind::Trees).await?;
-            let sender = sender.finish(points.body(), trees.body(), &party.workers).map_err(|e| party.comms.blame(peer, failed(e)))?;
+            let sender = sender.finish(trees.body()).map_err(|e| party.comms.blame(peer, failed(e)))?;
             links.peers.push(Link { peer, receiver, sender });
         }
         if party.n() > 2 {
@@ -256,7 +320,7 @@ impl CotLinks {
 
     /// Two parties: each chunk's challenge is a hash of its correction, so a chunk takes no round. A party is some chunks ahead of what it reads.
     async fn fill_two<C: Channel>(&mut self, party: &mut Party<C>, mut jobs: Vec<Job<'_>>) -> Result<(), Error> {
-        let width = party.workers.width();
+        let width = party.workers.burst();
         let lead = LEAD.div_ceil(width);
         let link = &mut self.peers[0];
         party.comms.stream();
@@ -323,9 +387,10 @@ impl CotLinks {
         let answers: Vec<Block> = choices.into_iter().zip(&seeds).flat_map(|(c, &seed)| c.answer(seed)).collect();
         for (at, (link, received)) in self.peers.iter().zip(received).enumerate() {
             let items = received.into_iter().zip(&seeds).zip(window.iter_mut()).collect();
+            let delta = party.me.delta();
             let digests = party.workers.map(items, |((received, &seed), job)| {
                 let (checked, digest) = received.prove(seed);
-                put(checked, job.adds, &self.scratch, job.macs[at]);
+                job.mine(at, delta).put(checked, &self.scratch);
                 digest
             });
             let message = digests.iter().fold(Kind::CotProof.message().blocks(&answers), |m, d| m.bytes(&d.0));

@@ -6,6 +6,7 @@ use crate::{
     stats::Stats,
 };
 use cotenant_core::{Channel, Digest, Domain, PartyId, codec::Reader, domain::Hasher};
+use std::collections::VecDeque;
 
 /// A received message whose kind is the expected one.
 pub(crate) struct Message(Vec<u8>);
@@ -39,7 +40,17 @@ pub(crate) struct Comms<C> {
     dead: bool,
     sent_since_received: bool,
     streaming: bool,
+    /// What the next messages of a party have to be, by party.
+    expected: Vec<VecDeque<Expected>>,
     pub(crate) stats: Stats,
+}
+
+/// A digest that a party is to send, and the check that fails if it is another.
+#[derive(Clone, Copy)]
+struct Expected {
+    kind: Kind,
+    digest: Digest,
+    check: Check,
 }
 
 impl<C: Channel> Comms<C> {
@@ -55,6 +66,7 @@ impl<C: Channel> Comms<C> {
             dead: false,
             sent_since_received: false,
             streaming: false,
+            expected: vec![VecDeque::new(); n],
             stats: Stats::default(),
         }
     }
@@ -78,6 +90,7 @@ impl<C: Channel> Comms<C> {
     }
 
     pub(crate) fn enter(&mut self, phase: Phase) {
+        debug_assert!(phase != Phase::Online || self.expected.iter().all(VecDeque::is_empty), "'sealed' is behind every digest");
         self.phase = phase;
     }
 
@@ -112,8 +125,20 @@ impl<C: Channel> Comms<C> {
         self.channel.send(to, message).await.map_err(|source| Error::Channel { source, phase })
     }
 
-    /// The next message from `from`, which must be of `kind`.
+    /// The next message from `from`, which must be of `kind`, behind the digests that are expected of it.
     pub(crate) async fn recv(&mut self, from: PartyId, kind: Kind) -> Result<Message, Error> {
+        while let Some(&Expected { kind, digest, check }) = self.expected[from.index()].front() {
+            let theirs = self.recv_next(from, kind).await?.read(|r| r.array::<32>()).map_err(|e| self.blame(from, e))?;
+            if theirs != digest.0 {
+                return Err(self.blame_any(check));
+            }
+            // Not before it has been compared, also if whoever waits here stops waiting.
+            self.expected[from.index()].pop_front();
+        }
+        self.recv_next(from, kind).await
+    }
+
+    async fn recv_next(&mut self, from: PartyId, kind: Kind) -> Result<Message, Error> {
         let phase = self.phase;
         let m = self.channel.recv(from).await.map_err(|source| Error::Channel { source, phase })?;
         self.stats.received(phase, m.len(), std::mem::take(&mut self.sent_since_received));
@@ -196,6 +221,15 @@ impl<C: Channel> Comms<C> {
     pub(crate) async fn compare(&mut self, kind: Kind, digest: Digest, check: Check) -> Result<(), Error> {
         self.send_all(&kind.message().bytes(&digest.0).done()).await?;
         self.compare_received(kind, digest, check).await
+    }
+
+    /// The same without waiting: each other's digest is compared before anything that it sends later is looked at.
+    pub(crate) async fn announce(&mut self, kind: Kind, digest: Digest, check: Check) -> Result<(), Error> {
+        self.send_all(&kind.message().bytes(&digest.0).done()).await?;
+        for p in self.others() {
+            self.expected[p.index()].push_back(Expected { kind, digest, check });
+        }
+        Ok(())
     }
 
     async fn compare_received(&mut self, kind: Kind, digest: Digest, check: Check) -> Result<(), Error> {

@@ -121,6 +121,7 @@ struct Tile {
 impl<'a> Evaluator<'a> {
     fn new(me: &Me, hash: &'a Tmmo, garbled: &'a Garbled, masks: &'a Masks) -> Evaluator<'a> {
         let (circuit, garblers) = (&garbled.planned.circuit, me.n() - 1);
+        let tables = garbled.tables.as_ref().expect("the evaluator has tables");
         let ands = garbled.places.len();
         let columns = |shares: &'a Shares| me.others().map(|j| shares.column(me.mac(j))).collect();
         let mut evaluated = Evaluated::new(ands);
@@ -130,8 +131,8 @@ impl<'a> Evaluator<'a> {
         let (labels, out) = (vec![Default::default(); garblers], vec![Default::default(); garblers]);
         Evaluator {
             hash,
-            rows: garbled.tables.iter().map(|t| &t.rows[..]).collect(),
-            b: &garbled.tables[0].b,
+            rows: tables.rows.iter().map(|rows| &rows[..]).collect(),
+            b: &tables.b,
             masks: [&masks.left, &masks.right, &masks.star].map(columns),
             cursor: garbled.places.cursor(),
             done: 0,

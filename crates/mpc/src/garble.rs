@@ -24,9 +24,11 @@ use messages::STRETCH;
 pub(crate) use messages::{receive_tables, walk};
 
 use crate::{
-    shares::{Me, Shares},
+    shares::{Me, Part, Shares},
     slots::Slots,
+    waves::waves,
     wires::Wires,
+    workers::Workers,
 };
 use cotenant_circuit::{AndKind, Circuit, Gate, Output, RUN};
 use cotenant_core::{
@@ -67,6 +69,11 @@ impl Places {
     /// The number of ANDs.
     pub(crate) fn len(&self) -> usize {
         self.full.len() + self.cheap.len()
+    }
+
+    /// The same places, each kind counted from the segment's first.
+    fn within(&self) -> Places {
+        Places { full: 0..self.full.len(), cheap: 0..self.cheap.len() }
     }
 
     /// All places in stretches of at most `most`: the first one in the plan, its number in the segment, how many.
@@ -130,13 +137,14 @@ pub(crate) struct Garbled {
     pub(crate) places: Places,
     /// Number of the first gate's tweaks.
     pub(crate) tweaks: u64,
-    /// At the evaluator: what each garbler sent, in order of garblers.
-    pub(crate) tables: Vec<Tables>,
+    /// At the evaluator.
+    pub(crate) tables: Option<Tables>,
 }
 
-/// What one garbler sent for one segment, in order of gates.
+/// What the garblers sent for one segment, in order of gates.
 pub(crate) struct Tables {
-    pub(crate) rows: Rows,
+    /// Of each garbler, in order.
+    pub(crate) rows: Vec<Rows>,
     /// b_g of each gate, from P2.
     pub(crate) b: Bits,
 }
@@ -190,12 +198,12 @@ impl Pair {
     }
 }
 
-/// The columns of a string of shares that one other party is concerned with: of keys after that of MACs.
+/// The columns of some shares that one other party is concerned with: of keys after that of MACs.
 struct Columns<'a>([&'a mut [Block]; 2]);
 
 impl<'a> Columns<'a> {
-    fn of(shares: &'a mut Shares, me: &Me, other: PartyId) -> Columns<'a> {
-        let mut columns = shares.columns_mut().skip(me.mac(other));
+    fn of(columns: impl Iterator<Item = &'a mut [Block]>, me: &Me, other: PartyId) -> Columns<'a> {
+        let mut columns = columns.skip(me.mac(other));
         Columns([(); 2].map(|()| columns.next().unwrap_or_default()))
     }
 
@@ -211,36 +219,75 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// Walks a segment with masks. Before, `masks.star` holds a fresh random `<l_g>` at all places of the segment; after, left and right are filled, star is l*
-/// of the ANDs with a public operand, whose product is linear, and the output wires have their masks.
+/// Walks a plan's segments with masks, those side by side that do not wait for each other. Before, `masks.star` holds a fresh random `<l_g>` at all their places;
+/// after, left and right are filled, star is l* of the ANDs with a public operand, whose product is linear, and all wires have their masks.
+pub(crate) fn mask_all(
+    me: &Me,
+    workers: &Workers,
+    segments: Vec<(Planned, Places)>,
+    wires: &mut Wires,
+    masks: &mut Masks,
+) -> Vec<(Planned, Places)> {
+    let mut walked = Vec::with_capacity(segments.len());
+    for wave in waves(segments, workers.threads(), |(planned, _)| planned) {
+        let [left, right, star] = [&mut masks.left, &mut masks.right, &mut masks.star].map(|shares| by_segment(shares, &wave));
+        let items = wave.iter().zip(left).zip(right).zip(star).map(|(((segment, left), right), star)| (segment, [left, right, star]));
+        let given: &Wires = wires;
+        let outputs = workers.map(items.collect(), |((planned, places), parts)| mask(me, planned, places, given, parts));
+        for ((planned, _), outputs) in wave.iter().zip(outputs) {
+            for (j, of_party) in me.others().zip(outputs.chunks(planned.outputs.len().max(1))) {
+                let mut to = Columns::of(wires.masks.columns_mut(), me, j);
+                planned.outputs.clone().zip(of_party).for_each(|(w, &mask)| to.set(w as usize, mask));
+            }
+        }
+        walked.extend(wave);
+    }
+    walked
+}
+
+/// The shares of each segment of a wave: those of its ANDs of two secrets, and of those with a public operand.
+fn by_segment<'a>(shares: &'a mut Shares, wave: &[(Planned, Places)]) -> Vec<[Part<'a>; 2]> {
+    let ranges = wave.iter().map(|(_, places)| places.full.clone()).chain(wave.iter().map(|(_, places)| places.cheap.clone()));
+    let mut full = shares.cut(ranges);
+    let cheap = full.split_off(wave.len());
+    full.into_iter().zip(cheap).map(|(full, cheap)| [full, cheap]).collect()
+}
+
+/// Walks one segment with masks, given those of its ANDs: left, right and star. The masks of its outputs, party by party.
 ///
 /// Masks are linear, so the columns of each other party are walked for themselves.
-pub(crate) fn mask(me: &Me, planned: &Planned, places: &Places, wires: &mut Wires, masks: &mut Masks) {
+fn mask(me: &Me, planned: &Planned, places: &Places, wires: &Wires, mut parts: [[Part<'_>; 2]; 3]) -> Zeroizing<Vec<Pair>> {
     let circuit = &planned.circuit;
     let mut slots = Slots::new(circuit);
+    let mut outputs = Zeroizing::new(Vec::with_capacity(circuit.outputs().len() * (me.n() - 1)));
     for j in me.others() {
         let one = Pair::one(me, j);
-        let mut wire_masks = Columns::of(&mut wires.masks, me, j);
+        let [macs, keys] = [me.mac(j), me.key(j)].map(|column| wires.masks.column(column));
         for (slot, &w) in planned.inputs.iter().enumerate() {
-            slots.set(slot, wire_masks.get(w as usize));
+            slots.set(slot, Pair([macs[w as usize], keys[w as usize]]));
         }
-        let [left, right, star] = [&mut masks.left, &mut masks.right, &mut masks.star].map(|s| Columns::of(s, me, j));
-        mask_ands(circuit, places.cursor(), one, &mut slots, [left, right, star]);
-        for (w, output) in planned.outputs.clone().zip(circuit.outputs()) {
-            let mask = match *output {
-                Output::Slot { slot, neg } => slots.get(slot) ^ one.when(neg),
-                Output::Const(c) => one.when(c),
-            };
-            wire_masks.set(w as usize, mask);
-        }
+        let masks = parts.each_mut().map(|kinds| kinds.each_mut().map(|part| Columns::of(part.columns_mut(), me, j)));
+        mask_ands(circuit, places.within().cursor(), one, &mut slots, masks);
+        outputs.extend(circuit.outputs().iter().map(|output| match *output {
+            Output::Slot { slot, neg } => slots.get(slot) ^ one.when(neg),
+            Output::Const(c) => one.when(c),
+        }));
     }
+    outputs
 }
 
 /// The gates of [`mask`]. With a public right input, whose mask is 0 or, negated, 1, the product is 0 or the left mask.
-fn mask_ands(circuit: &Circuit, mut cursor: Cursor, one: Pair, slots: &mut Slots<Pair>, [mut left, mut right, mut star]: [Columns<'_>; 3]) {
+fn mask_ands(
+    circuit: &Circuit,
+    mut cursor: Cursor,
+    one: Pair,
+    slots: &mut Slots<Pair>,
+    [mut left, mut right, mut star]: [[Columns<'_>; 2]; 3],
+) {
     for run in circuit.runs() {
         slots.xors(run.xors);
-        for piece in cursor.next(run.ands) {
+        for (kind, piece) in cursor.next(run.ands).into_iter().enumerate() {
+            let [left, right, star] = [&mut left[kind], &mut right[kind], &mut star[kind]];
             for (gate, place) in run.ands[piece.gates].iter().zip(piece.place..) {
                 let (a, b) = (slots.get(gate.a()) ^ one.when(gate.a_neg()), slots.get(gate.b()) ^ one.when(gate.b_neg()));
                 left.set(place, a);

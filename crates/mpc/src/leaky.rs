@@ -26,6 +26,7 @@ use crate::{
     party::Party,
     shares::{Me, Shares},
     stats::Task,
+    workers::Workers,
 };
 use cotenant_core::{
     Bits, Block, Channel, PartyId,
@@ -119,6 +120,11 @@ impl Spare {
     fn take(&mut self, me: &Me, len: usize) -> Shares {
         self.0.pop().filter(|s| s.len() == len).unwrap_or_else(|| Shares::zero(me, len))
     }
+
+    /// Erases it, on all threads: there is much of it.
+    pub(crate) fn erase(self, workers: &Workers) {
+        workers.map(self.0, drop);
+    }
 }
 
 impl Layers {
@@ -161,8 +167,8 @@ pub(crate) async fn layers<C: Channel>(
     Ok((all, coin))
 }
 
-/// Random r, x, and y but for the first layer, all authenticated before any is used. The first r goes onto what the products are for and is not kept besides,
-/// so what z and S take of it is what they take of the sum more than before.
+/// Random r, x, and y but for the first layer, all authenticated before any is used. What z and S take of r they take while it is made. The first r goes onto what
+/// the products are for and is not kept besides.
 async fn draw<C: Channel>(
     party: &mut Party<C>,
     links: &mut CotLinks,
@@ -180,37 +186,18 @@ async fn draw<C: Channel>(
         layers.push(Layer { x, r, d: Vec::new(), z, s });
     }
     let mut ys: Vec<Shares> = (1..size).step_by(2).map(|_| spare.take(&party.me, n)).collect();
-    take(party, sum, range.start, &mut layers[0]);
-    let mut outs = vec![Fill::onto(sum, range.clone())];
-    for layer in &mut layers {
-        outs.push(Fill::over(&mut layer.x, 0..n));
-        outs.extend(layer.r.as_mut().map(|r| Fill::over(r, 0..n)));
+    let mut outs = Vec::new();
+    let mut sum = Some(sum);
+    for Layer { x, r, s, z, .. } in &mut layers {
+        outs.push(Fill::over(x, 0..n));
+        match r {
+            Some(r) => outs.push(Fill::over(r, 0..n).summed(s, z)),
+            None => outs.extend(sum.take().map(|sum| Fill::onto(sum, range.clone()).summed(s, z))),
+        }
     }
     outs.extend(ys.iter_mut().map(|y| Fill::pairs(y, 0..n)));
     links.fill(party, Task::Candidates, outs).await?;
-    take(party, sum, range.start, &mut layers[0]);
-    for layer in &mut layers {
-        if let Some(r) = layer.r.take() {
-            take(party, &r, 0, layer);
-            layer.r = Some(r);
-        }
-    }
     Ok(Layers { layers, ys })
-}
-
-/// Adds to z and S what they take of shares `from ..`: the bits, and the low part of the products with Delta.
-fn take<C>(party: &Party<C>, r: &Shares, from: usize, layer: &mut Layer) {
-    let me = &party.me;
-    let pieces = layer.s.chunks_mut(PIECE).zip(layer.z.chunks_mut(PIECE / 64)).enumerate();
-    let pieces = pieces.map(|(k, (s, z))| (from + k * PIECE, s, z)).collect();
-    party.workers.map(pieces, |(from, s, z)| {
-        let (mut products, mut bits) = (Zeroizing::new([0; PIECE]), Zeroizing::new([0; PIECE / 64]));
-        let (products, bits) = (&mut products[..s.len()], &mut bits[..z.len()]);
-        r.products(me, from, products);
-        vector::low_bits(&r.column(0)[from..from + s.len()], bits);
-        s.iter_mut().zip(&*products).for_each(|(s, p)| *s ^= p);
-        z.iter_mut().zip(&*bits).for_each(|(z, b)| *z ^= b);
-    });
 }
 
 /// Some candidates of one layer, and what this party collects for them.
@@ -241,7 +228,7 @@ async fn half_ands<C: Channel>(party: &mut Party<C>, all: &mut Layers, first: Fa
     }
     party.begin(Task::HalfAnds, total as u64);
     party.comms.stream();
-    let width = party.workers.width();
+    let width = party.workers.burst();
     let lead = LEAD.div_ceil(width);
     let mut groups: Vec<&mut [Piece<'_>]> = pieces.chunks_mut(width).collect();
     for step in 0..groups.len() + lead {
@@ -271,14 +258,23 @@ async fn send_pieces<C: Channel>(party: &mut Party<C>, group: &mut [Piece<'_>]) 
 async fn receive_pieces<C: Channel>(party: &mut Party<C>, group: &mut [Piece<'_>]) -> Result<(), Error> {
     let mut received = Vec::new();
     for piece in group {
-        let (len, mut all) = (piece.s.len(), Vec::new());
+        let mut all = Vec::new();
         for j in party.me.others() {
-            all.push(party.comms.recv_read(j, Kind::LeakyAnd, |r| Ok((r.bits(len)?, r.words(len)?))).await?);
+            all.push((j, party.comms.recv(j, Kind::LeakyAnd).await?));
         }
         received.push((piece, all));
     }
-    party.workers.map(received, |(piece, all)| all.iter().for_each(|(g, u)| piece.finish(g, u)));
-    Ok(())
+    let finished = party.workers.map(received, |(piece, all)| {
+        let len = piece.s.len();
+        all.iter().try_for_each(|(j, message)| {
+            let finished = message.read(|r| {
+                piece.finish(&r.bits(len)?, r.bytes(8 * len)?);
+                Ok(())
+            });
+            finished.map_err(|fault| (*j, fault))
+        })
+    });
+    finished.into_iter().collect::<Result<(), _>>().map_err(|(j, fault)| party.comms.blame(j, fault))
 }
 
 impl Piece<'_> {
@@ -337,9 +333,14 @@ impl Piece<'_> {
     }
 
     /// Adds the other halves, with what one other party sent about this party's bits x.
-    fn finish(&mut self, g: &Bits, u: &[u64]) {
+    fn finish(&mut self, g: &Bits, u: &[u8]) {
         self.z.iter_mut().zip(self.x_bits.iter().zip(g.words())).for_each(|(z, (x, g))| *z ^= x & g);
-        vector::words_where(self.s, &self.x_bits, u);
+        let mut words = [0; TILE];
+        for ((s, x), u) in self.s.chunks_mut(TILE).zip(self.x_bits.chunks(TILE / 64)).zip(u.chunks(8 * TILE)) {
+            let words = &mut words[..s.len()];
+            words.iter_mut().zip(u.as_chunks().0).for_each(|(w, &u)| *w = u64::from_le_bytes(u));
+            vector::words_where(s, x, words);
+        }
     }
 }
 
@@ -369,6 +370,8 @@ async fn broadcast_d<C: Channel>(party: &mut Party<C>, layers: &mut [Layer], n: 
 }
 
 /// The xor over all parties of the random combination of S must be 0. The coin that the candidates are shifted by afterwards.
+///
+/// All hold the same sums and the same coin without comparing them: a commitment opens in one way, and the commitments have been compared.
 ///
 /// Its parts are opened with the sums, one round for both: by then all sums are committed to, so whether the check passes no longer depends on anyone, and who
 /// sees the shifts of a check that will pass can only end the session, as it could at any coin whose other parts it sees first.
@@ -400,6 +403,5 @@ async fn check<C: Channel>(party: &mut Party<C>, layers: &mut [Layer], coin: Pro
     if total != 0 {
         return Err(party.comms.blame_any(Check::Triple));
     }
-    party.comms.check_echo().await?;
     Ok(coin)
 }

@@ -13,7 +13,6 @@ use crate::{
     stats::Stats,
     waves::waves,
     wires::{Verified, Wires},
-    workers::Workers,
     zero_test::{self, Tested},
 };
 use cotenant_core::{Bits, Block, Channel, Digest, Domain, PartyId};
@@ -175,7 +174,7 @@ async fn open_wires_to<C: Channel>(
         return Err(Misuse::Count.into());
     }
     let (shares, lambda) = gather(party, wires, which.numbers(tag)?);
-    let bits = open_to(party, &shares, to).await?;
+    let bits = open_to(party, shares, to).await?;
     Ok(bits.map(|mut b| {
         b.xor_assign(&lambda);
         b
@@ -337,20 +336,13 @@ async fn evaluate_all<C: Channel>(tag: Tag, party: &mut Party<C>, live: &mut Liv
     }
     let verified = garbled.iter().map(|(_, g)| Verified::new(tag, g.planned.outputs.clone())).collect();
     let Live { wires, masks, .. } = live;
+    let tested = walk_all(party, wires, masks, garbled).await?;
     if party.me.is_evaluator() {
-        let Party { me, hash, workers, .. } = &*party;
-        let tested = walk_all(workers, wires, garbled, |wires, turn| evaluate(me, hash, &turn.garbled, masks, wires));
-        let mut all = Bits::default();
-        tested.iter().for_each(|t| all.extend(&t.values.out));
+        let ands: usize = tested.iter().map(|t| t.values.out.len()).sum();
         // Two hashes of two blocks a gate, for each ordered pair of garblers and each garbler itself.
-        party.comms.stats.aes_blocks += (4 * (party.n() - 1).pow(2) * all.len()) as u64;
-        party.comms.send_all(&Kind::Lambda.message().bits(&all).done()).await?;
+        party.comms.stats.aes_blocks += (4 * (party.n() - 1).pow(2) * ands) as u64;
         zero_test::prove(party, masks, &tested).await?;
     } else {
-        let ands = garbled.iter().map(|(_, g)| g.places.len()).sum();
-        let all = party.comms.recv_read(PartyId::EVALUATOR, Kind::Lambda, |r| r.bits(ands)).await?;
-        let out = |turn: &Turn| all.slice(turn.at, turn.garbled.places.len());
-        let tested = walk_all(&party.workers, wires, garbled, |wires, turn| follow(&turn.garbled, wires, out(turn)));
         zero_test::answer(party, masks, &tested).await?;
     }
     Ok(verified)
@@ -372,40 +364,37 @@ fn take(tag: Tag, live: &mut Live, segments: Vec<Segment>) -> Result<Vec<(usize,
     Ok(indices.into_iter().map(|index| (index, live.garbled[index].take().expect("looked at above"))).collect())
 }
 
-/// A segment whose turn it is to be walked.
-struct Turn {
-    index: usize,
-    garbled: Garbled,
-    /// The number of its first AND among those of all segments.
-    at: usize,
-}
-
-/// Walks segments, those side by side that do not wait for each other.
-fn walk_all(
-    workers: &Workers,
+/// Walks segments, those side by side that do not wait for each other. The evaluator says what came out of a segment before it goes on, so that the garblers
+/// follow meanwhile; nothing of it is used before all of it has been tested.
+async fn walk_all<C: Channel>(
+    party: &mut Party<C>,
     wires: &mut Wires,
+    masks: &Masks,
     garbled: Vec<(usize, Garbled)>,
-    walk: impl Fn(&Wires, &Turn) -> Walked + Sync,
-) -> Vec<Tested> {
-    let starts = garbled.iter().scan(0, |end, (_, g)| Some(std::mem::replace(end, *end + g.places.len()))).collect::<Vec<_>>();
-    let turns = garbled.into_iter().zip(starts).map(|((index, garbled), at)| Turn { index, garbled, at }).collect();
+) -> Result<Vec<Tested>, Error> {
     let mut all = Vec::new();
-    for wave in waves(turns, workers.width(), |turn: &Turn| &turn.garbled.planned) {
+    for wave in waves(garbled, party.workers.width(), |(_, garbled)| &garbled.planned) {
+        let Party { comms, me, hash, workers, .. } = &mut *party;
         let given: &Wires = wires;
-        let walked = workers.map(wave, |turn| {
-            let (inputs, walked) = (masked_inputs(given, &turn.garbled), walk(given, &turn));
-            let Garbled { planned, places, .. } = turn.garbled;
-            (turn.index, places, inputs, planned.outputs, walked)
-        });
-        for (index, places, inputs, outputs, walked) in walked {
-            all.push(Tested { index, places, inputs, values: walked.end(outputs, wires) });
+        let walked = if me.is_evaluator() {
+            let walked = workers.map(wave.iter().collect(), |(_, garbled)| evaluate(me, hash, garbled, masks, given));
+            for Walked { values, .. } in &walked {
+                comms.send_all(&Kind::Lambda.message().bits(&values.out).done()).await?;
+            }
+            walked
+        } else {
+            let mut said = Vec::new();
+            for (_, garbled) in &wave {
+                said.push(comms.recv_read(PartyId::EVALUATOR, Kind::Lambda, |r| r.bits(garbled.places.len())).await?);
+            }
+            workers.map(wave.iter().zip(said).collect(), |((_, garbled), out)| follow(garbled, given, out))
+        };
+        for ((index, Garbled { planned, places, .. }), walked) in wave.into_iter().zip(walked) {
+            let inputs = planned.inputs.iter().map(|&w| wires.lambda.get(w as usize)).collect();
+            all.push(Tested { index, places, inputs, values: walked.end(planned.outputs, wires) });
         }
     }
-    all
-}
-
-fn masked_inputs(wires: &Wires, garbled: &Garbled) -> Bits {
-    garbled.planned.inputs.iter().map(|&w| wires.lambda.get(w as usize)).collect()
+    Ok(all)
 }
 
 /// Mask shares and masked values of evaluated wires.

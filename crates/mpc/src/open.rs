@@ -64,14 +64,36 @@ pub(crate) async fn open<C: Channel>(party: &mut Party<C>, strings: &[&(dyn Line
 }
 
 /// Opens `shares` to `to` alone, who gets the bits; the others get `None`. One message from each other party.
-pub(crate) async fn open_to<C: Channel>(party: &mut Party<C>, shares: &Shares, to: PartyId) -> Result<Option<Bits>, Error> {
-    let number = take_tweaks(party, &[shares]);
-    if party.id() != to {
-        send(party, &[shares], to, number).await?;
-        return Ok(None);
+pub(crate) async fn open_to<C: Channel>(party: &mut Party<C>, shares: Shares, to: PartyId) -> Result<Option<Bits>, Error> {
+    match start_open_to(party, shares, to).await? {
+        Some(awaited) => awaited.receive(party).await.map(Some),
+        None => Ok(None),
     }
-    let mine = vec![shares.bits()];
-    Ok(add_theirs(party, &[shares], number, mine).await?.pop())
+}
+
+/// Shares that are opened to this party.
+pub(crate) struct Awaited {
+    shares: Shares,
+    number: u64,
+}
+
+/// Sends what `to` is to learn; whoever that is reads what the others sent when it likes, before it reads anything else that they send later.
+pub(crate) async fn start_open_to<C: Channel>(party: &mut Party<C>, shares: Shares, to: PartyId) -> Result<Option<Awaited>, Error> {
+    let number = take_tweaks(party, &[&shares]);
+    if party.id() == to {
+        return Ok(Some(Awaited { shares, number }));
+    }
+    send(party, &[&shares], to, number).await?;
+    Ok(None)
+}
+
+impl Awaited {
+    /// The opened bits, when the MACs of all have been checked.
+    pub(crate) async fn receive<C: Channel>(self, party: &mut Party<C>) -> Result<Bits, Error> {
+        let mine = vec![self.shares.bits()];
+        let opened = add_theirs(party, &[&self.shares], self.number, mine).await?;
+        Ok(opened.into_iter().next().expect("one string of bits for each of shares"))
+    }
 }
 
 /// The sums of this party's bits and those that the others send.

@@ -7,8 +7,9 @@ use crate::{
     error::{Check, Error, Failed, Misuse, Phase},
     garble::{self, Garbled, Masks, Places, Planned},
     kind::Kind,
+    leaky::Spare,
     online::Sealed,
-    open::open_to,
+    open::{Awaited, start_open_to},
     party::{Options, Party},
     shares::Shares,
     stats::{Stats, Task},
@@ -236,7 +237,7 @@ impl Plan {
 /// Compares how large the stock is to be, and makes it.
 async fn stock<C: Channel>(party: &mut Party<C>, links: &mut CotLinks, plan: Digest, ands: usize) -> Result<Stock, Error> {
     party.comms.enter(Phase::Prepare);
-    party.comms.compare(Kind::Plan, plan, Check::Plan).await?;
+    party.comms.announce(Kind::Plan, plan, Check::Plan).await?;
     Stock::make(party, links, ands).await
 }
 
@@ -248,17 +249,24 @@ async fn prepare<C: Channel>(
     stock: Option<Stock>,
 ) -> Result<(Wires, Masks, Vec<Garbled>), Error> {
     party.comms.enter(Phase::Prepare);
-    party.comms.compare(Kind::Plan, plan.digest.digest(), Check::Plan).await?;
+    party.comms.announce(Kind::Plan, plan.digest.digest(), Check::Plan).await?;
     let full = plan.ands_full();
     let (stocked, taken) = (stock.is_some(), stock.as_ref().map_or(0, Stock::len).min(full));
     let batches = triple::batches(full - taken);
-    let (mut wires, mut masks, planned) = draw_masks(party, links, plan, taken + batches.iter().sum::<usize>()).await?;
+    let Drawn { mut wires, mut masks, planned, declared } = draw_masks(party, links, plan, taken + batches.iter().sum::<usize>()).await?;
     if let Some(stock) = stock {
         stock.spend(party, &mut masks, taken).await?;
     }
-    multiply_all(party, links, &mut masks, taken, &batches, stocked).await?;
+    let spare = multiply_all(party, links, &mut masks, taken, &batches, stocked).await?;
     party.comms.enter(Phase::Garble);
+    let own = open_private_masks(party, &wires, &declared).await?;
+    let mut left = Some((spare, own));
+    // What can wait takes nobody's time: the evaluator does it while tables are made, a garbler when its own are on their way.
+    if party.me.is_evaluator() {
+        finish(party, &mut wires, left.take()).await?;
+    }
     let garbled = tables::exchange(party, planned, &masks, &mut wires).await?;
+    finish(party, &mut wires, left).await?;
 
     party.comms.send_all(&Kind::Sealed.message().done()).await?;
     for p in party.comms.others() {
@@ -268,13 +276,16 @@ async fn prepare<C: Channel>(
     Ok((wires, masks, garbled))
 }
 
+/// A plan with masks.
+struct Drawn {
+    wires: Wires,
+    masks: Masks,
+    planned: Vec<(Planned, Places)>,
+    declared: Vec<Declared>,
+}
+
 /// Gives every wire of the plan its mask, and every declared input of a garbler its label. There is room for `padded` ANDs of two secrets.
-async fn draw_masks<C: Channel>(
-    party: &mut Party<C>,
-    links: &mut CotLinks,
-    plan: Plan,
-    padded: usize,
-) -> Result<(Wires, Masks, Vec<(Planned, Places)>), Error> {
+async fn draw_masks<C: Channel>(party: &mut Party<C>, links: &mut CotLinks, plan: Plan, padded: usize) -> Result<Drawn, Error> {
     let full = plan.ands_full();
     let cheap: usize = plan.circuits().map(|c| c.stats().ands() - c.stats().and_full).sum();
     let new = |len| Shares::zero(&party.me, len);
@@ -300,13 +311,12 @@ async fn draw_masks<C: Channel>(
                 let cheap = stats.ands() - stats.and_full;
                 let places = Places { full: next_full..next_full + stats.and_full, cheap: next_cheap..next_cheap + cheap };
                 (next_full, next_cheap) = (places.full.end, places.cheap.end);
-                garble::mask(&party.me, &s, &places, &mut wires, &mut masks);
                 planned.push((s, places));
             }
         }
     }
-    open_private_masks(party, &mut wires, &declared).await?;
-    Ok((wires, masks, planned))
+    let planned = garble::mask_all(&party.me, &party.workers, planned, &mut wires, &mut masks);
+    Ok(Drawn { wires, masks, planned, declared })
 }
 
 /// A public input has mask 0; every other a fresh `<lambda>` to which every party contributed a uniform bit.
@@ -329,17 +339,36 @@ fn mask_input<C: Channel>(party: &mut Party<C>, d: &Declared, wires: &mut Wires,
     next
 }
 
-/// The masks of private inputs are opened to their owners (WRK17b, input processing), each with its MACs checked. One round.
-async fn open_private_masks<C: Channel>(party: &mut Party<C>, wires: &mut Wires, inputs: &[Declared]) -> Result<(), Error> {
+/// The masks of this party's private inputs, of which the others have sent their shares.
+struct OwnMasks {
+    wires: Vec<u32>,
+    opened: Awaited,
+}
+
+/// The masks of private inputs are opened to their owners (WRK17b, input processing), each with its MACs checked. What this party is to learn is read later,
+/// so that nobody waits for it.
+async fn open_private_masks<C: Channel>(party: &mut Party<C>, wires: &Wires, inputs: &[Declared]) -> Result<Option<OwnMasks>, Error> {
+    let mut own = None;
     for owner in PartyId::all(party.n()) {
         let numbers: Vec<u32> = inputs.iter().filter(|d| d.is_private_of(owner)).flat_map(|d| d.wires.clone()).collect();
         if numbers.is_empty() {
             continue;
         }
         let shares = wires.masks.gather(&party.me, &numbers);
-        if let Some(masks) = open_to(party, &shares, owner).await? {
-            numbers.iter().zip(masks.iter()).for_each(|(&w, m)| wires.own.set(w as usize, m));
+        if let Some(opened) = start_open_to(party, shares, owner).await? {
+            own = Some(OwnMasks { wires: numbers, opened });
         }
+    }
+    Ok(own)
+}
+
+/// Erases what the products were made of, and learns the masks that were opened to this party.
+async fn finish<C: Channel>(party: &mut Party<C>, wires: &mut Wires, left: Option<(Spare, Option<OwnMasks>)>) -> Result<(), Error> {
+    let Some((spare, own)) = left else { return Ok(()) };
+    spare.erase(&party.workers);
+    if let Some(OwnMasks { wires: numbers, opened }) = own {
+        let masks = opened.receive(party).await?;
+        numbers.iter().zip(masks.iter()).for_each(|(&w, m)| wires.own.set(w as usize, m));
     }
     Ok(())
 }

@@ -161,9 +161,19 @@ impl Shares {
 
     /// Shares `range` in parts of at most `most`, in order, for threads.
     pub(crate) fn parts_mut(&mut self, range: Range<usize>, most: usize) -> Vec<Part<'_>> {
-        let mut parts: Vec<Part<'_>> = (0..range.len().div_ceil(most)).map(|_| Part(Vec::new())).collect();
+        self.cut(range.clone().step_by(most).map(|from| from..range.end.min(from + most)))
+    }
+
+    /// Shares `ranges`, each behind the one before, for threads.
+    pub(crate) fn cut(&mut self, ranges: impl Iterator<Item = Range<usize>> + Clone) -> Vec<Part<'_>> {
+        let mut parts: Vec<Part<'_>> = ranges.clone().map(|_| Part(Vec::new())).collect();
         for column in self.columns_mut() {
-            column[range.clone()].chunks_mut(most).zip(&mut parts).for_each(|(values, part)| part.0.push(values));
+            let (mut rest, mut at) = (column, 0);
+            for (range, part) in ranges.clone().zip(&mut parts) {
+                let (values, behind) = std::mem::take(&mut rest)[range.start - at..].split_at_mut(range.len());
+                part.0.push(values);
+                (rest, at) = (behind, range.end);
+            }
         }
         parts
     }
@@ -191,7 +201,12 @@ impl Shares {
 /// Neighbouring shares of a string, by column, that one thread changes.
 pub(crate) struct Part<'a>(Vec<&'a mut [Block]>);
 
-impl Part<'_> {
+impl<'a> Part<'a> {
+    /// The columns, numbered as in [`Shares`]; none if there are no shares in the whole string.
+    pub(crate) fn columns_mut(&mut self) -> impl Iterator<Item = &mut [Block]> + use<'a, '_> {
+        self.0.iter_mut().map(|column| &mut **column)
+    }
+
     /// Adds shares `from ..` of `other` to shares `to`.
     pub(crate) fn add(&mut self, to: Range<usize>, other: &Shares, from: usize) {
         for (c, o) in self.0.iter_mut().zip(other.columns()) {

@@ -37,7 +37,7 @@ impl Stock {
         let new = || Shares::zero(&party.me, len);
         let mut masks = Masks { left: new(), right: new(), star: new() };
         links.fill(party, Task::Masks, vec![Fill::over(&mut masks.left, 0..len), Fill::over(&mut masks.right, 0..len)]).await?;
-        multiply_all(party, links, &mut masks, 0, &batches, true).await?;
+        multiply_all(party, links, &mut masks, 0, &batches, true).await?.erase(&party.workers);
         Ok(Stock(masks))
     }
 
@@ -70,7 +70,7 @@ impl Stock {
     }
 }
 
-/// Products of masks from `from` on, in these batches. In a session with a stock the bound on buckets is shared: half of it for the stock's batches, half for
+/// Products of masks from `from` on, in these batches; the memory that they were made in, with what is in it. In a session with a stock the bound on buckets is shared: half of it for the stock's batches, half for
 /// the plan's.
 pub(crate) async fn multiply_all<C: Channel>(
     party: &mut Party<C>,
@@ -79,14 +79,14 @@ pub(crate) async fn multiply_all<C: Channel>(
     from: usize,
     batches: &[usize],
     stocked: bool,
-) -> Result<(), Error> {
+) -> Result<Spare, Error> {
     let share_bound = batches.len() << usize::from(stocked);
     let (mut from, mut spare) = (from, Spare::default());
     for &n in batches {
         triple::multiply(party, links, masks, &mut spare, from..from + n, share_bound).await?;
         from += n;
     }
-    Ok(())
+    Ok(spare)
 }
 
 /// The masks of the plan's first gates, plus those of the stock.

@@ -8,7 +8,7 @@ use crate::{
     waves::waves,
     wires::Wires,
 };
-use cotenant_core::{Bits, Channel, PartyId, buffer::Buffer};
+use cotenant_core::{Channel, PartyId, buffer::Buffer};
 use std::{ops::Range, sync::Arc};
 
 /// The most blocks of rows that share a piece of memory, unless one segment has more: 8 MiB, so that the memory of batches fits.
@@ -29,7 +29,7 @@ pub(crate) async fn exchange<C: Channel>(
             receive_group(party, &group).await?
         } else {
             send_group(party, &group, &tweaks, masks, wires).await?;
-            group.iter().map(|_| Vec::new()).collect()
+            group.iter().map(|_| None).collect()
         };
         for (((planned, places), tweaks), tables) in group.into_iter().zip(tweaks).zip(tables) {
             let stats = planned.circuit.stats();
@@ -100,29 +100,20 @@ async fn send_group<C: Channel>(
     Ok(())
 }
 
-/// What every garbler sent for each segment of a group.
-async fn receive_group<C: Channel>(party: &mut Party<C>, group: &[(Planned, Places)]) -> Result<Vec<Vec<Tables>>, Error> {
+/// What the garblers sent for each segment of a group.
+async fn receive_group<C: Channel>(party: &mut Party<C>, group: &[(Planned, Places)]) -> Result<Vec<Option<Tables>>, Error> {
     let per_gate = rows_per_gate(party.n());
     let rows = |planned: &Planned| planned.circuit.stats().ands() * per_gate;
-    let ends: Vec<usize> = group
-        .iter()
-        .scan(0, |end, (p, _)| {
-            *end += rows(p);
-            Some(*end)
-        })
-        .collect();
-    let all = ends.last().copied().unwrap_or(0);
+    let all = group.iter().map(|(planned, _)| rows(planned)).sum();
     let mut memory: Vec<Buffer> = party.me.others().map(|_| Buffer::zeroed(all)).collect();
-    let mut bits = Vec::new();
-    for ((planned, _), &end) in group.iter().zip(&ends) {
-        let start = end - rows(planned);
-        let mut of_segment = Vec::new();
-        for (j, memory) in party.comms.others().zip(&mut memory) {
-            of_segment.push((garble::receive_tables(party, &planned.circuit, j, &mut memory[start..end]).await?, start..end));
-        }
-        bits.push(of_segment);
+    let (mut received, mut end) = (Vec::new(), 0);
+    for (planned, _) in group {
+        let range = end..end + rows(planned);
+        end = range.end;
+        let mut of_segment: Vec<_> = memory.iter_mut().map(|memory| &mut memory[range.clone()]).collect();
+        received.push((range, garble::receive_tables(party, &planned.circuit, &mut of_segment).await?));
     }
     let memory: Vec<Arc<Buffer>> = memory.into_iter().map(Arc::new).collect();
-    let tables = |(memory, (b, range)): (&Arc<Buffer>, (Bits, Range<usize>))| Tables { rows: Rows { memory: memory.clone(), range }, b };
-    Ok(bits.into_iter().map(|of_segment| memory.iter().zip(of_segment).map(tables).collect()).collect())
+    let rows = |range: &Range<usize>| memory.iter().map(|memory| Rows { memory: memory.clone(), range: range.clone() }).collect();
+    Ok(received.into_iter().map(|(range, b)| Some(Tables { rows: rows(&range), b })).collect())
 }

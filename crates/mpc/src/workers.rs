@@ -24,9 +24,14 @@ impl Workers {
         self.0.as_ref().map_or(1, rayon::ThreadPool::current_num_threads)
     }
 
-    /// How many pieces of a stream to work on at once: one, or several a thread, so that they seldom wait for each other.
+    /// How many pieces to work on at once: one, or several a thread, so that they seldom wait for each other.
     pub(crate) fn width(&self) -> usize {
-        self.0.as_ref().map_or(1, |pool| 4 * pool.current_num_threads())
+        if self.threads() > 1 { self.burst() } else { 1 }
+    }
+
+    /// How many pieces of a stream to work on before their messages are sent, also with one thread: links are woken up for several at a time.
+    pub(crate) fn burst(&self) -> usize {
+        4 * self.threads()
     }
 
     /// `f` of every item, in order. One item is not worth a thread's waking up.

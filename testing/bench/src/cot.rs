@@ -133,7 +133,7 @@ async fn measure<const K: usize, C: Channel>(lane: C, mut rng: ChaCha20Rng, batc
         let (setup, choices) = SenderSetup::start(pair, delta, &Workers::ONE, &mut rng);
         link.send(choices).await?;
         let points = link.recv().await?;
-        let sender = setup.finish::<K>(&points, &link.recv().await?, &Workers::ONE)?;
+        let sender = setup.keys(&points, &Workers::ONE)?.finish::<K>(&link.recv().await?)?;
         (set_up, sent_before) = (Instant::now(), link.sent);
         send(sender, delta, &mut link, batches * BATCH / CHUNK_ROWS).await?;
     }

@@ -38,6 +38,6 @@ fn requests_for_memory_are_few_and_always_the_same() {
         simd::limit(level);
         assert_eq!(allocations(2), two, "{level:?}");
     }
-    let wanted = (vec![(2889, 3_119_949), (2889, 3_119_949)], vec![(5579, 5_703_642), (5563, 5_697_564), (5568, 5_697_498)]);
+    let wanted = (vec![(2860, 3_198_668), (2861, 3_198_668)], vec![(5575, 5_704_420), (5560, 5_698_276), (5565, 5_698_276)]);
     assert_eq!((two, three), wanted);
 }

@@ -113,7 +113,7 @@ impl Rogue {
         let (receiver, trees) = receiver.finish(&choices, &Workers::ONE).ok()?;
         self.send(id, message(Kind::Trees).bytes(&trees)).await?;
         let trees = recv(&mut self.link, id, Kind::Trees).await?;
-        self.peers.push(Peer { id, receiver, sender: sender.finish(&points, &trees, &Workers::ONE).ok()? });
+        self.peers.push(Peer { id, receiver, sender: sender.keys(&points, &Workers::ONE).ok()?.finish(&trees).ok()? });
         Some(())
     }
 

@@ -261,11 +261,11 @@ fn the_preparation_makes_and_opens_what_its_formulas_say() {
     assert_eq!(of(Kind::CotCorrection).count(), bits.len(), "no other bits are made for products");
     assert_eq!(of(Kind::LeakyAnd).map(|(_, m)| m.body.len()).collect::<Vec<_>>(), vec![1 + n / 8 + 8 * n; bucket]);
 
-    // commitments: the triple check's coin; its sums and the shifts; there are no other openings before the tables
+    // commitments: the triple check's coin; its sums and the shifts; then buckets, and the masks of the others' inputs, and no other openings before the tables
     let shift = of(Kind::LeakyShift).next().expect("the shifts d");
     assert_eq!(shift.1.body.len(), 1 + (bucket * n).div_ceil(8));
-    let next: Vec<_> = from_p2[shift.0 + 1..].iter().map(|m| Kind::of(&m.body).expect("a kind")).take(8).collect();
+    let next: Vec<_> = from_p2[shift.0 + 1..].iter().map(|m| Kind::of(&m.body).expect("a kind")).take(9).collect();
     use Kind::{Commit, Opened, Opening, Tables};
-    assert_eq!(next, [Commit, Opening, Commit, Commit, Opening, Opening, Opened, Tables]);
+    assert_eq!(next, [Commit, Opening, Commit, Commit, Opening, Opening, Opened, Opened, Tables]);
     assert_eq!(from_p2[shift.0 + 7].body.len(), 1 + bucket * n / 8 + 16);
 }

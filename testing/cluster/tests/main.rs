@@ -8,6 +8,7 @@ mod engine;
 mod failures;
 mod labels;
 mod openings;
+mod order;
 mod privacy;
 mod rates;
 mod segments;

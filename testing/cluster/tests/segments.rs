@@ -52,14 +52,15 @@ fn false_values_that_would_cancel_under_coefficients_of_the_first_segment_get_no
     let transcript = Transcript::default();
     let seen = transcript.clone();
     let lie = move |mut m: Message, hands: &mut Hands| {
-        if Kind::of(&m.body) == Some(Kind::Lambda) {
-            let sent = seen.messages();
+        let sent = seen.messages();
+        let said: Vec<_> = of_kind(&sent, Kind::Lambda).into_iter().filter(|(_, sent)| sent.body != m.body).collect();
+        if let (Some(Kind::Lambda), [(_, first)]) = (Kind::of(&m.body), &said[..]) {
             let given = bits(&of_kind(&sent, Kind::MaskedInput)[0].1.body, 0..WIDTH);
             let mut chi = [Block::ZERO; 2 * WIDTH];
-            coefficients(&session_of(2, &sent), 2, &[(0, &given, &bits(&m.body, 0..WIDTH))]).fill(&mut chi);
+            coefficients(&session_of(2, &sent), 2, &[(0, &given, &bits(&first.body, 0..WIDTH))]).fill(&mut chi);
             let places = dependent(&chi[WIDTH..]);
             assert!(!places.is_empty() && places.iter().fold(0, |sum, &k| sum ^ chi[WIDTH + k].0) == 0);
-            places.iter().map(|k| WIDTH + k).for_each(|i| m.body[1 + i / 8] ^= 1 << (i % 8));
+            places.iter().for_each(|i| m.body[1 + i / 8] ^= 1 << (i % 8));
         }
         hands.deliver(m);
     };
@@ -141,9 +142,14 @@ fn refused(n: usize, seed: u64, at: usize, change: impl Fn(PartyId, &mut [Block;
     let (gates, transcript) = (Gates::of(n, seed), Transcript::default());
     let mut ands = gates.ands;
     ands[at] = !ands[at];
+    let mut said = vec![0; n];
     let lie = move |mut m: Message, hands: &mut Hands| {
         match Kind::of(&m.body) {
-            Some(Kind::Lambda) => m.body[1] ^= 1 << at,
+            // One message a gate.
+            Some(Kind::Lambda) => {
+                m.body[1] ^= u8::from(said[m.to.index()] == at);
+                said[m.to.index()] += 1;
+            }
             Some(Kind::EvaluatorProof) => {
                 let mut parts = gates.alone[m.to.index()];
                 change(m.to, &mut parts);

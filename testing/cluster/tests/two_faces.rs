@@ -8,7 +8,7 @@ use cotenant_cluster::{
     run, run_on,
     scenario::{AGREED, everything, right},
     session_rng,
-    tamper::{Verdict, honest_messages, judge},
+    tamper::{Transcript, Verdict, honest_messages, judge},
 };
 use cotenant_core::{Bits, Channel, PartyId};
 use cotenant_mpc::{Check, Engine, Error, Given, Kind, Online, Options, Session, Source};
@@ -168,9 +168,16 @@ fn other_commitments_and_openings_towards_another_party_fail_the_echo() {
     let steps = Step::ALL.iter().filter(|&&s| s != Step::DeltaCheck);
     steps.for_each(|s| assert!(exchanges.iter().any(|(step, _)| step == s), "{s:?}"));
     for (k, (step, counter)) in exchanges.into_iter().enumerate() {
-        let outcome = run(3, split_exchange(k + 1, step, counter), |l| everything(l, seed));
+        let transcript = Transcript::default();
+        let outcome = run(3, transcript.of(split_exchange(k + 1, step, counter)), |l| everything(l, seed));
         let verdict = judge(&outcome, cheater(), |honest| right(3, seed, honest.iter().copied()));
         assert_eq!(verdict, Ok(Verdict::Caught(Check::Echo)), "exchange {k}, {step:?}");
+        // What is not compared once more when it is open: nobody honest opens its part.
+        if matches!(step, Step::TripleSum | Step::Buckets) {
+            let opened =
+                transcript.messages().iter().filter(|m| m.from == PartyId::EVALUATOR && Kind::of(&m.body) == Some(Kind::Opening)).count();
+            assert!(opened <= 2 * k, "exchange {k}, {step:?}: P1 sent {opened} openings to two parties");
+        }
     }
 }
 

@@ -65,6 +65,11 @@ pub(super) fn planes_to_rows(planes: &[Block], rows: &mut [[Block; 128]]) {
 }
 
 #[target_feature(enable = "avx2")]
+pub(super) fn planes_to_near_rows(planes: &[Block], rows: &mut [[Block; 128]]) {
+    portable::planes_to_rows(planes, rows);
+}
+
+#[target_feature(enable = "avx2")]
 #[inline]
 fn zero() -> V {
     _mm_setzero_si128()

@@ -60,7 +60,8 @@ pub(super) fn transpose_128(m: &mut [[u64; 2]; 128]) {
 /// Four groups of rows at a time, one a lane: squares of 8 planes by 8 bits by one instruction of GFNI, after the bytes of 8 planes have been
 /// brought together; then the bytes of all 16 such groups of planes; then the lanes to their groups.
 #[target_feature(enable = "avx512f,avx512bw,gfni")]
-pub(super) fn planes_to_rows(planes: &[Block], rows: &mut [[Block; 128]]) {
+#[inline]
+fn transpose_planes<const NEAR: bool>(planes: &[Block], rows: &mut [[Block; 128]]) {
     let width = planes.len() / 128;
     // vector g of bytes[j]: in lane l, bytes 2j and 2j + 1 of the blocks of planes 8g .. 8g + 8, transposed
     let mut bytes = Zeroizing::new([[Block::ZERO; 16 * LANES]; 8]);
@@ -79,12 +80,22 @@ pub(super) fn planes_to_rows(planes: &[Block], rows: &mut [[Block; 128]]) {
             let x = interleave_16(interleave_16(interleave_16(interleave_16(get_all(x)))));
             for (q, x) in x.as_chunks().0.iter().enumerate() {
                 for (rows, x) in rows.iter_mut().zip(transpose_lanes(*x)) {
-                    put_past_cache(rows, 16 * j + 4 * q, x);
+                    if NEAR { put(rows, 16 * j + 4 * q, x) } else { put_past_cache(rows, 16 * j + 4 * q, x) }
                 }
             }
         }
     }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,gfni")]
+pub(super) fn planes_to_rows(planes: &[Block], rows: &mut [[Block; 128]]) {
+    transpose_planes::<false>(planes, rows);
     _mm_sfence();
+}
+
+#[target_feature(enable = "avx512f,avx512bw,gfni")]
+pub(super) fn planes_to_near_rows(planes: &[Block], rows: &mut [[Block; 128]]) {
+    transpose_planes::<true>(planes, rows);
 }
 
 /// The bytes of the first half of some vectors between those of the second, pair by pair and lane by lane. With the bytes of a lane numbered

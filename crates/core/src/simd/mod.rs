@@ -112,6 +112,10 @@ kernel!(
     planes_to_rows(planes: &[Block], rows: &mut [[Block; 128]])
 );
 kernel!(
+    /// See [`crate::transpose::planes_to_near_rows`].
+    planes_to_near_rows(planes: &[Block], rows: &mut [[Block; 128]])
+);
+kernel!(
     /// See [`crate::vector::xor`].
     xor(out: &mut [Block], a: &[Block])
 );

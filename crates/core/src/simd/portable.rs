@@ -57,3 +57,7 @@ pub(super) fn planes_to_rows(planes: &[Block], rows: &mut [[Block; 128]]) {
         transpose_128(bytemuck::cast_mut(rows));
     }
 }
+
+pub(super) fn planes_to_near_rows(planes: &[Block], rows: &mut [[Block; 128]]) {
+    planes_to_rows(planes, rows);
+}

@@ -54,6 +54,11 @@ fn transposes_agree() {
 #[test]
 fn fewer_rows_than_planes_have_agree() {
     writes("planes_to_rows", |n| 128 * n, |level, n, rows| planes_to_rows(level, &random(1, 128 * (n + 3)), rows.as_chunks_mut().0));
+    writes(
+        "planes_to_near_rows",
+        |n| 128 * n,
+        |level, n, rows| planes_to_near_rows(level, &random(1, 128 * (n + 3)), rows.as_chunks_mut().0),
+    );
 }
 
 #[test]

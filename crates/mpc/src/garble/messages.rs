@@ -71,30 +71,33 @@ impl<R> Walk<'_, R> {
     }
 }
 
-/// The evaluator's side of [`Walk`]: receives one garbler's rows.
+/// The evaluator's side of [`Walk`]: receives all garblers' rows, and b_g of P2's. It reads one message of each garbler after the other, so that what waits in
+/// the links is only what a garbler is ahead of the slowest.
 pub(crate) async fn receive_tables<C: Channel>(
     party: &mut Party<C>,
     circuit: &Circuit,
-    from: PartyId,
-    rows: &mut [Block],
+    rows: &mut [&mut [Block]],
 ) -> Result<Bits, crate::Error> {
     let per_gate = rows_per_gate(party.n());
-    let sends_b = from == PartyId::new(1);
-    let mut all = Bits::default();
+    let mut b = Bits::default();
     let (mut done, mut gates, mut stretches) = (0, 0, Stretches::new(circuit));
     for run in circuit.runs() {
         gates += run.ands.len();
-        if stretches.ends_with(run.ands.len()) {
+        if !stretches.ends_with(run.ands.len()) {
+            continue;
+        }
+        for (from, rows) in party.comms.others().zip(&mut *rows) {
             let rows = bytemuck::cast_slice_mut(&mut rows[done * per_gate..][..gates * per_gate]);
+            let sends_b = from == PartyId::new(1);
             let read = |r: &mut Reader<'_>| -> Result<_, BadFormat> {
                 rows.copy_from_slice(r.bytes(rows.len())?);
                 if sends_b { r.bits(gates) } else { Ok(Bits::default()) }
             };
-            all.extend(&party.comms.recv_read(from, Kind::Tables, read).await?);
-            done += std::mem::take(&mut gates);
+            b.extend(&party.comms.recv_read(from, Kind::Tables, read).await?);
         }
+        done += std::mem::take(&mut gates);
     }
-    Ok(all)
+    Ok(b)
 }
 
 /// Cuts a segment's gates into messages: of whole runs, each of [`STRETCH`] gates or up to a run more, but for the last.

@@ -55,8 +55,8 @@ fn deal(me: &[Me], count: usize, rng: &mut ChaCha20Rng) -> Vec<Shares> {
             let bit = rng.next_u32() % 2 == 1;
             for j in party.others() {
                 let (key, delta) = (Block(Block::random(rng).0 & !1), me[j.index()].delta());
-                Columns::of(&mut all[p], party, j).0[0][i] = key ^ delta.when(bit);
-                Columns::of(&mut all[j.index()], &me[j.index()], party.id()).0[1][i] = key;
+                Columns::of(all[p].columns_mut(), party, j).0[0][i] = key ^ delta.when(bit);
+                Columns::of(all[j.index()].columns_mut(), &me[j.index()], party.id()).0[1][i] = key;
             }
         }
     }
@@ -107,21 +107,21 @@ impl Parties {
     /// Masks of all ANDs, the products of two secrets included, which triples give the engine.
     fn mask(&mut self) {
         for (p, me) in self.me.iter().enumerate() {
-            mask(me, &self.planned(), &self.places, &mut self.wires[p], &mut self.masks[p]);
+            mask_all(me, &Workers::ONE, vec![(self.planned(), self.places.clone())], &mut self.wires[p], &mut self.masks[p]);
         }
         for i in self.places.full.clone() {
             let product = shared(self.masks.iter().map(|m| &m.left), i) & shared(self.masks.iter().map(|m| &m.right), i);
             for (me, masks) in self.me.iter().zip(&mut self.masks) {
                 for j in me.others() {
-                    let mut star = Columns::of(&mut masks.star, me, j);
+                    let mut star = Columns::of(masks.star.columns_mut(), me, j);
                     star.set(i, star.get(i) ^ Pair::one(me, j).when(product));
                 }
             }
         }
     }
 
-    fn garble(&mut self) -> Vec<Tables> {
-        let (circuit, hash, mut all) = (self.circuit.clone(), Tmmo::new(HASH), Vec::new());
+    fn garble(&mut self) -> Tables {
+        let (circuit, hash, mut all) = (self.circuit.clone(), Tmmo::new(HASH), Tables { rows: Vec::new(), b: Bits::default() });
         for p in 1..self.me.len() {
             let mut walk = Garbler::new(&self.me[p], &hash, &circuit, &self.places, &self.masks[p], 100);
             (0..SECRET + PUBLIC).for_each(|w| walk.labels.set(w, self.wires[p].labels(w as u32)[0]));
@@ -133,7 +133,8 @@ impl Parties {
             let mut memory = Buffer::zeroed(rows.len() / 16);
             bytemuck::cast_slice_mut(&mut memory).copy_from_slice(&rows);
             let range = 0..memory.len();
-            all.push(Tables { rows: Rows { memory: Arc::new(memory), range }, b: walk.take_b() });
+            all.rows.push(Rows { memory: Arc::new(memory), range });
+            all.b = if p == 1 { walk.take_b() } else { all.b };
             for (w, output) in self.planned().outputs.zip(circuit.outputs()) {
                 let label = if let Output::Slot { slot, .. } = *output { walk.labels.get(slot) } else { Block::ZERO };
                 self.wires[p].set_labels(w, &[label]);
@@ -153,7 +154,7 @@ impl Parties {
         }
     }
 
-    fn garbled(&self, tables: Vec<Tables>) -> Garbled {
+    fn garbled(&self, tables: Option<Tables>) -> Garbled {
         Garbled { planned: self.planned(), places: self.places.clone(), tweaks: 100, tables }
     }
 
@@ -168,7 +169,7 @@ impl Parties {
         let values: Vec<bool> = (0..SECRET + PUBLIC).map(|_| self.rng.next_u32() % 2 == 1).collect();
         let tables = self.garble();
         self.give(&values);
-        let garbled = self.garbled(tables);
+        let garbled = self.garbled(Some(tables));
         let outputs = garbled.planned.outputs.clone();
         let walked = evaluate(&self.me[0], &Tmmo::new(HASH), &garbled, &self.masks[0], &self.wires[0]);
         let e = walked.end(outputs.clone(), &mut self.wires[0]);
@@ -198,12 +199,54 @@ fn all_walks_fit_together_for_any_number_of_parties() {
     }
 }
 
+/// Three segments of one circuit, the last of which takes an output of the first: on any number of threads they get the same masks.
+#[test]
+fn segments_side_by_side_get_the_masks_that_they_get_one_after_the_other() {
+    let mut rng = ChaCha20Rng::seed_from_u64(3);
+    let me = Me::new(PartyId::new(1), 3, Block(Block::random(&mut rng).0 | 1));
+    let circuit = Arc::new(circuit(800, &mut rng));
+    let (inputs, outputs) = ((SECRET + PUBLIC) as u32, circuit.outputs().len() as u32);
+    let (full, cheap) = (circuit.stats().and_full, circuit.stats().ands() - circuit.stats().and_full);
+    let mut random = |count| {
+        let mut shares = Shares::zero(&me, count);
+        shares.columns_mut().flatten().for_each(|block| *block = Block::random(&mut rng));
+        shares
+    };
+    let (given, star) = (random(inputs as usize), random(3 * (full + cheap) + 5));
+    let walk = |threads| {
+        let segment = |k: u32| {
+            let first = if k == 2 { inputs } else { 0 };
+            let at = k as usize;
+            let planned = Planned {
+                circuit: circuit.clone(),
+                inputs: [first].into_iter().chain(1..inputs).collect(),
+                outputs: inputs + k * outputs..inputs + (k + 1) * outputs,
+            };
+            (planned, Places { full: at * full..(at + 1) * full, cheap: 3 * full + 5 + at * cheap..3 * full + 5 + (at + 1) * cheap })
+        };
+        let mut wires = Wires::new(&me, 3, (inputs + 3 * outputs) as usize);
+        (0..SECRET).for_each(|w| wires.masks.copy(w, &given, w));
+        let mut masks =
+            Masks { left: Shares::zero(&me, star.len()), right: Shares::zero(&me, star.len()), star: Shares::zero(&me, star.len()) };
+        (0..star.len()).for_each(|i| masks.star.copy(i, &star, i));
+        let workers = Workers::new(NonZeroUsize::new(threads).expect("a thread"));
+        let walked = mask_all(&me, &workers, (0..3).map(segment).collect(), &mut wires, &mut masks);
+        assert!(walked.iter().zip(0..).all(|((planned, _), k)| planned.outputs.start == inputs + k * outputs), "in order");
+        let all =
+            [masks.left, masks.right, masks.star, wires.masks].map(|mut s| s.columns_mut().flatten().map(|b| b.0).collect::<Vec<_>>());
+        assert!(all[0][2 * full] != 0, "the last is walked too");
+        all
+    };
+    let one = walk(1);
+    assert!([2, 3].map(walk).iter().all(|other| *other == one));
+}
+
 #[test]
 fn a_false_masked_value_of_any_and_changes_every_sum_that_tests_it() {
     let mut parties = Parties::new(2, 9);
     let tables = parties.garble();
     parties.give(&[true; SECRET + PUBLIC]);
-    let garbled = parties.garbled(tables);
+    let garbled = parties.garbled(Some(tables));
     let ands = parties.places.len();
     let right = evaluate(&parties.me[0], &Tmmo::new(HASH), &garbled, &parties.masks[0], &parties.wires[0]).values.out;
     let own = |out: Bits| parties.sums(1, follow(&garbled, &parties.wires[1], out).values).own.0;

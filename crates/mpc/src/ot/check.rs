@@ -23,7 +23,7 @@
 use super::extension::Chunk;
 use super::{KAPPA, OtFault, Pair};
 use cotenant_core::prg::Prg;
-use cotenant_core::transpose::{planes_to_rows, transpose_128};
+use cotenant_core::transpose::{planes_to_near_rows, planes_to_rows, transpose_128};
 use cotenant_core::{Block, Digest, Domain, block, gf128};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -102,11 +102,23 @@ impl Checked<'_> {
     /// # Panics
     /// If more are asked for than the chunk has.
     pub fn rows(self, out: &mut [Block]) {
+        self.write(out, planes_to_rows);
+    }
+
+    /// The same for rows that are read at once.
+    ///
+    /// # Panics
+    /// If more are asked for than the chunk has.
+    pub fn near_rows(self, out: &mut [Block]) {
+        self.write(out, planes_to_near_rows);
+    }
+
+    fn write(self, out: &mut [Block], transpose: fn(&[Block], &mut [Block])) {
         let groups = self.chunk.groups();
         assert!(out.len() <= (groups - 1) * KAPPA, "mask rows are never handed out");
         let whole = out.len() / KAPPA;
         let (rows, rest) = out.split_at_mut(whole * KAPPA);
-        planes_to_rows(self.planes, rows);
+        transpose(self.planes, rows);
         if !rest.is_empty() {
             let mut last = Zeroizing::new([Block::ZERO; KAPPA]);
             last.iter_mut().zip(self.planes[whole..].iter().step_by(groups)).for_each(|(r, &v)| *r = v);

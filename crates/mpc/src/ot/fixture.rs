@@ -30,7 +30,7 @@ pub(super) fn set_up<const K: usize>(delta: Block, seed: u64) -> Result<(SoftRec
     let (receiver, points) = ReceiverSetup::start(pair(), &ONE, rng);
     let (sender, choices) = SenderSetup::start(pair(), delta, &ONE, rng);
     let (receiver, trees) = receiver.finish(&choices, &ONE)?;
-    Ok((receiver, sender.finish(&points, &trees, &ONE)?))
+    Ok((receiver, sender.keys(&points, &ONE)?.finish(&trees)?))
 }
 
 /// Keys as base OTs give them: both of every index, and the one that `delta` chooses.

@@ -17,7 +17,7 @@
 //! COT receiver                                         COT sender (Delta)
 //! ReceiverSetup::start  -- points, 4096 bytes -->
 //!                       <-- choices, 8192 bytes --     SenderSetup::start        (both at once: neither depends on the other)
-//! ReceiverSetup::finish -- trees, 4128 bytes -->       SenderSetup::finish
+//! ReceiverSetup::finish -- trees, 4128 bytes -->       SenderSetup::keys, SenderKeys::finish
 //! CotReceiver::extend   -- correction -->              CotSender::extend         (chunk by chunk, any number)
 //!        a hash of the correction (two parties), or a coin tossed after every sender holds its correction, seeds the check
 //! Choices::answer, Received::prove  -- h(b), digest --> Sent::verify
@@ -60,7 +60,7 @@ use std::fmt;
 pub use crate::workers::Workers;
 pub use check::{Checked, Received, Sent};
 pub use extension::{CHUNK_ROWS, Choices, Chunk, SoftReceiver, SoftSender, Width};
-pub use setup::{ReceiverSetup, SenderSetup};
+pub use setup::{ReceiverSetup, SenderKeys, SenderSetup};
 
 /// Bits of Delta that one tree covers: 1, 2, 4 or 8. A correlated OT costs 128/K bits to send and 128/K * 2^K bits of leaf stream to
 /// compute. `examples/cot.rs` measures all four: 2 is a little faster than 4 where the network costs nothing, and sends twice as much.

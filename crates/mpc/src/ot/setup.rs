@@ -45,13 +45,30 @@ impl SenderSetup {
         (SenderSetup { pair, delta: Zeroizing::new(delta), base }, choices)
     }
 
-    /// The sender, given the messages "points" and "trees".
+    /// With the message "points": its base OTs are done, and it need not wait for "trees" to do them.
     ///
     /// # Errors
-    /// [`OtFault::Format`], [`OtFault::Point`], [`OtFault::TreeCheck`]: the receiver's fault.
-    pub fn finish<const K: usize>(self, points: &[u8], trees: &[u8], workers: &Workers) -> Result<SoftSender<K>, OtFault> {
+    /// [`OtFault::Format`], [`OtFault::Point`]: the receiver's fault.
+    pub fn keys(self, points: &[u8], workers: &Workers) -> Result<SenderKeys, OtFault> {
         let keys = self.base.finish(points, workers)?;
-        let leaves = tree::open::<K>(&self.pair, *self.delta, &keys, trees)?;
+        Ok(SenderKeys { pair: self.pair, delta: self.delta, keys })
+    }
+}
+
+/// The COT sender before the receiver's second message.
+pub struct SenderKeys {
+    pair: Pair,
+    delta: Zeroizing<Block>,
+    keys: Zeroizing<Vec<Block>>,
+}
+
+impl SenderKeys {
+    /// The sender, given the message "trees".
+    ///
+    /// # Errors
+    /// [`OtFault::Format`], [`OtFault::TreeCheck`]: the receiver's fault.
+    pub fn finish<const K: usize>(self, trees: &[u8]) -> Result<SoftSender<K>, OtFault> {
+        let leaves = tree::open::<K>(&self.pair, *self.delta, &self.keys, trees)?;
         Ok(SoftSender::new(self.pair, *self.delta, &leaves))
     }
 }
@@ -71,7 +88,7 @@ mod tests {
         if attacked == 2 {
             attack(&mut trees);
         }
-        sender.finish::<4>(&points, &trees, &ONE).map(|_| ())
+        sender.keys(&points, &ONE)?.finish::<4>(&trees).map(|_| ())
     }
 
     #[test]
