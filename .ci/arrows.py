@@ -17,7 +17,7 @@ ALLOWED = {
     "cotenant-circuit": {"cotenant-core"},
     "cotenant-mpc": {"cotenant-circuit", "cotenant-core"},
     "cotenant-net": {"cotenant-core"},
-    "cotenant-tls": {"cotenant-circuit", "cotenant-core"},
+    "cotenant-tls": set(),
     "cotenant-agent": {"cotenant-tls", "cotenant-mpc", "cotenant-net", "cotenant-circuit", "cotenant-core"},
     "cotenant": {"cotenant-agent", "cotenant-tls", "cotenant-mpc", "cotenant-net", "cotenant-circuit", "cotenant-core"},
 }

@@ -5,6 +5,7 @@ pub mod approve;
 pub mod call;
 pub mod derive;
 pub mod flow;
+pub mod hex;
 pub mod http;
 pub mod operate;
 pub mod redact;

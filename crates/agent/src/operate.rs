@@ -26,5 +26,6 @@ pub use answer::{answer, outcome};
 pub use compare::{Compared, MAX_MESSAGE, compare};
 pub use error::{OperateError, Refused};
 pub use manifest::{Entry, MAX_MANIFEST, MAX_REMOVED, Manifest, ShareName, unnamed};
+pub use request::check_uses;
 pub use run::{Call, Client, Mine, Remove, Save, Saved, Verified, Verify};
 pub use task::{Task, Work};

@@ -20,6 +20,7 @@ mod vault;
 use crate::{
     children::{self, ERROR_PREFIX},
     error::Error,
+    serve::error::ClientError,
     target::Endpoint,
     text,
 };
@@ -83,7 +84,7 @@ struct TrustArgs {
 #[derive(Args, Clone)]
 struct JointArgs {
     /// Which party connects to the server, counted from 1 in the order of the member list
-    #[arg(long, value_name = "K", default_value_t = 1)]
+    #[arg(long, value_name = "K", default_value = "1", value_parser = parse_connector)]
     connector: usize,
     /// Let parties run builds of their own of this version; else the program's file must have the same SHA-256 at all
     #[arg(long)]
@@ -115,6 +116,10 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            if let (true, Error::Daemon(ClientError::Refused(problem))) = (wants_json(), &error) {
+                // If it cannot be written, standard error has it as well.
+                let _ = print_json(problem);
+            }
             report(&error.to_string());
             ExitCode::from(error.exit_status())
         }
@@ -154,6 +159,11 @@ async fn interrupted() {
         false => std::task::Poll::Pending,
     })
     .await;
+}
+
+/// Whether what was asked for is a JSON object: the daemon's problem document is one. All commands have the option under this name.
+fn wants_json() -> bool {
+    std::env::args_os().take_while(|argument| argument != "--").any(|argument| argument == "--json")
 }
 
 fn report(text: &str) {
@@ -206,6 +216,25 @@ fn home_or_default(given: Option<PathBuf>) -> Result<PathBuf, Error> {
     let named = |variable| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
     let of_user = || Some(named("HOME")?.join(".cotenant"));
     given.or_else(|| named("COTENANT_HOME")).or_else(of_user).ok_or(Error::NoHome)
+}
+
+/// The number of a party.
+fn parse_connector(text: &str) -> Result<usize, String> {
+    let most = cotenant_mpc::MAX_PARTIES;
+    text.parse().map_err(|_| format!("not a number from 1 to {most}"))
+}
+
+/// The room with this id or name, or the only one. `of` says the id and the name of one.
+fn chosen<'a, T>(rooms: &'a [T], named: Option<&str>, of: impl Fn(&T) -> (&String, &String)) -> Result<&'a T, Error> {
+    let is_meant = |room: &&T| named.is_none_or(|name| of(room).0 == name || of(room).1 == name);
+    let meant: Vec<&T> = rooms.iter().filter(is_meant).collect();
+    match meant[..] {
+        [room] => Ok(room),
+        _ => {
+            let rooms = rooms.iter().map(of).map(|(id, name)| format!("{id} \"{name}\"")).collect();
+            Err(Error::WhichRoom { named: named.map(str::to_owned), rooms })
+        }
+    }
 }
 
 /// A number of parties.

@@ -25,7 +25,11 @@ use cotenant_agent::{
 };
 use cotenant_core::PartyId;
 use cotenant_net::{NetError, PeerFault};
-use std::{io, path::PathBuf, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +98,9 @@ pub enum Error {
     #[error("the vault is empty: cotenant vault put NAME, or cotenant vault gen NAME")]
     EmptyVault,
     /// More was given than a secret can have. Nothing was proposed.
-    #[error("standard input has more than the {MAX_BYTES} bytes of a secret; put a key into the vault, and encrypt the rest with it")]
+    #[error(
+        "standard input has more than the {MAX_BYTES} bytes of a secret or passphrase; of a longer one put a key into the vault, and encrypt the rest with it"
+    )]
     LongSecret,
     /// Standard input cannot be read.
     #[error("standard input cannot be read: {source}")]
@@ -113,6 +119,14 @@ pub enum Error {
     /// An operation was not done.
     #[error("operation {number}: {how}")]
     NotDone {
+        /// Its number.
+        number: u64,
+        /// What became of it.
+        how: String,
+    },
+    /// A call was not done to its end, and the server may have its request.
+    #[error("operation {number}: {how}")]
+    MayBeSent {
         /// Its number.
         number: u64,
         /// What became of it.
@@ -162,7 +176,7 @@ pub enum Error {
         stage: Option<Stage>,
     },
     /// A server did not answer a party that tries alone.
-    #[error("{endpoint}: no whole answer within {} s", limit.as_secs())]
+    #[error("{endpoint}: no whole answer within {} s; check the address", limit.as_secs())]
     LateAlone {
         /// The server.
         endpoint: String,
@@ -202,11 +216,16 @@ pub enum Error {
         code: String,
     },
     /// The connection ended without close_notify, so that the answer may be cut (RFC 8446 section 6.1). Nothing of it was printed.
-    #[error("the connection ended without close_notify, so the answer may be cut, and is not printed (RFC 8446 section 6.1)")]
+    #[error(
+        "the connection ended without close_notify, so the answer may be cut, and is not printed (RFC 8446 section 6.1); ask the server's side, or try again if the request can be repeated"
+    )]
     Truncated,
+    /// Standard input has no request.
+    #[error("standard input is empty: give the request, as in the example of --help")]
+    NoInput,
     /// Standard input is longer than what is sent inside MPC.
     #[error(
-        "standard input has more than the {} bytes that one call takes: all of them are encrypted inside MPC",
+        "standard input has more than the {} bytes that one call takes: all of them are encrypted inside MPC; send less",
         cotenant_agent::call::MAX_REQUEST
     )]
     LongInput,
@@ -228,7 +247,7 @@ pub enum Error {
         source: Box<FlowError>,
     },
     /// A file cannot be read.
-    #[error("{path}: cannot be read ({source}); check the path")]
+    #[error("{}", unread(path, source))]
     Read {
         /// The file.
         path: PathBuf,
@@ -244,7 +263,7 @@ pub enum Error {
         directory: PathBuf,
     },
     /// A file, a directory or standard output cannot be written.
-    #[error("{what}: cannot be written ({source}); check permissions and free space")]
+    #[error("{}", unwritten(what, source))]
     Write {
         /// What was to be written.
         what: String,
@@ -260,13 +279,13 @@ pub enum Error {
         source: io::Error,
     },
     /// Nobody of that name is another member, and there is no such file.
-    #[error("{with}: neither a file nor another member of the room")]
+    #[error("{with}: neither a file nor another member of the room; give a file that cotenant log wrote, or a name of cotenant room show")]
     NoLog {
         /// What was given.
         with: String,
     },
     /// A file is no log that can be compared.
-    #[error("{path}: {what}")]
+    #[error("{path}: {what}; have it printed again: cotenant log > FILE")]
     BadLog {
         /// The file.
         path: PathBuf,
@@ -274,7 +293,7 @@ pub enum Error {
         what: String,
     },
     /// Two logs tell different things.
-    #[error("the logs differ: {what}")]
+    #[error("the logs differ: {what}; show it to all members, and begin nothing before it is explained")]
     LogsDiffer {
         /// In what, first.
         what: String,
@@ -300,11 +319,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// The exit status: 1, or [`CONSEQUENCE`] if this party stopped only because another one did, 130 after an interruption;
-    /// [`ServeError::exit_status`] of the daemon.
+    /// The exit status: 1, or [`CONSEQUENCE`] if this party stopped only because another one did, [`MAY_BE_SENT`] if a request may have been delivered,
+    /// 130 after an interruption; [`ServeError::exit_status`] of the daemon.
     pub fn exit_status(&self) -> u8 {
         match self {
             Error::Interrupted => 130,
+            Error::MayBeSent { .. } => MAY_BE_SENT,
             Error::Serve(error) => error.exit_status(),
             error if error.is_consequence() => CONSEQUENCE,
             _ => 1,
@@ -332,6 +352,8 @@ impl Error {
 
 /// The exit status of a party that stopped because another one did.
 pub const CONSEQUENCE: u8 = 3;
+/// The exit status of a call whose request may have been delivered.
+pub const MAY_BE_SENT: u8 = 4;
 
 /// Why a call failed, whether or not its request may have been sent before.
 fn cause(error: &CallError) -> &CallError {
@@ -366,6 +388,21 @@ fn mentions(text: &str, party: &str) -> bool {
     text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == party)
 }
 
+/// Why a file was not read, and what to do.
+pub(crate) fn unread(path: &Path, source: &io::Error) -> String {
+    match source.kind() {
+        io::ErrorKind::InvalidData => format!("{}: is no UTF-8 text; check that it is the right file", path.display()),
+        _ => format!("{}: cannot be read ({source}); check the path", path.display()),
+    }
+}
+
+fn unwritten(what: &str, source: &io::Error) -> String {
+    match source.kind() {
+        io::ErrorKind::AlreadyExists => format!("{what}: is there already; name a new one"),
+        _ => format!("{what}: cannot be written ({source}); check permissions and free space"),
+    }
+}
+
 fn which_room(named: Option<&str>, rooms: &[String]) -> String {
     let all = rooms.join(", ");
     match named {
@@ -373,7 +410,7 @@ fn which_room(named: Option<&str>, rooms: &[String]) -> String {
             "this party is in no room; cotenant room new founds one, cotenant room join takes an invitation".to_owned()
         }
         Some(name) => format!("room {}: this party is in {all}; name one of them by its id", escape(&cut(name))),
-        None => format!("this party is in {all}; say which by its id"),
+        None => format!("this party is in {all}; say which: --room ID, or ID behind the command of cotenant room"),
     }
 }
 

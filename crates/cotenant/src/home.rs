@@ -79,7 +79,7 @@ impl Home {
 /// # Errors
 /// What could not be written.
 pub fn init(dir: &Path, name: &str) -> Result<PublicIdentity, HomeError> {
-    config::check_name(name).map_err(|source| HomeError::Config { path: dir.join(PARTY), source: Box::new(source) })?;
+    config::check_name(name).map_err(HomeError::Name)?;
     let write_failed = |path: PathBuf| move |source| HomeError::Write { path, source };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(write_failed(dir.to_owned()))?;
     let identity = Identity::generate().map_err(HomeError::Randomness)?;
@@ -137,7 +137,7 @@ pub enum HomeError {
     #[error("no randomness from the operating system: {0}")]
     Randomness(getrandom::Error),
     /// A file cannot be read.
-    #[error("{path}: cannot be read ({source}); check the path")]
+    #[error("{}", crate::error::unread(path, source))]
     Read {
         /// The file.
         path: PathBuf,
@@ -160,6 +160,9 @@ pub enum HomeError {
         /// Its mode.
         mode: u32,
     },
+    /// The name that a new home is to have is none.
+    #[error("--name {0}")]
+    Name(ConfigError),
     /// The member list is wrong.
     #[error("{path}: {source}")]
     Config {

@@ -41,7 +41,6 @@ use config::Config;
 use daemon::Daemon;
 use error::ServeError;
 use lock::Lock;
-use operations::Rules;
 use problem::Problem;
 use room::rooms::Rooms;
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -72,8 +71,6 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     let mut signals = Signals::listen()?;
     let _lock = Lock::take(&config.home)?;
     no_core_dumps()?;
-    // Rooms read them again when they begin; who cannot decide is told now.
-    Rules::open(&config.home).map_err(Box::new)?;
     let (socket, api) = Socket::listen(&config.socket)?;
     let metrics = listen_for_metrics(config.metrics).await?;
     let daemon = Arc::new(Daemon::open(config)?);

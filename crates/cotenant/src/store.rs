@@ -40,7 +40,7 @@ mod unlock;
 
 pub use backup::{Backup, Beside};
 pub(crate) use directory::write_new;
-pub use error::StoreError;
+pub use error::{RESTORE, StoreError};
 pub use record::{Signature, SignedRecord};
 pub use room::{Against, Room, Source};
 pub use row::{Restored, RoomEpoch};

@@ -21,7 +21,7 @@ pub struct Endpoint {
 
 /// The text is not host and port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("write HOST:PORT, such as example.com:443 or [::1]:443")]
+#[error("write HOST:PORT, such as example.com:443 or [::1]:443; calls are made by TLS alone")]
 pub struct BadEndpoint;
 
 impl FromStr for Endpoint {

@@ -7,7 +7,7 @@ fn acts(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || turns
 }
 
-/// The text on one line: what would act is written `\u{…}`, and a backslash twice, so that no two texts look the same.
+/// The text on one line, of keys of a bucket, which may be in any script: what would act is written `\u{…}`, and a backslash twice, so that no two texts look the same.
 pub fn line(text: &str) -> String {
     text.chars().flat_map(|c| if acts(c) || c == '\\' { c.escape_default().collect() } else { vec![c] }).collect()
 }
@@ -15,6 +15,11 @@ pub fn line(text: &str) -> String {
 /// Lines of messages, in which values may already be escaped: what would act is written `\u{…}`, but for line ends.
 pub fn message(text: &str) -> String {
     text.chars().flat_map(|c| if acts(c) && c != '\n' { c.escape_default().collect() } else { vec![c] }).collect()
+}
+
+/// The line, from 1, that a place in a text is in.
+pub fn line_at(text: &str, place: usize) -> usize {
+    text.bytes().take(place).filter(|byte| *byte == b'\n').count() + 1
 }
 
 /// Whether a terminal shows the bytes as they are: UTF-8 in which nothing would act but tabs and ends of lines, LF or CR LF.

@@ -88,12 +88,15 @@ impl fmt::Display for KeyFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display();
         match &self.fault {
-            KeyFileFault::Exists => write!(f, "{path} exists; an identity is never overwritten, choose another name"),
+            KeyFileFault::Exists => write!(f, "{path} exists; an identity is never overwritten: name another --home"),
             KeyFileFault::Exposed { mode } => {
                 write!(f, "{path} holds a private key but has mode {mode:04o}, open to others than its owner; run: chmod 600 {path}")
             }
-            KeyFileFault::NotAKey => write!(f, "{path} holds no Ed25519 private key in PKCS#8 PEM form, or a damaged one"),
-            KeyFileFault::Io(e) => write!(f, "{path}: {e}"),
+            KeyFileFault::NotAKey => write!(
+                f,
+                "{path} holds no Ed25519 private key in PKCS#8 PEM form, or a damaged one; put the file back from a copy, or make a new party in another home: cotenant init"
+            ),
+            KeyFileFault::Io(e) => write!(f, "{path}: {e}; check --home"),
         }
     }
 }

@@ -151,6 +151,37 @@ fn check_signature(text: &[u8], key: &CertificateDer<'_>, signature: &DigitallyS
     verify_tls13_signature_with_raw_key(text, &key, signature, &ring::default_provider().signature_verification_algorithms)
 }
 
+/// What the verifiers of both sides have in common: TLS 1.3 alone, with signatures of bare Ed25519 keys (RFC 7250, RFC 8446 section 4.4.3).
+macro_rules! tls13_with_bare_ed25519_keys {
+    () => {
+        fn verify_tls12_signature(
+            &self,
+            _: &[u8],
+            _: &CertificateDer<'_>,
+            _: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            Err(Error::HandshakeNotComplete)
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            text: &[u8],
+            key: &CertificateDer<'_>,
+            signature: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            check_signature(text, key, signature)
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            vec![SignatureScheme::ED25519]
+        }
+
+        fn requires_raw_public_keys(&self) -> bool {
+            true
+        }
+    };
+}
+
 impl ServerCertVerifier for Pinned {
     fn verify_server_cert(
         &self,
@@ -167,31 +198,7 @@ impl ServerCertVerifier for Pinned {
         }
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::HandshakeNotComplete)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        text: &[u8],
-        key: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        check_signature(text, key, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ED25519]
-    }
-
-    fn requires_raw_public_keys(&self) -> bool {
-        true
-    }
+    tls13_with_bare_ed25519_keys!();
 }
 
 impl ClientCertVerifier for AnyKey {
@@ -206,31 +213,7 @@ impl ClientCertVerifier for AnyKey {
         }
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::HandshakeNotComplete)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        text: &[u8],
-        key: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        check_signature(text, key, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ED25519]
-    }
-
-    fn requires_raw_public_keys(&self) -> bool {
-        true
-    }
+    tls13_with_bare_ed25519_keys!();
 }
 
 /// Signs for TLS with the identity itself, so that the private key has one copy, which erases itself.

@@ -179,12 +179,6 @@ struct CallArgs {
     /// Length of the whole answer
     #[arg(long, value_name = "B", default_value = "1000")]
     response_bytes: usize,
-    /// Keep a part of the answer secret; not built yet
-    #[arg(long)]
-    secret_response: bool,
-    /// A second call on the same connection; not built yet
-    #[arg(long)]
-    kept: bool,
     #[command(flatten)]
     line: LineArgs,
     /// One JSON object instead of a table
@@ -282,13 +276,6 @@ async fn run(what: What) -> Result<(), Error> {
             show(args.json, &report, |report| table::render(&report.rows()))
         }
         What::Call(args) => {
-            if args.secret_response {
-                let missing = "answers of which a part stays secret are not built yet";
-                return Err(Error::NotBuilt { option: "--secret-response", missing });
-            }
-            if args.kept {
-                return Err(Error::NotBuilt { option: "--kept", missing: "calls on a kept connection are not built yet" });
-            }
             let place = Place { line: args.line.line()?, cores: None };
             let report = call::run(args.parties, args.request_bytes, args.response_bytes, place).await?;
             show(args.json, &report, |report| table::render(&report.rows()))

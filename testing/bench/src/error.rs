@@ -8,14 +8,6 @@ use std::io;
 /// Why a measurement failed. There are no figures then.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// What is not built yet was asked for.
-    #[error("{option}: {missing}; leave the option out")]
-    NotBuilt {
-        /// The option.
-        option: &'static str,
-        /// What is missing.
-        missing: &'static str,
-    },
     /// A value of an option that cannot be measured.
     #[error("{option} {given}: {wanted}")]
     Option {

@@ -202,8 +202,6 @@ fn tables_are_for_people() {
 #[test]
 fn what_is_not_built_or_makes_no_sense_is_refused() {
     let cases = [
-        ("call --kept", 1, "--kept: calls on a kept connection are not built"),
-        ("call --secret-response", 1, "--secret-response: answers of which a part stays secret are not built"),
         ("call --request-bytes 446", 1, "--request-bytes 446: the shortest has 447 bytes"),
         ("call --response-bytes 37", 1, "--response-bytes 37: the shortest has 38 bytes"),
         ("vault --bytes 16385", 1, "--bytes 16385: a secret has 1 to 16384 bytes"),
@@ -226,7 +224,7 @@ fn what_is_not_built_or_makes_no_sense_is_refused() {
 
 #[test]
 fn help_has_examples() {
-    for what in ["--help", "engine --help", "table --help", "curve --help", "alone --help", "cot --help", "call --help"] {
+    for what in ["--help", "engine --help", "table --help", "curve --help", "alone --help", "cot --help", "call --help", "vault --help"] {
         let text = String::from_utf8(run(what).stdout).unwrap();
         assert!(text.contains("Example") && text.contains("cotenant-bench"), "{what}: {text}");
     }

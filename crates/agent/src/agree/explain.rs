@@ -1,7 +1,10 @@
 //! The errors of an agreement as people read them. What other parties sent is escaped, cut to a line, and limited in number.
 
 use super::{AgreeError, Difference, MAX_FIELDS, MAX_TERMS, Opening};
-use crate::sign::date::{BadTimestamp, Timestamp};
+use crate::{
+    approve::escape::escape,
+    sign::date::{BadTimestamp, Timestamp},
+};
 use cotenant_core::PartyId;
 use std::fmt;
 
@@ -97,7 +100,7 @@ fn shown(value: &str) -> String {
 
 /// Controls, direction marks and everything outside ASCII escaped, and cut to what fits a line.
 fn printable(text: &str) -> String {
-    let escaped: String = text.chars().flat_map(|c| if matches!(c, '"' | '\'') { vec![c] } else { c.escape_default().collect() }).collect();
+    let escaped = escape(text).to_string();
     if escaped.len() <= SHOWN { escaped } else { format!("{}…", &escaped[..SHOWN]) }
 }
 

@@ -1,6 +1,6 @@
 //! The fields that parties agree on: everything that decides what an operation does, as names and texts.
 
-use crate::{http::Request, sign::sigv4::Scope};
+use crate::{hex, http::Request, sign::sigv4::Scope};
 use cotenant_core::PartyId;
 use sha2::{Digest, Sha256};
 
@@ -75,7 +75,7 @@ impl Terms {
     /// All fields by name, in a fixed order. Every member of the structure is in one of them.
     pub fn fields(&self) -> Vec<(&'static str, String)> {
         let mut fields = vec![("program", self.program.clone())];
-        fields.extend(self.program_digest.map(|digest| (PROGRAM_DIGEST, hex(&digest))));
+        fields.extend(self.program_digest.map(|digest| (PROGRAM_DIGEST, hex::encode(&digest))));
         fields.extend([
             ("oblivious transfer tree depth", self.protocol.ot_depth.to_string()),
             ("triple bucket size", self.protocol.bucket_size.to_string()),
@@ -86,7 +86,7 @@ impl Terms {
             ("host", self.host.clone()),
             ("port", self.port.to_string()),
             ("server name", self.server_name.clone()),
-            ("trust roots", hex(&self.trust_roots)),
+            ("trust roots", hex::encode(&self.trust_roots)),
             ("key exchange groups", self.groups.clone()),
             ("answer limit in bytes", self.answer_bytes.to_string()),
             ("answer limit in records", self.answer_records.to_string()),
@@ -124,9 +124,5 @@ fn signed_fields(request: &Request, signing: &Signing) -> Vec<(&'static str, Str
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+    hex::encode(&Sha256::digest(bytes))
 }

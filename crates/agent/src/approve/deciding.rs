@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Pending --k approvals, or the policy--> Approved
-//!         --more refusals than k approvals leave room for; or the policy refuses and there are no people--> Refused
+//!         --more refusals than k approvals leave room for--> Refused
 //!         --the expiry--> Expired
 //! ```
 //!
@@ -11,7 +11,6 @@
 use super::{
     operation::Operation,
     person::{Approver, BadSignature, Counters, PersonSignature},
-    policy::Verdict,
     statement::{Choice, Statement},
 };
 use cotenant_core::PartyId;
@@ -56,7 +55,7 @@ impl Approvers {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadApprovers {
     /// The number that is needed is not between one and all.
-    #[error("{needed} approvals are needed, of {keys} people")]
+    #[error("{needed} approvals are needed, of {keys} people; lower needed, or list more keys")]
     Needed {
         /// How many approvals.
         needed: usize,
@@ -70,7 +69,7 @@ pub enum BadApprovers {
         keys: usize,
     },
     /// A key is there twice: one person would count as two.
-    #[error("the key at position {index} of the approvers, from 0, is there twice")]
+    #[error("key {} is there twice", index + 1)]
     Twice {
         /// The second of the two.
         index: usize,
@@ -154,14 +153,10 @@ impl Deciding {
         Ok(true)
     }
 
-    /// The standing policy says this.
-    pub fn policy(&mut self, verdict: &Verdict, now: i64) -> &Decision {
+    /// The standing policy approves by this rule. What it does not approve is left to people, or to the owner where there are none.
+    pub fn by_policy(&mut self, rule: &str, now: i64) -> &Decision {
         if let Decision::Pending { .. } = self.at(now) {
-            match verdict {
-                Verdict::Approve { rule } => self.decision = Decision::Approved(How::Policy(rule.clone())),
-                Verdict::Refuse(refusal) if self.people.is_none() => self.decision = Decision::Refused(refusal.to_string()),
-                Verdict::Refuse(_) => {}
-            }
+            self.decision = Decision::Approved(How::Policy(rule.to_owned()));
         }
         &self.decision
     }
@@ -215,7 +210,6 @@ mod tests {
     use crate::approve::{
         operation::tests::{NOW, call, refresh, seat},
         person::tests::Person,
-        policy::Refusal,
     };
 
     fn people(needed: usize) -> Deciding {
@@ -295,17 +289,12 @@ mod tests {
         let signature = Person::new(1).sign(&deciding.statement(Choice::Approve));
         assert_eq!(deciding.hear(Choice::Approve, &signature, &mut Counters::default(), expiry), Err(NotCounted::Decided));
         assert_eq!(deciding.decision(), &Decision::Expired);
-        let verdict = Verdict::Approve { rule: "any".into() };
-        assert_eq!(deciding.policy(&verdict, NOW), &Decision::Expired);
-        assert_eq!(people(1).policy(&verdict, expiry - 1), &Decision::Approved(How::Policy("any".into())));
+        assert_eq!(deciding.by_policy("any", NOW), &Decision::Expired);
+        assert_eq!(people(1).by_policy("any", expiry - 1), &Decision::Approved(How::Policy("any".into())));
     }
 
     #[test]
-    fn a_policy_refuses_where_nobody_else_decides() {
-        let refusal = Verdict::Refuse(Refusal::nothing_allowed());
-        let mut alone = Deciding::new(call(), seat(0), None);
-        assert!(matches!(alone.policy(&refusal, NOW), Decision::Refused(_)));
-        assert_eq!(people(2).policy(&refusal, NOW), &Decision::Pending { have: 0, needed: 2 });
+    fn where_there_are_no_people_nobody_s_signature_counts() {
         let mut unasked = Deciding::new(call(), seat(0), None);
         assert_eq!(signs(&mut unasked, 1, Choice::Approve), Err(NotCounted::Signature(BadSignature::Stranger)));
     }

@@ -22,7 +22,7 @@ use super::{
     wire::{MAX_PARTIES, Put, Take, rising, whole},
 };
 use crate::{
-    room::{Parameters, RoomId},
+    room::RoomId,
     vault::{commit::statement::Parties, item::Item},
 };
 use cotenant_core::{
@@ -107,11 +107,10 @@ pub enum Body {
     Verify(Vec<Stored>),
     /// 8: a request to a server.
     Call(Call),
-    /// 9: the room's parameters change; a new epoch begins.
-    ChangeRoom(Box<Parameters>),
+    // 9 is not used: rooms change by what their members sign ([`crate::room`]).
 }
 
-/// The longest room parameters and description of an item, in bytes.
+/// The longest description of an item, in bytes.
 const MAX_PART: usize = 1 << 19;
 
 /// An item of the vault, which is there already.
@@ -194,8 +193,6 @@ impl Operation {
                 Err(BadOperation::Items)
             }
             Body::Call(call) => call.check(self.quorum),
-            Body::ChangeRoom(new) if new.charter().room != self.room => Err(BadOperation::Room),
-            Body::ChangeRoom(new) if new.charter().epoch <= self.epoch => Err(BadOperation::Room),
             _ => Ok(()),
         }
     }
@@ -221,7 +218,7 @@ impl Body {
     /// The items that are read, each once, with the version that is wanted.
     pub fn reads(&self) -> Vec<Stored> {
         match self {
-            Body::Put { .. } | Body::Gen(_) | Body::ChangeRoom(_) => Vec::new(),
+            Body::Put { .. } | Body::Gen(_) => Vec::new(),
             Body::Refresh(items) | Body::Reshare(items) | Body::Remove(items) | Body::Verify(items) => items.clone(),
             Body::Repair { items, .. } => items.clone(),
             Body::Call(call) => call.reads(),
@@ -235,7 +232,7 @@ impl Body {
             Body::Refresh(items) | Body::Reshare(items) | Body::Repair { items, .. } => {
                 items.iter().map(|stored| stored.item.clone()).collect()
             }
-            Body::Remove(_) | Body::Verify(_) | Body::Call(_) | Body::ChangeRoom(_) => Vec::new(),
+            Body::Remove(_) | Body::Verify(_) | Body::Call(_) => Vec::new(),
         }
     }
 
@@ -255,7 +252,6 @@ impl Body {
             Body::Remove(all) => items(to.u8(6), all),
             Body::Verify(all) => items(to.u8(7), all),
             Body::Call(call) => call.write(to.u8(8)),
-            Body::ChangeRoom(parameters) => to.u8(9).string(&parameters.encode()),
         }
     }
 
@@ -272,7 +268,6 @@ impl Body {
             6 => Body::Remove(items(from)?),
             7 => Body::Verify(items(from)?),
             8 => Body::Call(Call::read(from)?),
-            9 => Body::ChangeRoom(Box::new(Parameters::decode(&from.string(MAX_PART)?).map_err(|_| BadFormat)?)),
             _ => return Err(BadFormat),
         })
     }
@@ -314,9 +309,6 @@ pub enum BadOperation {
     /// The new item is for another number of members or another threshold.
     #[error("the new item would be shared among another number of members, or with another threshold")]
     Sharing,
-    /// The new parameters are of another room, or of no later epoch.
-    #[error("the new parameters are of another room, or of no later epoch")]
-    Room,
     /// A list of items is empty or not in rising order.
     #[error("the list of items is empty, not in order, or names one twice")]
     Items,

@@ -21,7 +21,7 @@
 //! ```
 //!
 //! A call is named by the digest of its flow, items, uses, host, roots, response policy, and the keys of those who give or read something: host and path
-//! alone do not tell two calls apart, nor do seats, which move. What makes, destroys or shares out items, and what changes the room, is for people.
+//! alone do not tell two calls apart, nor do seats, which move. What makes, destroys or shares out items is for people.
 //!
 //! An operation that a policy approves has to expire within an hour, within the hours and before the rule, as it may begin at any time until then.
 //!
@@ -225,7 +225,7 @@ impl Named {
             Body::Call(call) => Some(Named::Call(call.flow_digest(&operation.members))),
             Body::Refresh(_) => Some(Named::Refresh),
             Body::Verify(_) => Some(Named::Verify),
-            Body::Put { .. } | Body::Gen(_) | Body::Reshare(_) | Body::Repair { .. } | Body::Remove(_) | Body::ChangeRoom(_) => None,
+            Body::Put { .. } | Body::Gen(_) | Body::Reshare(_) | Body::Repair { .. } | Body::Remove(_) => None,
         }
     }
 
@@ -249,7 +249,7 @@ impl Rule {
             // Approved now, it may begin until it expires.
             &|| if now < self.expires && operation.expiry <= self.expires { Ok(()) } else { Err(Reason::Expired) },
             &|| if operation.expiry <= now.saturating_add(WAITS) { Ok(()) } else { Err(Reason::Waits) },
-            // There is no hour outside between two moments inside that are an hour apart.
+            // There is no hour outside between two moments inside that are an hour apart; so clocks that differ give no more than the hour.
             &|| if self.hours.is_none_or(within_hours) { Ok(()) } else { Err(Reason::Hours) },
             &|| if self.per_hour.is_none_or(|limit| hour < limit) { Ok(()) } else { Err(Reason::PerHour(hour)) },
             &|| if self.per_day.is_none_or(|limit| day < limit) { Ok(()) } else { Err(Reason::PerDay(day)) },

@@ -8,8 +8,7 @@ use super::{
     operation::{Body, Operation, Stored},
 };
 use crate::{
-    room::diff,
-    sign::date::{BadTimestamp, Timestamp},
+    sign::date::Timestamp,
     vault::item::{Item, Kind},
 };
 use cotenant_core::{Digest, PartyId};
@@ -147,11 +146,6 @@ fn body(operation: &Operation, who: &impl Fn(PartyId) -> String) -> Vec<String> 
         Body::Remove(items) => list("destroy for ever".to_owned(), items),
         Body::Verify(items) => list("check the shares, opening nothing else, of".to_owned(), items),
         Body::Call(inner) => call::lines(inner, &operation.members, who),
-        Body::ChangeRoom(new) => {
-            let what = "change the room and begin a new epoch, which voids all approvals; its parameters will be".to_owned();
-            let values = diff::lines(None, new).into_iter().map(|line| format!("  {}", escape(&line.to_string())));
-            [what, format!("  digest: {}", new.digest())].into_iter().chain(values).collect()
-        }
     }
 }
 
@@ -188,9 +182,12 @@ fn value(bytes: &[u8]) -> String {
     format!("{} bytes with SHA-256 {}, at first \"{}\"", bytes.len(), sha256(bytes), escape_bytes(&bytes[..SHOWN_ARGUMENT]))
 }
 
-/// A time, in seconds since 1970, as people read it.
+/// A time, in seconds since 1970, as people read it: `2026-11-21 15:58:49 UTC`.
 pub fn moment(seconds: i64) -> String {
-    Timestamp::from_unix(seconds).map_or_else(|BadTimestamp| format!("{seconds} s"), |time| time.to_string())
+    let Ok(time) = Timestamp::from_unix(seconds) else { return format!("second {seconds} since 1970") };
+    let digits = time.to_string();
+    let [year, month, day, hour, minute, second] = [0..4, 4..6, 6..8, 9..11, 11..13, 13..15].map(|at| &digits[at]);
+    format!("{year}-{month}-{day} {hour}:{minute}:{second} UTC")
 }
 
 fn sha256(bytes: &[u8]) -> Digest {
@@ -212,7 +209,7 @@ mod tests {
         let words = summary(&operation, |party| if party.index() == 0 { "Ada".into() } else { String::new() }).join("\n");
         for part in [
             &format!("operation 41 of room {}, epoch 1", operation.room),
-            "proposed by P1 (Ada), may begin until 20270115T090000Z",
+            "proposed by P1 (Ada), may begin until 2027-01-15 09:00:00 UTC",
             "members 3, of whom any 2 can use a secret:",
             &format!("  P3 {} takes no part", operation.members[2]),
             "send a request to https://s3.example port 443, connected by P2",

@@ -5,6 +5,7 @@ use crate::{
         item::{Pick, in_words},
         operation::BadOperation,
         run::BadRun,
+        words::moment,
     },
     call::CallError,
     derive::NoValue,
@@ -27,14 +28,11 @@ pub enum Refused {
     /// The operation is of another room than the vault.
     #[error("the operation is of another room")]
     Room,
-    /// The operation is one of the room, not of its vault.
-    #[error("a change of the room does nothing to its vault: the members enter a new epoch")]
-    ChangeRoom,
     /// What changes the vault is committed in the round that follows its version, in the operation's epoch; nothing else is committed.
     #[error("the round of the commit is not the one that follows the vault's version in the operation's epoch")]
     Round,
     /// The date is too far from this party's clock.
-    #[error("the date of the run is {date}, the clock here says {clock} (seconds since 1970); set the clocks right")]
+    #[error("the date of the run is {}, and the clock here says {}; set the clocks right", moment(*date), moment(*clock))]
     Clock {
         /// The run's.
         date: i64,

@@ -11,7 +11,7 @@ use crate::{
     derive::{Function, Shape, Sort, Value, shapes},
     flow::{self, Body, Expression, Flow, Hole, Piece, Place, SIGNATURE, Template, argument},
     sign::sigv4::{self, Scope, TERMINATOR},
-    vault::item::Item,
+    vault::item::{Item, Use},
 };
 use std::borrow::Cow;
 
@@ -36,6 +36,17 @@ pub(super) fn content(call: &Call, entries: &[&Entry], date: i64) -> Result<Cont
     match &values.secrets[..] {
         [Secret::Item(item)] => values.signed(&flow, sign, *item, date).map(|signed| Content::Signed(Box::new(signed))),
         _ => values.signed_parts(&flow, sign, number, date).map(Content::Parts),
+    }
+}
+
+/// Whether a flow can ever put the item to each use that was agreed on.
+///
+/// # Errors
+/// [`Refused::KeyLength`].
+pub fn check_uses(item: &Item) -> Result<(), Refused> {
+    match item.uses.iter().any(|purpose| matches!(purpose, Use::Sigv4 { .. })) && item.len > MAX_KEY {
+        true => Err(Refused::KeyLength { item: item.name.clone(), len: item.len }),
+        false => Ok(()),
     }
 }
 

@@ -69,7 +69,6 @@ impl Task {
     pub fn new(operation: Operation, before: Manifest, date: i64, round: Option<Round>) -> Result<Task, Refused> {
         operation.check()?;
         demand(operation.room == before.room(), || Refused::Room)?;
-        demand(!matches!(operation.body, Body::ChangeRoom(_)), || Refused::ChangeRoom)?;
         check_round(&operation, &before, round)?;
         let run = find(&operation, &before, date, round)?;
         run.check(&operation)?;
@@ -214,7 +213,6 @@ impl Facts {
             Body::Verify(_) => Work::Verify(Verify { loads: self.checks_of_all()? }),
             Body::Remove(_) => Work::Remove(self.remove()?),
             Body::Call(call) => Work::Call(Box::new(self.call(call)?)),
-            Body::ChangeRoom(_) => return Err(Refused::ChangeRoom),
         })
     }
 

@@ -102,7 +102,7 @@ impl fmt::Display for Trust {
         match self {
             Trust::Embedded(digest) => write!(f, "those of the program, {digest}"),
             Trust::Listed(roots) => {
-                let roots: Vec<String> = roots.iter().map(|root| root.iter().map(|b| format!("{b:02x}")).collect()).collect();
+                let roots: Vec<String> = roots.iter().map(|root| crate::hex::encode(root)).collect();
                 f.write_str(&roots.join(", "))
             }
         }

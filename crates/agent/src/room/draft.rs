@@ -59,7 +59,7 @@ pub enum BadDraft {
     #[error(transparent)]
     Invitation(#[from] BadInvitation),
     /// The charter stands, as there are invitations to it.
-    #[error("there are invitations to this draft; withdraw them first")]
+    #[error("there are invitations to this draft, which stands as long as there are")]
     Invitations,
     /// No seat is this member's.
     #[error("no seat is this member's")]
@@ -73,6 +73,9 @@ pub enum BadDraft {
     /// The phrase of who came has not been confirmed.
     #[error("nobody has confirmed the phrase of \"{0}\"")]
     NotConfirmed(String),
+    /// Two members have no address, so that neither can dial the other.
+    #[error("\"{0}\" and \"{1}\" both only dial, so neither reaches the other")]
+    NoWay(String, String),
 }
 
 impl From<BadFormat> for BadDraft {
@@ -246,7 +249,11 @@ impl Draft {
             Seat::Invited(_, Some(joined)) => Err(BadDraft::NotConfirmed(joined.member.name.clone())),
             _ => Err(BadDraft::NotTaken(at)),
         };
-        let members = self.seats.iter().enumerate().map(member).collect::<Result<_, _>>()?;
+        let members = self.seats.iter().enumerate().map(member).collect::<Result<Vec<_>, _>>()?;
+        let mut dialling = members.iter().filter(|member| member.addresses.is_empty()).map(|member| member.name.clone());
+        if let (Some(one), Some(other)) = (dialling.next(), dialling.next()) {
+            return Err(BadDraft::NoWay(one, other));
+        }
         Ok(Parameters::new(self.charter.clone(), members)?)
     }
 
@@ -364,6 +371,15 @@ mod tests {
             assert!(Draft::decode(&draft.encode()).unwrap() == draft);
         }
         assert_eq!(draft.parameters().unwrap().members(), [0, 1, 2].map(member));
+    }
+
+    #[test]
+    fn one_of_each_two_has_to_have_an_address() {
+        let mut draft = Draft::change(&room(3, 2), 2);
+        draft.set_addresses(&member(2).key, Vec::new()).unwrap();
+        assert!(draft.parameters().is_ok(), "one may only dial");
+        draft.set_addresses(&member(0).key, Vec::new()).unwrap();
+        assert_eq!(draft.parameters(), Err(BadDraft::NoWay("m0".into(), "m2".into())));
     }
 
     #[test]

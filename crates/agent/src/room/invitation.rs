@@ -77,7 +77,7 @@ pub enum BadInvitation {
     #[error("not an invitation: one starts with \"cotjoin1\"")]
     Prefix,
     /// The checksum does not match.
-    #[error("a mistyped invitation: its checksum does not match; copy it again")]
+    #[error("a mistyped invitation: its checksum does not match")]
     Checksum,
     /// Words.
     #[error(transparent)]

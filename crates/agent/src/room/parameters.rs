@@ -389,11 +389,6 @@ impl Parameters {
         self.members.iter().position(|member| member.key == *key).map(PartyId::new)
     }
 
-    /// For each seat, the one that its member had in `old`, if it was there; what is kept by seats moves accordingly.
-    pub fn seats_in(&self, old: &Parameters) -> Vec<Option<PartyId>> {
-        self.keys().map(|key| old.seat(&key)).collect()
-    }
-
     /// The keys of the members.
     pub fn keys(&self) -> impl Iterator<Item = PublicIdentity> + Clone + '_ {
         self.members.iter().map(|member| member.key)

@@ -23,7 +23,7 @@ use zeroize::{Zeroize, Zeroizing};
 #[derive(Args)]
 #[command(
     verbatim_doc_comment,
-    after_help = "Examples:\n  cotenant vault backup /mnt/usb/alice-2026-11.backup\n  cotenant vault backup nightly.backup < passphrase.txt"
+    after_help = "Examples:\n  cotenant vault backup /mnt/usb/alice-2026-11.backup\n  cotenant vault backup alice-$(date +%F).backup < passphrase.txt"
 )]
 pub(super) struct BackupArgs {
     /// The file, where nothing is yet

@@ -27,6 +27,8 @@ use zeroize::Zeroizing;
 ///
 /// The file has one request, in the format of editors, and directives in comments: which secrets of the vault go where, and that the answer is opened. What
 /// the server answered is printed; status and number go to standard error.
+///
+/// Exit status 0 if the server answered, whatever it said; 4 if the call failed and its request may have been delivered; 1 if it was not.
 #[derive(Args)]
 #[command(
     verbatim_doc_comment,

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{error::Error, serve::operations::api::Clearing};
 use clap::Args;
+use serde_json::json;
 
 /// Sets a counter of failed checks to 0, so that the room goes on
 ///
@@ -31,7 +32,11 @@ impl ClearChecksArgs {
     pub(super) async fn run(self) -> Result<(), Error> {
         let ClearChecksArgs { member, reason, common } = self;
         let about = About::new(&common).await?;
-        let () = about.post("checks", &Clearing { member, reason }).await?;
-        if common.json { print_json(&true) } else { print(b"the counter is 0, and the log says why\n") }
+        let () = about.post("checks", &Clearing { member: member.clone(), reason }).await?;
+        if common.json {
+            print_json(&json!({ "member": member, "failed_checks": 0 }))
+        } else {
+            print(b"the counter is 0, and the log says why\n")
+        }
     }
 }

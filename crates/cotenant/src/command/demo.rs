@@ -1,6 +1,6 @@
 //! `cotenant demo`: everything on one machine, nothing installed beforehand.
 
-use super::{connector, parse_parties, print, print_json};
+use super::{connector, parse_connector, parse_parties, print, print_json};
 use crate::{demo::Demo, error::Error, progress::Console};
 use clap::Args;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ pub(super) struct DemoArgs {
     #[arg(long, value_name = "N", default_value = "2", value_parser = parse_parties)]
     parties: usize,
     /// Which of them connects to the service, counted from 1
-    #[arg(long, value_name = "K", default_value_t = 1)]
+    #[arg(long, value_name = "K", default_value = "1", value_parser = parse_connector)]
     connector: usize,
     /// Make homes, CA and logs in this new directory, and leave them there; else a temporary one that goes away
     #[arg(long, value_name = "DIR")]

@@ -1,6 +1,6 @@
 //! `cotenant init` and `cotenant id`: this party's identity.
 
-use super::{print, print_json};
+use super::{home_or_default, print, print_json};
 use crate::{error::Error, home, serve::config};
 use clap::Args;
 use serde::Serialize;
@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 /// Makes this party's home: a new identity, a cotenant.toml for the daemon, and a party.toml to fill in for calls without one
 #[derive(Args)]
 #[command(
-    after_help = "Example:\n  cotenant init --home ~/.cotenant --name alice\n\nThen give the printed identity to the other parties, and add theirs to party.toml."
+    after_help = "Example:\n  cotenant init --home ~/.cotenant --name alice\n\nFor rooms: set public below [peers] in cotenant.toml, then cotenant serve. For cotenant s3 and s-client: give the printed identity to the others, and add theirs to party.toml."
 )]
 pub(super) struct InitArgs {
-    /// The directory; an identity that is already there is never overwritten
+    /// The directory; an identity that is already there is never overwritten [default: $COTENANT_HOME, else ~/.cotenant]
     #[arg(long, value_name = "DIR")]
-    home: PathBuf,
+    home: Option<PathBuf>,
     /// This party's name for people
     #[arg(long, default_value = "me")]
     name: String,
@@ -27,9 +27,9 @@ pub(super) struct InitArgs {
 #[derive(Args)]
 #[command(after_help = "Example:\n  cotenant id --home ~/.cotenant")]
 pub(super) struct IdArgs {
-    /// The directory that `cotenant init` made
+    /// The directory that `cotenant init` made [default: $COTENANT_HOME, else ~/.cotenant]
     #[arg(long, value_name = "DIR")]
-    home: PathBuf,
+    home: Option<PathBuf>,
     /// Print a JSON object
     #[arg(long)]
     json: bool,
@@ -44,15 +44,16 @@ struct Facts {
 
 impl InitArgs {
     pub(super) fn run(self) -> Result<(), Error> {
-        home::init(&self.home, &self.name)?;
-        config::write_template(&self.home)?;
-        show(&self.home, self.json)
+        let home = home_or_default(self.home)?;
+        home::init(&home, &self.name)?;
+        config::write_template(&home)?;
+        show(&home, self.json)
     }
 }
 
 impl IdArgs {
     pub(super) fn run(self) -> Result<(), Error> {
-        show(&self.home, self.json)
+        show(&home_or_default(self.home)?, self.json)
     }
 }
 

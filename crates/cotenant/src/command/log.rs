@@ -6,9 +6,12 @@ use super::{
 };
 use crate::{error::Error, serve::operations::api::HeadView};
 use clap::{Args, Subcommand};
-use cotenant_agent::approve::{
-    escape::escape,
-    log::{Event, History, compare, verify},
+use cotenant_agent::{
+    approve::{
+        escape::escape,
+        log::{Event, History, compare, verify},
+    },
+    hex,
 };
 use serde_json::Value;
 use std::{fs, path::Path};
@@ -116,15 +119,9 @@ fn history(log: &Value) -> Result<History, String> {
     let owner = text("owner")?.parse().map_err(|_| "its owner is no identity".to_owned())?;
     let room = text("room")?.parse().map_err(|_| "its room is none".to_owned())?;
     let entries = log["entries"].as_array().ok_or("it has no entries: it is not what cotenant log prints")?;
-    let records: Option<Vec<Vec<u8>>> = entries.iter().map(|entry| bytes(entry["record"].as_str()?)).collect();
+    let records: Option<Vec<Vec<u8>>> = entries.iter().map(|entry| hex::decode(entry["record"].as_str()?)).collect();
     let records = records.ok_or("an entry has no record in hexadecimal")?;
     verify(records.iter().map(Vec::as_slice), owner, room, None).map_err(|error| error.to_string())
-}
-
-fn bytes(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    pairs.iter().map(byte).collect::<Option<_>>().filter(|_| rest.is_empty())
 }
 
 fn words(head: &HeadView) -> String {

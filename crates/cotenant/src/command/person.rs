@@ -1,9 +1,12 @@
 //! How a person signs what this party would say: with a private key in a file, by ssh-keygen, or with one that an ssh-agent has.
 
 use crate::{error::Error, serve::operations::OperationView, ssh_agent::Agent};
-use cotenant_agent::approve::{
-    person::{Approver, NAMESPACE, PersonSignature, to_be_signed},
-    statement::{Choice, Statement},
+use cotenant_agent::{
+    approve::{
+        person::{Approver, NAMESPACE, PersonSignature, to_be_signed},
+        statement::{Choice, Statement},
+    },
+    hex,
 };
 use std::{
     fmt::Display,
@@ -22,7 +25,9 @@ const FINGERPRINT: &str = "SHA256:";
 /// writes. A daemon that gives a statement about another operation than the one of that digest gets none.
 pub(super) fn sign(key: &str, view: &OperationView, digest: &str, choice: Choice) -> Result<String, Error> {
     let failed = |what: String| Error::Sign { key: key.to_owned(), what };
-    let statement = statement(&view.to_sign).ok_or_else(|| failed("the daemon's statement is none".to_owned()))?;
+    let statement = hex::decode(&view.to_sign)
+        .and_then(|bytes| Statement::decode(&bytes).ok())
+        .ok_or_else(|| failed("the daemon's statement is none".to_owned()))?;
     if statement.operation.to_string() != digest || statement.number != view.number {
         return Err(Error::OtherOperation { number: view.number });
     }
@@ -32,13 +37,6 @@ pub(super) fn sign(key: &str, view: &OperationView, digest: &str, choice: Choice
         None => by_file(Path::new(key), &statement),
     }
     .map_err(failed)
-}
-
-fn statement(hexadecimal: &str) -> Option<Statement> {
-    let (pairs, rest) = hexadecimal.as_bytes().as_chunks::<2>();
-    let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    let bytes: Option<Vec<u8>> = pairs.iter().map(byte).collect();
-    Statement::decode(&bytes.filter(|_| rest.is_empty())?).ok()
 }
 
 /// Which key of an agent is meant.

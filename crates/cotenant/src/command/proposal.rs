@@ -1,8 +1,9 @@
 //! Operations of a room, asked of this party's daemon: proposed and waited for, shown, approved, refused, and what is known of them afterwards.
 
-use super::{ask::ask, call::print_answer, home_or_default, note, person::sign, print, print_json};
+use super::{ask::ask, call::print_answer, chosen, home_or_default, note, person::sign, print, print_json};
 use crate::{
     error::Error,
+    party::unix_seconds,
     serve::{
         client::Client,
         daemon::Status,
@@ -16,6 +17,7 @@ use clap::Args;
 use cotenant_agent::approve::{
     escape::escape,
     statement::{Choice, MAX_REASON},
+    words::moment,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::path::PathBuf;
@@ -43,7 +45,7 @@ pub(super) struct Waiting {
     /// Who takes part beside this party, where not all members have to [default: all who are connected]
     #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
     with: Option<Vec<String>>,
-    /// By when it may begin; standing policies want an hour at most [default: as long as the room allows]
+    /// By when it may begin; standing policies want less than an hour by their own clock, so 50 at most [default: as long as the room allows]
     #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..))]
     within: Option<u32>,
     #[command(flatten)]
@@ -123,15 +125,8 @@ impl About {
     pub(super) async fn new(common: &Common) -> Result<About, Error> {
         let client = Client::of_home(&home_or_default(common.home.clone())?)?;
         let status: Status = client.get("/v1/status").await?;
-        let named = common.room.as_deref();
-        let meant: Vec<_> = status.rooms.iter().filter(|room| named.is_none_or(|name| room.id == name || room.name == name)).collect();
-        match meant[..] {
-            [room] => Ok(About { room: room.id.clone(), client }),
-            _ => Err(Error::WhichRoom {
-                named: common.room.clone(),
-                rooms: status.rooms.iter().map(|room| format!("{} \"{}\"", room.id, room.name)).collect(),
-            }),
-        }
+        let room = chosen(&status.rooms, common.room.as_deref(), |room| (&room.id, &room.name))?.id.clone();
+        Ok(About { client, room })
     }
 
     /// What is at a path of the room.
@@ -171,6 +166,12 @@ impl Waiting {
         if !first.without.is_empty() {
             note(&format!("operation {}: without {}", first.number, names(&first.without)));
         }
+        // By a clock that goes as this party's daemon's does, but for the time that it took to ask.
+        if let Some(wanted) = within
+            && first.expiry < unix_seconds() + i64::from(wanted) - 60
+        {
+            note(&format!("operation {}: may begin until {}, as the room allows no more", first.number, moment(first.expiry)));
+        }
         if self.no_wait {
             return Ok((about, first));
         }
@@ -186,7 +187,17 @@ impl Waiting {
         about.client.follow(&about.path(&format!("operations/{}/events", first.number)), tell).await?;
         match &last.standing {
             Shown::Ended(End::Done) => Ok((about, last)),
-            _ => Err(Error::NotDone { number: last.number, how: standing(&last) }),
+            standing_so => {
+                // Programs are told how it ended on standard output too.
+                if self.common.json {
+                    print_json(&last)?;
+                }
+                let (number, how) = (last.number, standing(&last));
+                Err(match standing_so {
+                    Shown::Ended(End::MayBeSent { .. }) => Error::MayBeSent { number, how },
+                    _ => Error::NotDone { number, how },
+                })
+            }
         }
     }
 
@@ -195,7 +206,7 @@ impl Waiting {
     }
 
     pub(super) fn show(&self, view: &OperationView) -> Result<(), Error> {
-        if self.common.json { print_json(view) } else { print(format!("operation {}: {}\n", view.number, standing(view)).as_bytes()) }
+        shown(&self.common, view)
     }
 }
 
@@ -266,8 +277,9 @@ fn text(view: &OperationView) -> String {
     // They are escaped already, and a backslash in them means something.
     let lines: String = view.lines.iter().map(|line| format!("{line}\n")).collect();
     let decide = if view.undecided { "this party has not decided: cotenant approve, cotenant refuse\n" } else { "" };
+    let policy = view.policy.as_ref().map(|why| format!("{}; so people decide\n", escape(why))).unwrap_or_default();
     let differs: String = view.differs.iter().map(difference).collect();
-    format!("{lines}digest {}\nnow: {}\n{differs}{decide}", view.digest, standing(view))
+    format!("{lines}digest {}\nnow: {}\n{differs}{policy}{decide}", view.digest, standing(view))
 }
 
 /// What another member was shown under the same number.
@@ -282,7 +294,10 @@ fn difference(difference: &Difference) -> String {
 /// How an operation stands, in words of printable ASCII.
 fn standing(view: &OperationView) -> String {
     match &view.standing {
-        Shown::Proposed { missing } => format!("waits for the approval of {}", names(missing)),
+        Shown::Proposed { missing } => {
+            let away = |name: &String| if view.away.contains(name) { format!("{name} (away)") } else { name.clone() };
+            format!("waits for the approval of {}", names(&missing.iter().map(away).collect::<Vec<_>>()))
+        }
         Shown::Approved { waits } if waits.is_empty() => "all who take part have approved".to_owned(),
         Shown::Approved { waits } => format!("all who take part have approved; it waits: {}", escape(waits)),
         Shown::Running => "runs".to_owned(),

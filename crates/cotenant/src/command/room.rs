@@ -2,7 +2,7 @@
 
 mod text;
 
-use super::{ask::ask, checks::ClearChecksArgs, home_or_default, print, print_json};
+use super::{ask::ask, checks::ClearChecksArgs, chosen, home_or_default, print, print_json};
 use crate::{
     error::Error,
     serve::{
@@ -15,6 +15,7 @@ use crate::{
 };
 use clap::{Args, Subcommand};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::json;
 use std::{
     collections::BTreeMap,
     fs,
@@ -389,7 +390,7 @@ impl WithdrawArgs {
         match self.seat {
             Some(_) => self.common.show(&asked.again().await?),
             None if asked.room.draft.is_some() => self.common.show(&asked.again().await?),
-            None if self.common.json => print_json(&asked.room.id),
+            None if self.common.json => print_json(&json!({ "room": asked.room.id, "left": true })),
             None => print(format!("this party has no part in room {} any more\n", asked.room.id).as_bytes()),
         }
     }
@@ -416,12 +417,8 @@ impl Asked {
     async fn new(common: &Common, named: Option<&str>) -> Result<Asked, Error> {
         let client = common.client()?;
         let rooms: Vec<RoomView> = client.get("/v1/rooms").await?;
-        let list = || rooms.iter().map(|room| format!("{} \"{}\"", room.id, room.name)).collect();
-        let meant: Vec<&RoomView> = rooms.iter().filter(|room| named.is_none_or(|name| room.id == name || room.name == name)).collect();
-        match meant[..] {
-            [room] => Ok(Asked { client, room: room.clone() }),
-            _ => Err(Error::WhichRoom { named: named.map(str::to_owned), rooms: list() }),
-        }
+        let room = chosen(&rooms, named, |room| (&room.id, &room.name))?.clone();
+        Ok(Asked { client, room })
     }
 
     /// The room as it is by now.

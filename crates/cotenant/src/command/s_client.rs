@@ -23,7 +23,7 @@ use tokio::io::AsyncReadExt;
 ///
 /// Reads standard input to its end, 32768 bytes at most, prepares, connects, sends, holds the answer until the server closes, opens it,
 /// and prints it if the server closed with close_notify. Exit status 0 then; after any other end, and any failure of TLS, trust or MPC,
-/// nothing is printed but one line on standard error, and the status is another one. On a terminal only plain text is printed.
+/// no part of the answer is printed, standard error says why, and the status is another one. On a terminal only plain text is printed.
 /// A call that takes longer than "call" under [timeouts] in party.toml, 600 s if it is not there, fails.
 /// Without --home, N parties run on this machine for this one call. With --home, this process is one party of those in its party.toml,
 /// and all of them are to be started with the same input and options.
@@ -140,5 +140,9 @@ async fn read_input() -> Result<Vec<u8>, Error> {
     let mut input = Vec::new();
     let read = tokio::io::stdin().take(MAX_REQUEST + 1).read_to_end(&mut input).await;
     read.map_err(|source| Error::Read { path: "standard input".into(), source })?;
-    if input.len() as u64 > MAX_REQUEST { Err(Error::LongInput) } else { Ok(input) }
+    match input.len() as u64 {
+        0 => Err(Error::NoInput),
+        1..=MAX_REQUEST => Ok(input),
+        _ => Err(Error::LongInput),
+    }
 }

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 ///
 /// It keeps this party's shares, holds the links to the other parties of all rooms, and runs their operations, one at a time in each room. Other commands
 /// ask it through a socket in the home. How it runs is set in cotenant.toml there.
-/// Exit status 0 after it was told to end, 78 if home or cotenant.toml are wrong, 1 if it cannot start for another reason.
+/// Exit status 0 after it was told to end, 78 if the home or a file in it that says how it runs or decides is wrong, 1 if it cannot start for another reason.
 #[derive(Args)]
 #[command(
     verbatim_doc_comment,
@@ -84,8 +84,11 @@ fn text(status: &Status) -> String {
 }
 
 fn room(room: &RoomStatus) -> String {
-    let RoomStatus { id, name, peers, notes, waiting, running, weak } = room;
-    let mut text = format!("room      {} \"{}\": {waiting} waiting\n", escape(id), escape(name));
+    let RoomStatus { id, name, peers, notes, undecided, waiting, running, weak } = room;
+    let mut text = format!("room      {} \"{}\": {waiting} approved and waiting for their turn\n", escape(id), escape(name));
+    if *undecided > 0 {
+        text += &format!("  decide    {undecided} here: cotenant pending\n");
+    }
     for peer in peers {
         let link = if peer.connected { "connected" } else { "away" };
         text += &format!("  {:<9} \"{}\" {}\n", link, escape(&peer.name), escape(&peer.fingerprint));
@@ -137,6 +140,7 @@ mod tests {
             name: hostile.clone(),
             peers: vec![peer],
             notes: vec![hostile.clone()],
+            undecided: 3,
             waiting: 2,
             running: Some(task),
             weak: vec![hostile.clone()],
@@ -146,7 +150,11 @@ mod tests {
         let text = text(&status);
         assert!(text.chars().all(|c| c == '\n' || c == ' ' || c.is_ascii_graphic()), "{text}");
         assert!(
-            text.contains("up 1 h 2 min") && text.contains(" 25 %") && text.contains("2 waiting") && text.contains("connected"),
+            text.contains("up 1 h 2 min")
+                && text.contains(" 25 %")
+                && text.contains("2 approved and waiting")
+                && text.contains("3 here: cotenant pending")
+                && text.contains("connected"),
             "{text}"
         );
     }

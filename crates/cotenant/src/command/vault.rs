@@ -3,7 +3,7 @@
 
 use super::{
     backup::{BackupArgs, RestoreArgs},
-    print, print_json,
+    note as say, print, print_json,
     proposal::{About, Common, Waiting},
 };
 use crate::{
@@ -65,7 +65,7 @@ pub(super) struct ShowArgs {
 #[derive(Args)]
 #[command(
     verbatim_doc_comment,
-    after_help = "Examples:\n  cotenant vault put api-token --use header:authorization@api.example.com\n  cotenant vault put s3/key --kind base64 --use sigv4:eu-central-1/s3@bucket.example.com < key.txt"
+    after_help = "Examples:\n  cotenant vault put api-token --kind visible --use header:authorization@api.example.com\n  cotenant vault put s3/key --kind base64 --use sigv4:eu-central-1/s3@bucket.example.com < key.txt"
 )]
 pub(super) struct PutArgs {
     /// The item: small letters, digits and . _ / -
@@ -147,7 +147,7 @@ pub(super) struct RemoveArgs {
 /// What all agree about an item.
 #[derive(Args)]
 struct Description {
-    /// What its characters are; any bytes if left out
+    /// What its characters are; any bytes if left out, which stand in a request only as a @let of the call makes something of them
     #[arg(long, value_enum)]
     kind: Option<Letters>,
     /// What it may be used for, and nothing else: sigv4:REGION/SERVICE@HOST, header:NAME@HOST, field@HOST; may be repeated
@@ -166,7 +166,7 @@ impl FromStr for UseText {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (what, host) = text.rsplit_once('@').ok_or("no @HOST at the end")?;
+        let (what, host) = text.rsplit_once('@').ok_or("write sigv4:REGION/SERVICE@HOST, header:NAME@HOST or field@HOST")?;
         let host = host.to_owned();
         let purpose = match what.split_once(':') {
             None if what == "field" => Purpose::Field { host },
@@ -224,6 +224,7 @@ impl ShowArgs {
 impl PutArgs {
     async fn run(self) -> Result<(), Error> {
         let PutArgs { name, about: Description { kind, uses, note }, waiting } = self;
+        warn_of_bytes(kind, &uses);
         let uses = uses.into_iter().map(|UseText(purpose)| purpose).collect();
         waiting.propose(async |_| Ok(Proposed::Put { value: secret(&name, kind.is_some())?, name, alphabet: kind, uses, note })).await
     }
@@ -232,8 +233,19 @@ impl PutArgs {
 impl GenArgs {
     async fn run(self) -> Result<(), Error> {
         let GenArgs { name, bytes, about: Description { kind, uses, note }, waiting } = self;
+        warn_of_bytes(kind, &uses);
         let uses = uses.into_iter().map(|UseText(purpose)| purpose).collect();
         waiting.propose(async |_| Ok(Proposed::Gen { name, alphabet: kind, len: bytes, uses, note })).await
+    }
+}
+
+/// Some bytes mean something in a request, so a secret of any bytes is not sent as it is.
+fn warn_of_bytes(kind: Option<Letters>, uses: &[UseText]) {
+    let sent = uses.iter().any(|UseText(purpose)| matches!(purpose, Purpose::Header { .. } | Purpose::Field { .. }));
+    if kind.is_none() && sent {
+        say(
+            "the secret is of any bytes, so a request can have only what a @let makes of it, such as its base64; give --kind to send it as it is",
+        );
     }
 }
 

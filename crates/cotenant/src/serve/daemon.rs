@@ -4,9 +4,9 @@ use super::{
     config::{Config, UnlockFrom},
     error::ServeError,
     metrics::Metrics,
-    operations::Operations,
+    operations::{Operations, Rules},
     queue::{State, TaskView},
-    room::{Peer, Room},
+    room::{Peer, Room, notes},
 };
 use crate::{
     home,
@@ -28,6 +28,7 @@ use tokio::time::timeout;
 pub struct Daemon {
     config: Config,
     identity: Arc<Identity>,
+    rules: Rules,
     store: Mutex<Store>,
     metrics: Arc<Metrics>,
     rooms: RwLock<BTreeMap<RoomId, Arc<dyn Room>>>,
@@ -63,7 +64,9 @@ pub struct RoomStatus {
     pub peers: Vec<Peer>,
     /// What people should know: failed checks, and why nothing can be begun.
     pub notes: Vec<String>,
-    /// How many operations wait.
+    /// How many operations wait for this party's decision.
+    pub undecided: usize,
+    /// How many operations that all have approved wait for their turn here.
     pub waiting: usize,
     /// The one that runs.
     pub running: Option<TaskView>,
@@ -84,9 +87,10 @@ impl Daemon {
     /// As [`Daemon::open`], with a store that is open.
     pub(super) fn with_store(config: Config, store: Store) -> Result<Daemon, ServeError> {
         let identity = Arc::new(home::load_identity(&config.home)?);
+        let rules = Rules::open(&config.home).map_err(Box::new)?;
         let (store, metrics, rooms) = (Mutex::new(store), Arc::default(), RwLock::default());
         let (started, metrics_at) = (Instant::now(), OnceLock::new());
-        Ok(Daemon { config, identity, store, metrics, rooms, started, metrics_at })
+        Ok(Daemon { config, identity, rules, store, metrics, rooms, started, metrics_at })
     }
 
     /// What it was told.
@@ -97,6 +101,11 @@ impl Daemon {
     /// This party's key.
     pub fn identity(&self) -> &Arc<Identity> {
         &self.identity
+    }
+
+    /// How this party decides, in all rooms alike.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// What this party keeps. Its calls wait for the disk: make them where a thread may wait (`tokio::task::spawn_blocking`).
@@ -170,9 +179,10 @@ impl RoomStatus {
     fn of(room: &dyn Room) -> Self {
         let running = room.queue().tasks().iter().map(|task| task.view()).find(|view| matches!(view.state, State::Running { .. }));
         let (waiting, _) = room.queue().load();
-        let notes = room.operations().map(|shell| shell.look(Operations::notes)).unwrap_or_default();
+        let operations = room.operations();
+        let (notes, undecided) = (notes(&operations), operations.map_or(0, |shell| shell.look(Operations::undecided)));
         let weak = weak_items(room);
-        RoomStatus { id: room.id().to_string(), name: room.name(), peers: room.peers(), notes, waiting, running, weak }
+        RoomStatus { id: room.id().to_string(), name: room.name(), peers: room.peers(), notes, undecided, waiting, running, weak }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{config::ConfigError, operations::BadRules, problem::Problem};
 use crate::{
     home::{HomeError, IDENTITY},
-    store::StoreError,
+    store::{RESTORE, StoreError},
 };
 use cotenant_agent::room::RoomId;
 use std::{
@@ -40,7 +40,7 @@ pub enum ServeError {
     #[error(transparent)]
     Rules(#[from] Box<BadRules>),
     /// Another daemon runs on this home.
-    #[error("{path}: another daemon{} runs on this home; a home has one at a time", process.map_or(String::new(), |id| format!(", process {id},")))]
+    #[error("{path}: another daemon{} runs on this home; a home has one at a time: end that one first, or name another --home", process.map_or(String::new(), |id| format!(", process {id},")))]
     Running {
         /// The lock file.
         path: PathBuf,
@@ -56,7 +56,9 @@ pub enum ServeError {
         source: io::Error,
     },
     /// The metrics' address cannot be listened at.
-    #[error("cannot show metrics at {address} ({source}); change address below [metrics] in cotenant.toml")]
+    #[error(
+        "cannot show metrics at {address} ({source}); another program, or another party's daemon, may have it: change address below [metrics] in cotenant.toml"
+    )]
     Metrics {
         /// The address.
         address: SocketAddr,
@@ -64,7 +66,9 @@ pub enum ServeError {
         source: io::Error,
     },
     /// The address for other parties cannot be listened at.
-    #[error("cannot wait for other parties at {address} ({source}); change listen below [peers] in cotenant.toml")]
+    #[error(
+        "cannot wait for other parties at {address} ({source}); another program, or another party's daemon, may have it: change listen below [peers] in cotenant.toml"
+    )]
     Peers {
         /// The address.
         address: SocketAddr,
@@ -72,7 +76,7 @@ pub enum ServeError {
         source: io::Error,
     },
     /// What is stored of a room is not what this program writes.
-    #[error("room {room}: what is stored of how it came about cannot be read; use the program that wrote it, or restore a backup")]
+    #[error("room {room}: what is stored of how it came about cannot be read; use the program that wrote it, or {RESTORE}")]
     Room {
         /// The room.
         room: RoomId,

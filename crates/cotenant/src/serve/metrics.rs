@@ -4,11 +4,11 @@
 //! | --- | --- | --- |
 //! | `cotenant_build_info` | info | `version` |
 //! | `cotenant_up`, `cotenant_uptime_seconds`, `cotenant_rooms` | gauge | |
-//! | `cotenant_operations` | gauge | `state`: waiting, running |
+//! | `cotenant_operations` | gauge | `state`: of those that all have approved, waiting for their turn here, or running |
 //! | `cotenant_weak_items` | gauge | `room`: items of its vault that are below full strength |
 //! | `cotenant_operations_finished_total` | counter | `outcome`: done, failed, stopped |
 //! | `cotenant_failed_checks_total` | counter | `check` |
-//! | `cotenant_peer_sent_bytes_total`, `cotenant_peer_received_bytes_total` | counter | `room`, `peer`: its fingerprint |
+//! | `cotenant_peer_sent_bytes_total`, `cotenant_peer_received_bytes_total` | counter | `room`, `peer`: its fingerprint; of notes, without what runs send |
 //!
 //! No label is text that another party chose.
 
@@ -77,7 +77,11 @@ impl Default for Metrics {
         registry.register_with_unit("uptime", "Since the daemon started", Unit::Seconds, uptime.clone());
         registry.register("rooms", "Rooms that this party is in", rooms.clone());
         let (operations, finished, failed_checks) = (Family::default(), Family::default(), Family::default());
-        registry.register("operations", "Operations that wait or run", Family::clone(&operations));
+        registry.register(
+            "operations",
+            "Operations that all have approved, and that wait for their turn or run",
+            Family::clone(&operations),
+        );
         registry.register("operations_finished", "Operations that ended", Family::clone(&finished));
         registry.register("failed_checks", "Checks of the protocol that another party did not pass", Family::clone(&failed_checks));
         let weak = Family::default();
@@ -87,8 +91,13 @@ impl Default for Metrics {
             Family::clone(&weak),
         );
         let (sent, received) = (Family::default(), Family::default());
-        registry.register_with_unit("peer_sent", "Sent to another party", Unit::Bytes, Family::clone(&sent));
-        registry.register_with_unit("peer_received", "Received from another party", Unit::Bytes, Family::clone(&received));
+        registry.register_with_unit("peer_sent", "Notes sent to another party, without what runs send", Unit::Bytes, Family::clone(&sent));
+        registry.register_with_unit(
+            "peer_received",
+            "Notes received from another party, without what runs send",
+            Unit::Bytes,
+            Family::clone(&received),
+        );
         let looking = Mutex::default();
         let metrics = Metrics { registry, uptime, rooms, operations, weak, finished, failed_checks, sent, received, looking };
         // What is there from the start can be compared with what comes.

@@ -64,7 +64,7 @@ use cotenant_agent::{
         receipt::Receipt,
         spend::Ledger,
     },
-    room::Parameters,
+    room::{Parameters, RoomId},
     vault::commit::statement::Parties,
 };
 use cotenant_core::PartyId;
@@ -213,6 +213,11 @@ impl Operations {
         self.proposals.iter().map(|(number, proposal)| self.view_of(*number, proposal)).collect()
     }
 
+    /// How many operations wait for this party's decision.
+    pub fn undecided(&self) -> usize {
+        self.proposals.values().filter(|proposal| self.is_undecided(proposal)).count()
+    }
+
     /// The operation of this number.
     pub fn view(&self, number: u64) -> Option<OperationView> {
         self.proposals.get(&number).map(|proposal| self.view_of(number, proposal))
@@ -231,6 +236,10 @@ impl Operations {
     /// The room in its epoch.
     pub fn parameters(&self) -> &Parameters {
         &self.setup.parameters
+    }
+
+    fn room(&self) -> RoomId {
+        self.setup.parameters.charter().room
     }
 
     /// What people call a member.

@@ -48,12 +48,12 @@ struct Shared {
 
 #[derive(Default)]
 struct List {
-    /// The number of the last one.
-    last: u64,
     closed: bool,
     waiting: VecDeque<(Arc<Task>, Work)>,
     /// All that are known, by number.
     tasks: BTreeMap<u64, Arc<Task>>,
+    /// The numbers of those that have ended, in that order.
+    ended: VecDeque<u64>,
 }
 
 impl Queue {
@@ -65,11 +65,11 @@ impl Queue {
         Queue { shared }
     }
 
-    /// Lets an operation wait for its turn. `summary` says in a few words what it does; nothing in it is escaped any more.
+    /// Lets the operation of this number in the room wait for its turn. `summary` says in a few words what it does; nothing in it is escaped any more.
     ///
     /// # Errors
     /// If as many wait as may, or the daemon is ending.
-    pub fn submit<F, W>(&self, summary: String, work: F) -> Result<Arc<Task>, Problem>
+    pub fn submit<F, W>(&self, number: u64, summary: String, work: F) -> Result<Arc<Task>, Problem>
     where
         F: FnOnce(Turn) -> W + Send + 'static,
         W: Future<Output = Result<Value, Problem>> + Send + 'static,
@@ -85,8 +85,7 @@ impl Queue {
             let remedy = "ask again later, or raise waiting below [limits] in cotenant.toml";
             return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "queue-full", format!("room {room}"), title, remedy));
         }
-        list.last += 1;
-        let task = Arc::new(Task::new(list.last, *room, summary, list.waiting.len()));
+        let task = Arc::new(Task::new(number, *room, summary, list.waiting.len()));
         list.tasks.insert(task.id(), task.clone());
         list.waiting.push_back((task.clone(), Box::new(move |turn| Box::pin(work(turn)))));
         drop(list);
@@ -99,7 +98,7 @@ impl Queue {
         self.shared.list().tasks.get(&id).cloned()
     }
 
-    /// All that wait and run, and the last that ended, oldest first.
+    /// All that wait and run, and the last that ended, by rising numbers.
     pub fn tasks(&self) -> Vec<Arc<Task>> {
         self.shared.list().tasks.values().cloned().collect()
     }
@@ -180,8 +179,12 @@ impl Shared {
         task.set(state);
         self.metrics.finished(outcome);
         tracing::info!(room = %self.room, operation = task.id(), outcome, "operation ended");
-        let ended: Vec<u64> = list.tasks.values().filter(|task| task.has_ended()).map(|task| task.id()).collect();
-        ended.iter().take(ended.len().saturating_sub(REMEMBERED)).for_each(|id| drop(list.tasks.remove(id)));
+        list.ended.push_back(task.id());
+        if list.ended.len() > REMEMBERED
+            && let Some(oldest) = list.ended.pop_front()
+        {
+            list.tasks.remove(&oldest);
+        }
     }
 
     async fn run(&self, task: &Arc<Task>, work: Work) {

@@ -33,6 +33,8 @@ pub mod view;
 mod wire;
 mod work;
 
+pub use work::{NoWork, notes};
+
 use super::{operations::shell::Shell, queue::Queue};
 use cotenant_agent::room::RoomId;
 use futures_util::future::BoxFuture;
@@ -53,8 +55,11 @@ pub trait Room: Send + Sync + 'static {
     /// Its operations, which run one at a time.
     fn queue(&self) -> &Queue;
 
-    /// What is done in it together, once all have signed it; none before.
-    fn operations(&self) -> Option<Arc<Shell>>;
+    /// What is done in it together, once all have signed it.
+    ///
+    /// # Errors
+    /// Why nothing is.
+    fn operations(&self) -> Result<Arc<Shell>, NoWork>;
 
     /// Closes the links, once the last operation has ended. Called once; the daemon waits `limits.stop_seconds` for it.
     fn close(&self) -> BoxFuture<'_, ()>;

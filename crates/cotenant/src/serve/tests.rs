@@ -39,8 +39,8 @@ impl Room for Scripted {
         &self.queue
     }
 
-    fn operations(&self) -> Option<Arc<super::operations::shell::Shell>> {
-        None
+    fn operations(&self) -> Result<Arc<super::operations::shell::Shell>, room::NoWork> {
+        Err(room::NoWork::NotInForce)
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
@@ -70,6 +70,7 @@ impl Served {
         let listener = UnixListener::bind(&config.socket).unwrap();
         // As a module of rooms adds its own.
         let more = Router::new().route("/v1/echo", axum::routing::post(|body: axum::Json<Value>| async { body }));
+        let more = more.merge(operations::api::routes());
         let routes = api::router(daemon.clone(), more);
         tokio::spawn(async { axum::serve(listener, routes).await });
         let client = Client::of_home(home.path()).unwrap();
@@ -92,8 +93,8 @@ async fn an_operation_is_followed_from_waiting_to_its_end() {
         let _ = gone.await;
         Ok(json!({"version": 2}))
     };
-    let running = served.room.queue.submit("put key".to_owned(), work).unwrap();
-    let waiting = served.room.queue.submit("get key".to_owned(), |_| async { Ok(json!(1)) }).unwrap();
+    let running = served.room.queue.submit(4, "put key".to_owned(), work).unwrap();
+    let waiting = served.room.queue.submit(7, "get key".to_owned(), |_| async { Ok(json!(1)) }).unwrap();
     let path = format!("/v1/rooms/{ROOM}/tasks/{}", running.id());
     while !matches!(served.client.get::<TaskView>(&path).await.unwrap().state, TaskState::Running { progress: Some(_) }) {}
 
@@ -134,7 +135,7 @@ async fn an_operation_is_cancelled_over_the_socket() {
         turn.stopped().await;
         Err(said)
     };
-    let task = served.room.queue.submit("long".to_owned(), work).unwrap();
+    let task = served.room.queue.submit(1, "long".to_owned(), work).unwrap();
     let path = format!("/v1/rooms/{ROOM}/tasks/{}", task.id());
     while !matches!(served.client.get::<TaskView>(&path).await.unwrap().state, TaskState::Running { .. }) {}
     let _: TaskView = served.client.delete(&path).await.unwrap();
@@ -148,6 +149,27 @@ async fn a_refusal_reads_as_what_where_and_what_to_do() {
     let text = refused(format!("/v1/rooms/{ROOM}/tasks/9")).await;
     let wanted = format!("room {ROOM}, operation 9: is not in the queue, nor among the last 100 that ended; list the room's operations");
     assert_eq!(text, wanted);
+}
+
+/// What this program cannot read is a problem document like all that goes wrong.
+#[tokio::test]
+async fn bodies_and_numbers_that_are_none_are_problems() {
+    let served = Served::new();
+    let kind = |error: ClientError| match error {
+        ClientError::Refused(problem) => (problem.kind, problem.status),
+        error => panic!("{error}"),
+    };
+    let at = |path: &str| format!("/v1/rooms/{ROOM}/{path}");
+    for body in [json!(3), json!({"reason": 3}), json!({"reason": "a bad disk", "who": "bob"})] {
+        let refused = served.client.post::<Value>(&at("checks"), &body).await.unwrap_err();
+        assert_eq!(kind(refused), ("urn:cotenant:problem:bad-body".to_owned(), 400));
+    }
+    for path in ["operations/abc", "operations/-1", "operations/18446744073709551616", "operations/x/receipt", "operations/x/answer"] {
+        let refused = served.client.get::<Value>(&at(path)).await.unwrap_err();
+        assert_eq!(kind(refused), ("urn:cotenant:problem:no-such-operation".to_owned(), 404), "{path}");
+    }
+    // One that is a number has a room to be of.
+    assert_eq!(kind(served.client.get::<Value>(&at("operations/1")).await.unwrap_err()).0, "urn:cotenant:problem:no-operations");
 }
 
 #[tokio::test]
@@ -169,7 +191,7 @@ async fn closing_ends_the_operations_first_and_then_the_rooms() {
         turn.stopped().await;
         Ok(json!("finished"))
     };
-    let task = served.room.queue.submit("long".to_owned(), work).unwrap();
+    let task = served.room.queue.submit(1, "long".to_owned(), work).unwrap();
     while served.room.queue.load() != (0, 1) {
         tokio::task::yield_now().await;
     }

@@ -1,5 +1,6 @@
-//! Bodies of requests with secrets in them: what this program has in its hands of one is erased when it has been read. What the HTTP library has read from the
-//! socket is in a buffer of its own until the connection ends, and is freed with it; no interface lets it be erased if it is shared.
+//! Bodies of requests, any of which may have a secret in it: what this program has in its hands of one is erased when it has been read, and what is wrong with
+//! one is a [`Problem`]. What the HTTP library has read from the socket is in a buffer of its own until the connection ends, and is freed with it; no interface
+//! lets it be erased if it is shared.
 
 use super::problem::Problem;
 use axum::{

@@ -3,6 +3,9 @@
 use super::table::Table;
 use std::{io, path::PathBuf};
 
+/// What to do about a store that is damaged. It is in the way of a restored one, and may be wanted yet.
+pub const RESTORE: &str = "end the daemon, move the store's directory away, and restore a backup: cotenant vault restore FILE";
+
 /// Why a store could not be made, opened, read or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -85,7 +88,7 @@ pub enum StoreError {
         given: &'static str,
     },
     /// The header does not have its form or checksum.
-    #[error("{path}: its header is damaged or of another kind of file; take it from a backup")]
+    #[error("{path}: its header is damaged or of another kind of file; if it is the store's, {RESTORE}")]
     Header {
         /// The key slots or the backup.
         path: PathBuf,
@@ -113,7 +116,7 @@ pub enum StoreError {
         known: u16,
     },
     /// The database's file is damaged or has been changed.
-    #[error("{path}: the database is damaged ({source}); restore a backup")]
+    #[error("{path}: the database is damaged ({source}); {RESTORE}")]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -127,13 +130,13 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The database lacks what every store has.
-    #[error("{path}: the database is empty or not one of a store; restore a backup")]
+    #[error("{path}: the database is empty or not one of a store; {RESTORE}")]
     Blank {
         /// The file.
         path: PathBuf,
     },
     /// A row is not what was stored there: changed, taken from another place, or written under another master key.
-    #[error("table {table}, {key}: was changed or does not belong there; restore a backup")]
+    #[error("table {table}, {key}: was changed or does not belong there; {RESTORE}")]
     Tampered {
         /// The table.
         table: Table,
@@ -141,20 +144,20 @@ pub enum StoreError {
         key: String,
     },
     /// Single rows are not those that the last transaction left.
-    #[error("{path}: rows were put back as they once were, or taken away; restore a backup")]
+    #[error("{path}: rows were put back as they once were, or taken away; {RESTORE}")]
     Rows {
         /// The database.
         path: PathBuf,
     },
     /// The key slots' state cells are both unreadable, or one is with no crash to explain it.
-    #[error("{path}: the state cells were changed; restore a backup")]
+    #[error("{path}: the state cells were changed; {RESTORE}")]
     Cells {
         /// The key slots.
         path: PathBuf,
     },
     /// The database is an older one than the key slots.
     #[error(
-        "the database is older than the keys: it has seen {data} transactions, the keys {keys}; put back the newer database, or restore a backup"
+        "the database is older than the keys: it has seen {data} transactions, the keys {keys}; put back the newer database, or {RESTORE}"
     )]
     DataOlder {
         /// Transactions of the database.
@@ -164,7 +167,7 @@ pub enum StoreError {
     },
     /// The key slots are older ones than the database.
     #[error(
-        "the keys are older than the database: they have seen {keys} transactions, the database {data}; put back the newer keys, or restore a backup"
+        "the keys are older than the database: they have seen {keys} transactions, the database {data}; put back the newer keys, or {RESTORE}"
     )]
     KeysOlder {
         /// Transactions of the database.
@@ -173,19 +176,19 @@ pub enum StoreError {
         keys: u64,
     },
     /// Database and key slots have seen as many transactions, but not the same.
-    #[error("the database and the keys come from two different copies of this store, after transaction {transaction}; restore a backup")]
+    #[error("the database and the keys come from two different copies of this store, after transaction {transaction}; {RESTORE}")]
     Forked {
         /// The number of transactions.
         transaction: u64,
     },
     /// The key of a share is not in its slot.
-    #[error("table {table}, {key}: its key was destroyed or changed", table = Table::Shares)]
+    #[error("table {table}, {key}: its key was destroyed or changed; {RESTORE}", table = Table::Shares)]
     KeyGone {
         /// The share.
         key: String,
     },
     /// What is stored once was to be stored again, with other contents.
-    #[error("table {table}, {key}: something else is already stored there")]
+    #[error("table {table}, {key}: something else is already stored there; please report it")]
     Conflict {
         /// The table.
         table: Table,
@@ -193,7 +196,7 @@ pub enum StoreError {
         key: String,
     },
     /// A number or a text is longer than its field.
-    #[error("table {table}: more than fits: {what}")]
+    #[error("table {table}: more than fits: {what}; please report it")]
     TooLong {
         /// The table.
         table: Table,

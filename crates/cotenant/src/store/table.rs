@@ -3,7 +3,7 @@
 //! that rows are in their order.
 
 use super::seal::Key;
-use cotenant_agent::vault::commit::statement::Version;
+use cotenant_agent::{hex, vault::commit::statement::Version};
 use cotenant_core::domain::{Digest, Domain};
 use std::fmt;
 
@@ -101,7 +101,7 @@ impl RowKey {
         let hash = Domain::StoreName.hasher().raw(names.bytes()).field(room).digest();
         let mut bytes = vec![table as u8];
         bytes.extend_from_slice(&hash.0[..NAME]);
-        RowKey { bytes, name: Some(format!("room {}", hex(room))) }
+        RowKey { bytes, name: Some(format!("room {}", hex::encode(room))) }
     }
 
     /// The key in `table` of the room that the row with this key is about; none if it is about none.
@@ -122,7 +122,7 @@ impl RowKey {
 
     /// The row under this one for `digest`.
     pub(super) fn digest(self, what: &str, digest: &[u8; 32]) -> Self {
-        self.and(digest, format_args!("{what} {}", hex(digest)))
+        self.and(digest, format_args!("{what} {}", hex::encode(digest)))
     }
 
     /// The row under this one for a share of `version`.
@@ -143,7 +143,7 @@ impl RowKey {
 
     /// What errors call it.
     pub(super) fn text(&self) -> String {
-        self.name.clone().unwrap_or_else(|| format!("key {}", hex(&self.bytes)))
+        self.name.clone().unwrap_or_else(|| format!("key {}", hex::encode(&self.bytes)))
     }
 
     /// The version that the key of a share ends with.
@@ -156,8 +156,4 @@ impl RowKey {
     pub(super) fn last_number(bytes: &[u8]) -> Option<u64> {
         bytes.last_chunk().copied().map(u64::from_be_bytes)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

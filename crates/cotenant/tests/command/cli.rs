@@ -31,7 +31,7 @@ fn every_command_has_help_with_an_example() {
 
 #[test]
 fn bad_arguments_are_named() {
-    let cases: [(&[&str], &str); 11] = [
+    let cases: [(&[&str], &str); 17] = [
         (&[], "Usage"),
         (&["s-clinet"], "s-client"),
         (&["s-client"], "HOST:PORT"),
@@ -42,7 +42,13 @@ fn bad_arguments_are_named() {
         (&["s-client", "localhost:443", "--ca", "x", "--home", "h", "--parties", "3"], "--parties"),
         (&["s3", "--home", "h", "--endpoint", "https://localhost", "--ca", "x", "--bucket", "b", "list"], "write HOST:PORT"),
         (&["s3", "--home", "h", "--endpoint", "localhost:443", "--ca", "x", "--bucket", "b"], "STEP"),
-        (&["demo", "--connector", "x"], "invalid digit"),
+        (&["demo", "--connector", "x"], "not a number from 1 to 64"),
+        (&["vault", "put", "k", "--use", "header:authorization"], "header:NAME@HOST"),
+        (&["vault", "refresh", "--within", "0"], "--within"),
+        (&["room", "change", "--address", "bob"], "not MEMBER=HOST:PORT"),
+        (&["room", "change", "--renew", "--add", "1"], "--renew"),
+        (&["call", "x.http", "--arg", "name"], "not NAME=VALUE"),
+        (&["approve", "four"], "four"),
     ];
     for (arguments, words) in cases {
         let output = run(arguments);
@@ -87,8 +93,11 @@ fn steps_that_cannot_be_done_are_named_before_anything_is_done() {
     assert!(step("b", "get:a=/dev/null").contains("/dev/null: is there and is no regular file"));
     assert!(step("b", "get:a=/none/b").contains("/none/b: cannot be written"));
     assert!(step("b", "get:a\u{1b}[2J/..").chars().all(|c| !c.is_control() || c == '\n'), "nothing acts on a terminal");
-    let output = start(&["s-client", "localhost:1", "--ca", &ca], &"x".repeat(32769)).wait_with_output().unwrap();
-    assert!(error(&output).contains("standard input has more than the 32768 bytes"));
+    for (input, words) in [("x".repeat(32769), "standard input has more than the 32768 bytes"), (String::new(), "standard input is empty")]
+    {
+        let output = start(&["s-client", "localhost:1", "--ca", &ca], &input).wait_with_output().unwrap();
+        assert!(error(&output).contains(words), "{}", error(&output));
+    }
 }
 
 #[test]

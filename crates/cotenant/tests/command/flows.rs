@@ -204,6 +204,10 @@ fn what_is_wrong_with_a_call_is_said_at_once() {
         assert!(told(&text, more).contains(words), "{text:?}: {}", told(&text, more));
     }
     assert_eq!(bob.json(&["pending"]), Value::Array(vec![]));
+    // Programs get the daemon's problem document.
+    let page = flow(&dir, "x.http", "# @open all\nGET https://localhost/\n");
+    let problem: Value = serde_json::from_slice(&alice.run(&["call", &page, "--connector", "eve", "--json"]).stdout).unwrap();
+    assert_eq!((&problem["type"], &problem["status"]), (&"urn:cotenant:problem:no-such-member".into(), &404.into()));
 
     // Bob lost the file of the room's authorities: he is told before he approves anything, and can go on when it is back.
     let child = begin(&alice, &["call", &flow(&dir, "x.http", &format!("# @open all\nGET https://localhost:{}/\n", server.port))], b"");
@@ -255,8 +259,11 @@ fn a_party_that_dies_with_the_request_at_the_server() {
     let number = approve(&bob)["number"].clone();
     waits_for_an_answer(&server);
     let bob = bob.restart("-KILL");
-    let told = error(&child.wait_with_output().unwrap());
+    let output = child.wait_with_output().unwrap();
+    let told = error(&output);
     assert!(told.contains("its request may have been delivered") && told.contains("\"bob\""), "{told}");
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &shown["standing"]["end"]), (Some(4), &"may-be-sent".into()));
     for party in [&alice, &bob] {
         assert_eq!(ended(party, &number)["end"], "may-be-sent");
     }
@@ -279,8 +286,11 @@ fn a_party_that_dies_before_anything_is_sent() {
     let number = approve(&bob)["number"].clone();
     let _connection = silent.accept().unwrap();
     let bob = bob.restart("-KILL");
-    let told = error(&child.wait_with_output().unwrap());
+    let output = child.wait_with_output().unwrap();
+    let told = error(&output);
     assert!(told.contains("failed, and nothing has changed"), "{told}");
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &shown["standing"]["end"]), (Some(1), &"failed".into()));
     for party in [&alice, &bob] {
         assert_eq!(ended(party, &number)["end"], "failed");
     }

@@ -91,7 +91,7 @@ fn a_port_in_use_is_named() {
     let text = fs::read_to_string(homes.homes[0].join("party.toml")).unwrap();
     let address = text.lines().find_map(|line| line.strip_prefix("address = ")).unwrap().trim_matches('"').to_owned();
     let _taken = TcpListener::bind(&address).unwrap();
-    let said = error(&run(&["s-client", "localhost:1", "--ca", &ca, "--home", homes.home(0)]));
+    let said = error(&start(&["s-client", "localhost:1", "--ca", &ca, "--home", homes.home(0)], REQUEST).wait_with_output().unwrap());
     assert!(said.starts_with(&format!("cotenant: cannot listen at {address}")), "{said}");
 }
 
@@ -100,7 +100,8 @@ fn an_absent_party_is_named() {
     let homes = Homes::with_timeouts(2, "connect = 1");
     let ca = homes.write("ca.pem", &some_ca());
     for (party, other) in [(0, "P2 \"party-2\""), (1, "P1 \"party-1\"")] {
-        let said = error(&run(&["s-client", "localhost:1", "--ca", &ca, "--home", homes.home(party)]));
+        let said =
+            error(&start(&["s-client", "localhost:1", "--ca", &ca, "--home", homes.home(party)], REQUEST).wait_with_output().unwrap());
         assert!(said.contains(other) && said.lines().count() == 1, "{said}");
     }
 }

@@ -87,7 +87,7 @@ fn what_the_other_refuses_is_not_done() {
 
 /// Wherever a daemon is killed, in the end both say the same of the operation, have the same vault, and can go on.
 #[test]
-fn a_daemon_that_is_killed_at_any_moment_of_a_run() {
+fn a_daemon_that_is_killed_at_eight_moments_of_a_run() {
     let (_dir, parties) = room();
     let [alice, mut bob] = <[Daemon; 2]>::try_from(parties).ok().unwrap();
     for (k, wait_for) in [0, 30, 60, 90, 120, 160, 200, 300].into_iter().enumerate() {

@@ -1,7 +1,12 @@
 //! Whether two parties' logs of a room tell the same of what concerns both.
 
 use super::{Event, Head, History, Outcome};
-use crate::approve::{operation::Operation, statement::Choice, words};
+use crate::approve::{
+    operation::Operation,
+    run::Run,
+    statement::{Choice, Statement},
+    words,
+};
 use cotenant_core::{Digest, PartyId};
 use cotenant_net::PublicIdentity;
 use std::{collections::HashMap, fmt};
@@ -115,59 +120,21 @@ struct Index<'a> {
     outcomes: HashMap<Digest, &'a Outcome>,
 }
 
-impl<'a> Index<'a> {
-    fn of(log: &'a History) -> Self {
-        let mut index = Index::default();
-        for entry in &log.entries {
-            match &entry.event {
-                Event::Proposal(operation) => {
-                    index.operations.entry((operation.epoch, operation.number)).or_insert(operation);
-                }
-                Event::Decision { signed, .. } => {
-                    let statement = &signed.statement;
-                    index.decisions.entry((statement.operation, statement.party)).or_insert(&statement.choice);
-                }
-                Event::Spent(run) => {
-                    index.runs.entry(run.operation).or_insert_with(|| run.digest());
-                }
-                Event::Result { run, outcome, .. } => {
-                    index.outcomes.entry(*run).or_insert(outcome);
-                }
-                Event::Epoch { .. }
-                | Event::FailedCheck { .. }
-                | Event::Seen(_)
-                | Event::Restored(_)
-                | Event::Cleared { .. }
-                | Event::Vote { .. }
-                | Event::MayBeSent { .. }
-                | Event::Contradiction { .. }
-                | Event::Void { .. } => {}
-            }
-        }
-        index
-    }
+/// What an entry tells that another log can tell otherwise; all else is about its own party.
+enum Said<'a> {
+    Operation(&'a Operation),
+    Decision(&'a Statement),
+    Run(&'a Run),
+    Outcome(Digest, &'a Outcome),
+}
 
-    fn differs(&self, event: &Event) -> Option<Divergence> {
+impl<'a> Said<'a> {
+    fn of(event: &'a Event) -> Option<Self> {
         match event {
-            Event::Proposal(ours) => {
-                let theirs = self.operations.get(&(ours.epoch, ours.number)).filter(|theirs| ***theirs != **ours)?;
-                Some(Divergence::Operation { ours: ours.clone(), theirs: Box::new((*theirs).clone()) })
-            }
-            Event::Decision { signed, .. } => {
-                let statement = &signed.statement;
-                self.decisions.get(&(statement.operation, statement.party)).filter(|theirs| ***theirs != statement.choice)?;
-                Some(Divergence::Decision { number: statement.number, party: statement.party })
-            }
-            Event::Spent(run) => {
-                let theirs = *self.runs.get(&run.operation).filter(|theirs| **theirs != run.digest())?;
-                Some(Divergence::Run { operation: run.operation, ours: run.digest(), theirs })
-            }
-            Event::Result { run, outcome, .. } => {
-                // Why a run failed each party says in its own words.
-                let both_failed = |theirs: &Outcome| matches!((theirs, outcome), (Outcome::Failed(_), Outcome::Failed(_)));
-                let theirs = self.outcomes.get(run).filter(|theirs| **theirs != outcome && !both_failed(theirs))?;
-                Some(Divergence::Outcome { run: *run, ours: outcome.clone(), theirs: (*theirs).clone() })
-            }
+            Event::Proposal(operation) => Some(Said::Operation(operation)),
+            Event::Decision { signed, .. } => Some(Said::Decision(&signed.statement)),
+            Event::Spent(run) => Some(Said::Run(run)),
+            Event::Result { run, outcome, .. } => Some(Said::Outcome(*run, outcome)),
             Event::Epoch { .. }
             | Event::FailedCheck { .. }
             | Event::Seen(_)
@@ -177,6 +144,46 @@ impl<'a> Index<'a> {
             | Event::MayBeSent { .. }
             | Event::Contradiction { .. }
             | Event::Void { .. } => None,
+        }
+    }
+}
+
+impl<'a> Index<'a> {
+    fn of(log: &'a History) -> Self {
+        let mut index = Index::default();
+        for said in log.entries.iter().filter_map(|entry| Said::of(&entry.event)) {
+            match said {
+                Said::Operation(operation) => drop(index.operations.entry((operation.epoch, operation.number)).or_insert(operation)),
+                Said::Decision(statement) => {
+                    index.decisions.entry((statement.operation, statement.party)).or_insert(&statement.choice);
+                }
+                Said::Run(run) => drop(index.runs.entry(run.operation).or_insert_with(|| run.digest())),
+                Said::Outcome(run, outcome) => drop(index.outcomes.entry(run).or_insert(outcome)),
+            }
+        }
+        index
+    }
+
+    fn differs(&self, event: &Event) -> Option<Divergence> {
+        match Said::of(event)? {
+            Said::Operation(ours) => {
+                let theirs = self.operations.get(&(ours.epoch, ours.number)).filter(|theirs| **theirs != ours)?;
+                Some(Divergence::Operation { ours: Box::new(ours.clone()), theirs: Box::new((*theirs).clone()) })
+            }
+            Said::Decision(statement) => {
+                self.decisions.get(&(statement.operation, statement.party)).filter(|theirs| ***theirs != statement.choice)?;
+                Some(Divergence::Decision { number: statement.number, party: statement.party })
+            }
+            Said::Run(run) => {
+                let theirs = *self.runs.get(&run.operation).filter(|theirs| **theirs != run.digest())?;
+                Some(Divergence::Run { operation: run.operation, ours: run.digest(), theirs })
+            }
+            Said::Outcome(run, outcome) => {
+                // Why a run failed each party says in its own words.
+                let both_failed = |theirs: &Outcome| matches!((theirs, outcome), (Outcome::Failed(_), Outcome::Failed(_)));
+                let theirs = self.outcomes.get(&run).filter(|theirs| **theirs != outcome && !both_failed(theirs))?;
+                Some(Divergence::Outcome { run, ours: outcome.clone(), theirs: (*theirs).clone() })
+            }
         }
     }
 }

@@ -1,10 +1,13 @@
 //! A log as JSON (RFC 8259), for programs that keep or search logs. All of it is printable ASCII; texts of others are escaped.
 
 use super::{Entry, Event, Grounds, History, Outcome};
-use crate::approve::{
-    escape::{escape, escape_bytes},
-    statement::Choice,
-    words,
+use crate::{
+    approve::{
+        escape::{escape, escape_bytes},
+        statement::Choice,
+        words,
+    },
+    hex,
 };
 use serde_json::{Value, json};
 
@@ -32,7 +35,7 @@ fn event(event: &Event) -> Value {
             "epoch": operation.epoch,
             "number": operation.number,
             "words": words::summary(operation, |_| String::new()),
-            "bytes": hex(&operation.encode()),
+            "bytes": hex::encode(&operation.encode()),
         }),
         Event::Decision { signed, grounds } => {
             let statement = &signed.statement;
@@ -48,7 +51,7 @@ fn event(event: &Event) -> Value {
                 "approves": approves,
                 "reason": reason,
                 "grounds": grounds_of(grounds),
-                "signature": hex(&signed.signature),
+                "signature": hex::encode(&signed.signature),
             })
         }
         Event::Spent(run) => json!({
@@ -56,7 +59,7 @@ fn event(event: &Event) -> Value {
             "operation": run.operation.to_string(),
             "run": run.digest().to_string(),
             "date": run.date,
-            "bytes": hex(&run.encode()),
+            "bytes": hex::encode(&run.encode()),
         }),
         Event::Result { operation, run, outcome } => {
             let (receipt, error) = match outcome {
@@ -83,7 +86,7 @@ fn event(event: &Event) -> Value {
         Event::Contradiction { party, votes } => json!({
             "event": "contradiction",
             "party": party.to_string(),
-            "votes": votes.iter().map(|vote| hex(vote)).collect::<Vec<_>>(),
+            "votes": votes.iter().map(|vote| hex::encode(vote)).collect::<Vec<_>>(),
         }),
         Event::Void { operation, reason } => json!({
             "event": "void",
@@ -118,8 +121,4 @@ fn grounds_of(grounds: &Grounds) -> Value {
         Grounds::People(all) => json!({ "people": all.iter().map(|one| escape_bytes(one).to_string()).collect::<Vec<_>>() }),
         Grounds::Policy(rule) => json!({ "policy": escape(rule).to_string() }),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -3,7 +3,7 @@ use crate::{
     approve::wire::one_value_one_encoding,
     room::{
         Limits, Member, Trust,
-        parameters::{Charter, Engine},
+        parameters::{Charter, Engine, Parameters},
     },
     vault::{
         alphabet::Alphabet,
@@ -90,15 +90,11 @@ fn item() -> Fields {
 
 /// The room of these tests in an epoch.
 pub(in crate::approve) fn room(epoch: u32) -> Parameters {
-    parameters([7; 16], epoch, &[0, 1, 2])
-}
-
-fn parameters(room: [u8; 16], epoch: u32, members: &[usize]) -> Parameters {
-    let (trust, limits, seats) = (Trust::Embedded(Digest([7; 32])), Limits::default(), members.len() as u8);
-    let (room, name, previous) = (RoomId(room), "ops".into(), (epoch > 1).then_some(Digest([8; 32])));
-    let charter = Charter { room, name, epoch, seats, threshold: 2, engine: Engine::CURRENT, trust, limits, previous };
+    let (trust, limits) = (Trust::Embedded(Digest([7; 32])), Limits::default());
+    let (room, name, previous) = (RoomId([7; 16]), "ops".into(), (epoch > 1).then_some(Digest([8; 32])));
+    let charter = Charter { room, name, epoch, seats: 3, threshold: 2, engine: Engine::CURRENT, trust, limits, previous };
     let member = |k: usize| Member { name: format!("m{k}"), key: MEMBERS[k].public(), addresses: vec!["127.0.0.1:7001".parse().unwrap()] };
-    Parameters::new(charter, members.iter().map(|k| member(*k)).collect()).unwrap()
+    Parameters::new(charter, (0..3).map(member).collect()).unwrap()
 }
 
 /// One operation of every kind.
@@ -116,7 +112,6 @@ pub(in crate::approve) fn of_every_kind() -> Vec<Operation> {
         with(everyone(), Body::Remove(items())),
         with(seats([1, 2]), Body::Verify(items())),
         call(),
-        with(seats([0, 2]), Body::ChangeRoom(Box::new(parameters([7; 16], 2, &[0, 2])))),
     ]
 }
 
@@ -173,7 +168,7 @@ fn rules_of_every_operation() {
 }
 
 #[test]
-fn rules_of_new_items_and_rooms() {
+fn rules_of_new_items() {
     let put = |giver, fields| with(seats([0, 1, 2]), Body::Put { giver, item: Item::new(fields).unwrap() }).check();
     assert_eq!(put(seat(0), item()), Ok(()));
     assert_eq!(put(seat(3), item()), Err(BadOperation::Seat));
@@ -182,11 +177,6 @@ fn rules_of_new_items_and_rooms() {
         assert_eq!(put(seat(0), other()), Err(BadOperation::Sharing));
         assert_eq!(with(seats([0, 1, 2]), Body::Gen(Item::new(other()).unwrap())).check(), Err(BadOperation::Sharing));
     }
-    let change = |room, epoch| with(seats([0, 1]), Body::ChangeRoom(Box::new(parameters(room, epoch, &[0, 2])))).check();
-    assert_eq!(change([7; 16], 2), Ok(()));
-    assert_eq!(change([8; 16], 2), Err(BadOperation::Room));
-    let no_later = Operation { epoch: 2, ..with(seats([0, 1]), Body::ChangeRoom(Box::new(parameters([7; 16], 2, &[0, 2])))) };
-    assert_eq!(no_later.check(), Err(BadOperation::Room));
 }
 
 #[test]

@@ -3,8 +3,10 @@
 //! What is unknown is refused with the known name that is nearest to it: a misspelt limit must not be no limit.
 
 use super::{Named, Policy, Rule, moment};
-use crate::approve::{escape::escape, item::ItemName};
-use cotenant_core::Digest;
+use crate::{
+    approve::{escape::escape, item::ItemName},
+    hex,
+};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use toml::{Table, Value};
@@ -36,7 +38,7 @@ pub enum BadPolicy {
         nearest: &'static str,
     },
     /// A rule breaks a rule of its own.
-    #[error("rule {rule}, from 1: {fault}")]
+    #[error("rule {rule}: {fault}")]
     Rule {
         /// Which, from 1.
         rule: usize,
@@ -155,7 +157,7 @@ impl Allow {
         let demand = |holds: bool, fault: Fault| if holds { Ok(()) } else { Err(fault) };
         let without_call = self.flow.is_none() && self.arguments.is_empty() && !self.items.is_empty();
         let names = match self.operation.as_str() {
-            "call" => Named::Call(self.flow.as_deref().filter(|_| self.items.is_empty()).and_then(digest).ok_or(Fault::Subject)?),
+            "call" => Named::Call(self.flow.as_deref().filter(|_| self.items.is_empty()).and_then(hex::digest).ok_or(Fault::Subject)?),
             "refresh" if without_call => Named::Refresh,
             "verify" if without_call => Named::Verify,
             _ => return Err(Fault::Subject),
@@ -207,16 +209,4 @@ fn known(word: &str, words: &[&'static str], place: Place) -> Result<(), BadPoli
     }
     let nearest = words.iter().min_by_key(|known| strsim::damerau_levenshtein(known, word)).expect("each place has words");
     Err(BadPolicy::Unknown { word: word.to_owned(), place, nearest })
-}
-
-/// 64 hexadecimal digits in small letters, as a digest is shown.
-fn digest(text: &str) -> Option<Digest> {
-    if text.len() != 64 || !text.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c)) {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    Some(Digest(bytes))
 }

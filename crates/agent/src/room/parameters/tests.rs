@@ -107,10 +107,3 @@ fn room_ids_go_there_and_back() {
     }
     assert!("".parse::<RoomId>().is_err());
 }
-
-#[test]
-fn members_are_found_again_by_their_keys() {
-    let old = room(3, 2);
-    let new = following(&old, 2, &[2, 4, 0], 2);
-    assert_eq!(new.seats_in(&old), [Some(PartyId::new(2)), None, Some(PartyId::new(0))]);
-}

@@ -55,7 +55,7 @@ pub enum Report<R> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Refusal {
     /// The record is an old copy.
-    #[error("this party was restored from an old copy; the members have to enter a new epoch")]
+    #[error("this party was restored from an old copy; the members have to enter a new epoch: cotenant room change --renew")]
     Old,
     /// An entry was signed and has not been signed by all.
     #[error("this party is entering epoch {0}, which others have not signed yet")]

@@ -1,8 +1,7 @@
 //! Rooms as text. What others wrote is escaped, though the rules for names leave nothing to escape.
 
 use crate::serve::room::view::{Finding, InvitationView, MemberView, Proposal, RoomView, SeatState, Stage};
-use cotenant_agent::approve::escape::escape;
-use time::{OffsetDateTime, macros::format_description};
+use cotenant_agent::approve::{escape::escape, words::moment};
 
 /// A room.
 pub(super) fn room(room: &RoomView) -> String {
@@ -104,9 +103,7 @@ fn list(texts: &[String]) -> String {
 
 /// A time, in UTC.
 fn date(seconds: u64) -> String {
-    let format = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
-    let at = i64::try_from(seconds).ok().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
-    at.and_then(|at| at.format(&format).ok()).unwrap_or_else(|| format!("second {seconds} since 1970"))
+    moment(seconds.try_into().unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]
@@ -148,7 +145,7 @@ mod tests {
             let finding = Finding { what: bad(), good: false, found: bad() };
             let text = [room(&shown), super::proposal(&proposal), findings(&[finding]), comparison(&bad(), &bad())].concat();
             assert!(text.chars().all(|c| c == '\n' || c == ' ' || c.is_ascii_graphic()), "{text}");
-            assert!(text.contains("until 2027-01-15 08:00 UTC") && text.contains("connected") && text.contains("BAD"), "{text}");
+            assert!(text.contains("until 2027-01-15 08:00:00 UTC") && text.contains("connected") && text.contains("BAD"), "{text}");
             assert!(text.contains("then: cotenant room confirm\n  P1  \""), "whose words these are: {text}");
             assert_eq!(text.contains("compare them with the inviter's"), !confirmed, "{text}");
         }

@@ -40,7 +40,7 @@ pub const KEYS: [Key; 17] = [
         table: "peers",
         name: "public",
         default: "[]",
-        about: "Where the others reach this party: what its invitations say, most wanted first.",
+        about: "Where the others reach this party. Members dial the first; the others stand in invitations alone.",
         wants: "a list of \"host:port\", as in [\"alice.example:7001\"]",
     },
     Key {

@@ -1,6 +1,8 @@
 //! Reads tables of keys that are all known, and says in which line something is wrong and what is allowed there.
 
 use super::keys::{KEYS, Key, TABLES, key};
+use crate::text::line_at;
+use cotenant_agent::approve::escape::escape;
 use std::{ops::RangeInclusive, str::FromStr, time::Duration};
 use toml::{
     Spanned,
@@ -77,8 +79,8 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     pub(super) fn new(text: &'a str) -> Result<Self, ConfigError> {
         let root = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
-            line: line(text, error.span().map_or(0, |span| span.start)),
-            message: crate::text::line(error.message()),
+            line: line_at(text, error.span().map_or(0, |span| span.start)),
+            message: escape(error.message()).to_string(),
         })?;
         let reader = Reader { text, root: root.into_inner() };
         reader.known()?;
@@ -138,21 +140,21 @@ impl<'a> Reader<'a> {
             return Ok(read(default.get_ref()).expect("defaults are allowed"));
         };
         read(given.get_ref()).ok_or_else(|| {
-            let line = line(self.text, given.span().start);
-            ConfigError::Value { line, table, name, found: crate::text::line(&self.text[given.span()]), wants }
+            let line = line_at(self.text, given.span().start);
+            ConfigError::Value { line, table, name, found: escape(&self.text[given.span()]).to_string(), wants }
         })
     }
 
     fn known(&self) -> Result<(), ConfigError> {
         self.root.iter().try_for_each(|(name, value)| {
-            let (at, written) = (line(self.text, name.span().start), name.get_ref().as_ref());
+            let (at, written) = (line_at(self.text, name.span().start), name.get_ref().as_ref());
             let Some(keys) = value.get_ref().as_table() else {
                 let near = nearest(KEYS.iter().map(|key| (key.name, key.table)), written);
-                return Err(ConfigError::NoTable { line: at, name: crate::text::line(written), nearest: near.0, table: near.1 });
+                return Err(ConfigError::NoTable { line: at, name: escape(written).to_string(), nearest: near.0, table: near.1 });
             };
             let Some((table, _)) = TABLES.iter().find(|(table, _)| *table == written) else {
                 let (nearest, ()) = nearest(TABLES.iter().map(|(table, _)| (*table, ())), written);
-                return Err(ConfigError::UnknownTable { line: at, name: crate::text::line(written), nearest });
+                return Err(ConfigError::UnknownTable { line: at, name: escape(written).to_string(), nearest });
             };
             self.known_keys(table, keys)
         })
@@ -163,8 +165,8 @@ impl<'a> Reader<'a> {
         unknown.map_or(Ok(()), |name| {
             let all = KEYS.iter().filter(|key| key.table == table).map(|key| (key.name, ()));
             let (nearest, ()) = nearest(all, name.get_ref());
-            let line = line(self.text, name.span().start);
-            Err(ConfigError::UnknownKey { line, table, name: crate::text::line(name.get_ref()), nearest })
+            let line = line_at(self.text, name.span().start);
+            Err(ConfigError::UnknownKey { line, table, name: escape(name.get_ref()).to_string(), nearest })
         })
     }
 }
@@ -172,9 +174,4 @@ impl<'a> Reader<'a> {
 /// Which of some names is nearest to what was written, with what belongs to it.
 fn nearest<T>(names: impl Iterator<Item = (&'static str, T)>, written: &str) -> (&'static str, T) {
     names.min_by_key(|(name, _)| strsim::damerau_levenshtein(name, written)).expect("there are names")
-}
-
-/// The line, from 1, that a place in the text is in.
-fn line(text: &str, place: usize) -> usize {
-    text.bytes().take(place).filter(|byte| *byte == b'\n').count() + 1
 }

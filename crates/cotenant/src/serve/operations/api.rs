@@ -22,17 +22,21 @@ use super::{
     Aim, Asked, Conditions, NotDone, OperationView, Operations, Shown,
     shell::{Closed, Shell},
 };
-use crate::serve::{
-    api::waiting,
-    daemon::Daemon,
-    problem::Problem,
-    wiped::{self, Wiped},
+use crate::{
+    serve::{
+        api::waiting,
+        daemon::Daemon,
+        problem::Problem,
+        room::NoWork,
+        wiped::{self, Wiped},
+    },
+    store::RESTORE,
 };
 use axum::{
     Json, Router,
     body::{Body, Bytes},
-    extract::{Path, State},
-    http::{StatusCode, header::CONTENT_TYPE},
+    extract::{FromRequestParts, Path, State},
+    http::{StatusCode, header::CONTENT_TYPE, request::Parts},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -44,13 +48,13 @@ use cotenant_agent::{
         person::PersonSignature,
         statement::Choice,
     },
+    hex,
     operate::Entry,
     vault::{
         alphabet::Alphabet,
         item::{Kind, Use},
     },
 };
-use cotenant_core::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{convert::Infallible, sync::Arc};
@@ -317,7 +321,7 @@ async fn all(State(daemon): State<Arc<Daemon>>, Path(room): Path<String>) -> Res
     Ok(Json(shell(&daemon, &room)?.look(super::Operations::views)))
 }
 
-async fn one(State(daemon): State<Arc<Daemon>>, Path((room, number)): Path<(String, u64)>) -> Result<Json<OperationView>, Problem> {
+async fn one(State(daemon): State<Arc<Daemon>>, Numbered(room, number): Numbered) -> Result<Json<OperationView>, Problem> {
     view(&*shell(&daemon, &room)?, number).map(Json)
 }
 
@@ -340,15 +344,15 @@ async fn propose(
 
 async fn decide(
     State(daemon): State<Arc<Daemon>>,
-    Path((room, number)): Path<(String, u64)>,
-    Json(decision): Json<Decision>,
+    Numbered(room, number): Numbered,
+    Wiped(decision): Wiped<Decision>,
 ) -> Result<Json<OperationView>, Problem> {
     let shell = shell(&daemon, &room)?;
     let bad = |title: &dyn std::fmt::Display| {
         let place = format!("room {}, operation {number}", shell.room());
         Problem::new(StatusCode::BAD_REQUEST, "bad-decision", place, title, "see cotenant pending for what can be decided")
     };
-    let digest = digest(&decision.digest).ok_or_else(|| bad(&"that is no digest"))?;
+    let digest = hex::digest(&decision.digest).ok_or_else(|| bad(&"that is no digest"))?;
     let signature = decision.signature.as_deref().map(PersonSignature::from_armoured).transpose().map_err(|error| bad(&error))?;
     let choice = decision.refuse.map_or(Choice::Approve, Choice::Refuse);
     let acting = shell.clone();
@@ -357,7 +361,7 @@ async fn decide(
     view(&shell, number).map(Json)
 }
 
-async fn events(State(daemon): State<Arc<Daemon>>, Path((room, number)): Path<(String, u64)>) -> Result<Response, Problem> {
+async fn events(State(daemon): State<Arc<Daemon>>, Numbered(room, number): Numbered) -> Result<Response, Problem> {
     let shell = shell(&daemon, &room)?;
     view(&shell, number)?;
     let mut changes = shell.changes();
@@ -380,7 +384,7 @@ async fn events(State(daemon): State<Arc<Daemon>>, Path((room, number)): Path<(S
     Ok(([(CONTENT_TYPE, "application/jsonl")], Body::from_stream(lines)).into_response())
 }
 
-async fn receipt(State(daemon): State<Arc<Daemon>>, Path((room, number)): Path<(String, u64)>) -> Result<Json<ReceiptView>, Problem> {
+async fn receipt(State(daemon): State<Arc<Daemon>>, Numbered(room, number): Numbered) -> Result<Json<ReceiptView>, Problem> {
     let shell = shell(&daemon, &room)?;
     let reading = shell.clone();
     let found = waiting(move || reading.receipt(number)).await?;
@@ -400,7 +404,7 @@ async fn log(State(daemon): State<Arc<Daemon>>, Path(room): Path<String>) -> Res
     let (history, records) = history.map_err(|error| unreadable(&shell, &error))?;
     let mut log = history.to_json();
     if let Some(entries) = log["entries"].as_array_mut() {
-        entries.iter_mut().zip(records).for_each(|(entry, record)| entry["record"] = super::steps::hex(&record).into());
+        entries.iter_mut().zip(records).for_each(|(entry, record)| entry["record"] = hex::encode(&record).into());
     }
     Ok(Json(log))
 }
@@ -409,19 +413,41 @@ async fn heads(State(daemon): State<Arc<Daemon>>, Path(room): Path<String>) -> R
     Ok(Json(shell(&daemon, &room)?.look(super::Operations::head_views)))
 }
 
-async fn clear(State(daemon): State<Arc<Daemon>>, Path(room): Path<String>, Json(asked): Json<Clearing>) -> Result<Json<()>, Problem> {
+async fn clear(State(daemon): State<Arc<Daemon>>, Path(room): Path<String>, Wiped(asked): Wiped<Clearing>) -> Result<Json<()>, Problem> {
     let shell = shell(&daemon, &room)?;
     let acting = shell.clone();
     let done = waiting(move || acting.clear_faults(asked.member.as_deref(), asked.reason)).await?;
     done.map(Json).map_err(|refused| not_done(&shell, &refused))
 }
 
+/// A room, and the number of one of its operations, as a path names them.
+struct Numbered(String, u64);
+
+impl<S: Send + Sync> FromRequestParts<S> for Numbered {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let Path((room, text)) = path.map_err(|_| no_such_operation("?", "?"))?;
+        let number = text.parse().map_err(|_| no_such_operation(&room, &text))?;
+        Ok(Numbered(room, number))
+    }
+}
+
+fn no_such_operation(room: &str, number: &str) -> Problem {
+    let place = format!("room {}, operation {}", escape(room), escape(number));
+    Problem::new(StatusCode::NOT_FOUND, "no-such-operation", place, "that is no number of an operation", "see cotenant pending")
+}
+
 /// The operations of a room, unless a write of its has failed, as what is shown then is on no disk, or they are those of an earlier epoch.
-fn shell(daemon: &Daemon, name: &str) -> Result<Arc<Shell>, Problem> {
+pub(in crate::serve) fn shell(daemon: &Daemon, name: &str) -> Result<Arc<Shell>, Problem> {
     let room = crate::serve::api::room(daemon, name)?;
-    let shell = room.operations().ok_or_else(|| {
-        let title = "the room is not founded yet";
-        Problem::new(StatusCode::CONFLICT, "no-operations", format!("room {}", room.id()), title, "wait until all members have signed")
+    let shell = room.operations().map_err(|why| {
+        let (kind, remedy) = match why {
+            NoWork::NotInForce => ("no-operations", "wait until all members have signed"),
+            NoWork::Stored(_) | NoWork::Fault => ("closed", "mend that, and start the daemon again"),
+        };
+        Problem::new(StatusCode::CONFLICT, kind, format!("room {}", room.id()), why, remedy)
     })?;
     shell.closed().map_or(Ok(shell.clone()), |closed| Err(not_done(&shell, &NotDone::Closed(closed))))
 }
@@ -451,26 +477,24 @@ fn not_done(shell: &Shell, refused: &NotDone) -> Problem {
         NotDone::Unheard(_) => (StatusCode::CONFLICT, "unheard", "wait until they are connected; if they never will be, change the room"),
         NotDone::BeforeRestore { .. } => (StatusCode::CONFLICT, "before-restore", "have it proposed again, to begin later"),
         NotDone::Other(_) | NotDone::NotOpen(_) | NotDone::NotNow(_) => (StatusCode::CONFLICT, "not-now", "see cotenant pending"),
-        NotDone::Item(_) | NotDone::Value | NotDone::Operation(_) | NotDone::Private(_) | NotDone::NotPrivate(_) => {
-            (StatusCode::BAD_REQUEST, "bad-proposal", "change it")
-        }
-        NotDone::Flow(_) | NotDone::Refused(_) => (StatusCode::BAD_REQUEST, "bad-call", "change it; nobody was asked"),
+        NotDone::Unusable(_) => (StatusCode::BAD_REQUEST, "unusable", "give other --kind or --use; nobody was asked"),
+        NotDone::Item(_) => (StatusCode::BAD_REQUEST, "bad-proposal", "see cotenant vault put --help"),
+        NotDone::Value => (StatusCode::BAD_REQUEST, "bad-proposal", "use another --kind"),
+        NotDone::Private(_) | NotDone::NotPrivate(_) => (StatusCode::BAD_REQUEST, "bad-proposal", "see --private"),
+        NotDone::Operation(_) => (StatusCode::BAD_REQUEST, "bad-proposal", "see --with and --within"),
+        NotDone::Flow(_) | NotDone::Refused(_) => (StatusCode::BAD_REQUEST, "bad-call", "mend the file and call again; nobody was asked"),
         NotDone::Roots(_) => (StatusCode::CONFLICT, "no-roots", "put the file there, and do it again"),
-        NotDone::OtherRoots(_) => (StatusCode::CONFLICT, "other-roots", "refuse it"),
+        NotDone::OtherRoots(number) => {
+            let remedy = format!("compare roots.pem with the proposer's; if yours is right: cotenant refuse {number}");
+            return Problem::new(StatusCode::CONFLICT, "other-roots", format!("room {}", shell.room()), refused, remedy);
+        }
     };
     Problem::new(status, kind, format!("room {}", shell.room()), refused, remedy)
 }
 
 fn unreadable(shell: &Shell, error: &dyn std::fmt::Display) -> Problem {
     let title = escape(&error.to_string()).to_string();
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "store", format!("room {}", shell.room()), title, "restore a backup")
-}
-
-/// A digest in hexadecimal.
-fn digest(text: &str) -> Option<Digest> {
-    let bytes: Option<Vec<u8>> =
-        (0..text.len()).step_by(2).map(|at| text.get(at..at + 2).and_then(|two| u8::from_str_radix(two, 16).ok())).collect();
-    Some(Digest(bytes?.try_into().ok()?))
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "store", format!("room {}", shell.room()), title, RESTORE)
 }
 
 impl VaultView {

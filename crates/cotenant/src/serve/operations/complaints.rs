@@ -1,5 +1,6 @@
 //! What is said in the process's log about notes of members that do not count: so much an hour about one member, so that none can fill it.
 
+use super::Operations;
 use cotenant_core::PartyId;
 use std::{collections::BTreeMap, fmt};
 
@@ -11,15 +12,17 @@ const HOUR: i64 = 3600;
 #[derive(Default)]
 pub(super) struct Complaints(BTreeMap<PartyId, (i64, u32)>);
 
-impl Complaints {
+impl Operations {
     /// Logs that a note that `from` sent about an operation does not count.
-    pub(super) fn about(&mut self, from: PartyId, number: Option<u64>, what: &dyn fmt::Display, now: i64) {
-        if let Some(last) = self.count(from, now) {
+    pub(super) fn complain(&mut self, from: PartyId, number: Option<u64>, what: &dyn fmt::Display, now: i64) {
+        if let Some(last) = self.complaints.count(from, now) {
             let more = if last { "; no more is said about it in this hour" } else { "" };
-            tracing::warn!(%from, operation = number, "what a member sent does not count: {what}{more}");
+            tracing::warn!(room = %self.room(), from = self.name(from), operation = number, "what a member sent does not count: {what}{more}");
         }
     }
+}
 
+impl Complaints {
     /// Whether there is place for one more line, and whether it is the last.
     fn count(&mut self, from: PartyId, now: i64) -> Option<bool> {
         let (since, lines) = self.0.entry(from).or_insert((now, 0));

@@ -11,9 +11,13 @@
 //! keys = ["ssh-ed25519 AAAA... ann", "sk-ssh-ed25519@openssh.com AAAA... bob"]
 //! ```
 
-use crate::home::{HomeError, read_own};
+use crate::{
+    home::{HomeError, read_own},
+    text::line_at,
+};
 use cotenant_agent::approve::{
     deciding::{Approvers, BadApprovers},
+    escape::escape,
     person::{Approver, BadKey},
     policy::{BadPolicy, Policy},
 };
@@ -70,8 +74,7 @@ fn read(home: &Path, name: &str) -> Result<Option<(PathBuf, String)>, BadRules> 
 
 fn approvers(path: PathBuf, text: &str) -> Result<Approvers, BadRules> {
     let wrong = |source: toml::de::Error| {
-        let before = source.span().map_or(0, |span| span.start);
-        let line = text.bytes().take(before).filter(|byte| *byte == b'\n').count() + 1;
+        let line = line_at(text, source.span().map_or(0, |span| span.start));
         BadRules::Approvers { path: path.clone(), line, source: Box::new(source) }
     };
     let file: File = toml::from_str(text).map_err(wrong)?;
@@ -89,7 +92,7 @@ pub enum BadRules {
     #[error(transparent)]
     Home(#[from] HomeError),
     /// It is not of the form of approvers.
-    #[error("{path}, line {line}: {}", crate::text::line(source.message()))]
+    #[error("{path}, line {line}: {}", escape(source.message()))]
     Approvers {
         /// The file.
         path: PathBuf,
@@ -117,7 +120,7 @@ pub enum BadRules {
         source: BadApprovers,
     },
     /// The policy.
-    #[error("{path}: {source}")]
+    #[error("{path}, {source}")]
     Policy {
         /// The file.
         path: PathBuf,

@@ -36,7 +36,7 @@ impl Operations {
             return;
         }
         let lines = words::diff(proposal.operation(), &theirs, |party| self.name(party));
-        tracing::warn!(operation = theirs.number, %from, "a member was shown another operation under this number: see cotenant pending");
+        tracing::warn!(room = %self.room(), operation = theirs.number, from = self.name(from), "a member was shown another operation under this number: see cotenant pending");
         if let Some(proposal) = self.proposals.get_mut(&theirs.number) {
             proposal.differs.insert(from, lines);
         }

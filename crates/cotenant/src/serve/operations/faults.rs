@@ -49,7 +49,7 @@ impl Operations {
         let concerns = |who: &Option<PartyId>| who.is_none_or(|party| quorum.contains(party));
         let (who, count) = self.faults.0.iter().find(|(who, count)| **count >= MOST && concerns(who))?;
         let (what, option) = match who {
-            Some(party) => (format!("name {}", self.name(*party)), format!(" --member {}", self.name(*party))),
+            Some(party) => (format!("name {}", self.name(*party)), format!(" --member '{}'", self.name(*party))),
             None => ("name nobody alone".to_owned(), String::new()),
         };
         Some(format!("{count} failed checks {what}; find out why, then: cotenant room clear-checks{option} --reason WHY"))
@@ -75,9 +75,12 @@ impl Operations {
 
     /// What people should know about the room.
     pub fn notes(&self) -> Vec<String> {
-        let told = |(who, count): (&Option<PartyId>, &u64)| match who {
-            Some(party) => format!("{count} of {MOST} failed checks name {}", self.name(*party)),
-            None => format!("{count} of {MOST} failed checks name nobody alone"),
+        let told = |(who, count): (&Option<PartyId>, &u64)| {
+            let checks = if *count == 1 { "1 failed check names".to_owned() } else { format!("{count} failed checks name") };
+            match who {
+                Some(party) => format!("{checks} {}; from {MOST} on nothing is begun with it", self.name(*party)),
+                None => format!("{checks} nobody alone; from {MOST} on nothing is begun"),
+            }
         };
         let everyone = Parties::first(self.n());
         self.faults.0.iter().map(told).chain(self.hindrance()).chain(self.too_many_faults(everyone)).collect()

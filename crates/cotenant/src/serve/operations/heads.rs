@@ -3,7 +3,7 @@
 //! So a member that has rewritten or cut off its log contradicts what it signed, and one whose store is an old copy learns of it from its own signature
 //! ([`cotenant_agent::approve::log`]). A checkpoint is made when something else than a checkpoint was written: checkpoints alone make no new ones.
 
-use super::{Operations, note::Note};
+use super::{Operations, note::Note, restored::NEW_EPOCH};
 use crate::serve::operations::api::{HeadView, LogEnd};
 use cotenant_agent::approve::log::{Checkpoint, Event as Logged, Head, History};
 use cotenant_core::{Digest, PartyId};
@@ -92,14 +92,15 @@ impl Operations {
         let key = self.setup.parameters.members().get(from.index()).map(|member| member.key);
         if Some(told.owner) != key || (told.room, told.epoch) != (charter.room, charter.epoch) || !told.is_signed() {
             let what = "what it told of its log is not signed by it, or of another room or epoch";
-            return self.complaints.about(from, None, &what, now);
+            return self.complain(from, None, &what, now);
         }
         match self.heads.newest(from).map(|before| before.head) {
             Some(before) if before == told.head => {}
             Some(before) if told.head.entries <= before.entries => {
                 // What it told before is kept: that is what its log contradicts.
                 if self.heads.rewritten.insert(from, told).is_none() {
-                    tracing::error!(%from, entries = told.head.entries, before = before.entries, "a member's log was rewritten or cut off");
+                    let (room, from, entries) = (self.room(), self.name(from), told.head.entries);
+                    tracing::error!(%room, from, entries, before = before.entries, "a member's log was rewritten or cut off");
                 }
             }
             _ => {
@@ -126,11 +127,12 @@ impl Operations {
         let charter = self.setup.parameters.charter();
         let own = known.owner == self.setup.identity.public() && (known.room, known.epoch) == (charter.room, charter.epoch);
         if !own || !known.is_signed() {
-            return self.complaints.about(from, None, &"what it tells of this party's log this party has not signed", now);
+            return self.complain(from, None, &"what it tells of this party's log this party has not signed", now);
         }
         self.heads.known.insert(from, known);
         if self.heads.lost.is_none() && !self.heads.has(&known.head) {
-            tracing::error!(%from, entries = known.head.entries, "this party has told of entries of its log that are not there: its store is an old copy");
+            let (room, from) = (self.room(), self.name(from));
+            tracing::error!(%room, from, entries = known.head.entries, "this party has told of entries of its log that are not there: its store is an old copy");
             self.heads.lost = Some(known.head);
             self.write_log(now, Logged::Seen(known));
         }
@@ -141,8 +143,7 @@ impl Operations {
         let lost = self.heads.lost?;
         let (told, here) = (lost.entries, self.heads.digests.len());
         Some(format!(
-            "this party's store is an old copy: it has told others of {told} entries of its log, which are not among the {here} here; the room has to enter a \
-             new epoch"
+            "this party's store is an old copy: it has told others of {told} entries of its log, which are not among the {here} here; {NEW_EPOCH}"
         ))
     }
 

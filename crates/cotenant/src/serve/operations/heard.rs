@@ -48,9 +48,6 @@ pub(super) enum Objection {
     /// It is for another program or engine.
     #[error("it is for another version of the program, or another engine")]
     Program,
-    /// This program does not do that.
-    #[error("this program does nothing of that kind")]
-    Kind,
     /// Beside the text of a call stands something that does not follow from it.
     #[error("its text is no flow, or the call is not what its text says")]
     NotItsText,
@@ -116,7 +113,7 @@ impl Operations {
             Ok(Some(operation)) => self.accept(operation, None, now),
             // Who is still in the epoch before says what was right there.
             Ok(None) | Err(Objection::Earlier) => {}
-            Err(objection) => self.complaints.about(from, None, &objection, now),
+            Err(objection) => self.complain(from, None, &objection, now),
         }
     }
 
@@ -140,8 +137,6 @@ impl Operations {
         demand((now + 1..=latest).contains(&operation.expiry), Objection::Expiry)?;
         let same = operation.program == program() && operation.engine == engine_digest(charter);
         demand(same, Objection::Program)?;
-        let offered = !matches!(operation.body, Body::ChangeRoom(_));
-        demand(offered, Objection::Kind)?;
         self.has_room(operation, now)?;
         match &operation.body {
             Body::Call(call) => demand(flow::is_its_text(call) == Ok(true), Objection::NotItsText),
@@ -187,7 +182,7 @@ impl Operations {
         let Some(proposal) = self.proposals.get_mut(&number) else { return };
         let here = (statement.room, statement.epoch) == (proposal.operation().room, proposal.operation().epoch);
         if !is_signed || !here || statement.operation == proposal.digest {
-            return self.complaints.about(from, Some(number), &error, now);
+            return self.complain(from, Some(number), &error, now);
         }
         let other = statement.party;
         if !proposal.elsewhere.contains(other) {
@@ -195,6 +190,7 @@ impl Operations {
             let (proposer, by) = (proposal.operation().proposer, statement.party);
             let (proposer, by) = (self.name(proposer), self.name(by));
             tracing::warn!(
+                room = %self.room(),
                 operation = number,
                 proposer,
                 by,
@@ -242,7 +238,7 @@ impl Operations {
     fn heard_receipt(&mut self, from: PartyId, number: u64, signature: [u8; 64], now: i64) {
         let Some(receipt) = self.receipts.get_mut(&number) else { return };
         if let Err(error) = receipt.add(from, signature) {
-            return self.complaints.about(from, Some(number), &error, now);
+            return self.complain(from, Some(number), &error, now);
         }
         self.keep_receipt(number);
     }

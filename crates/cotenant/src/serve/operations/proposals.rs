@@ -7,6 +7,7 @@ use super::{differences::Difference, note::Start};
 use cotenant_agent::approve::{
     deciding::Deciding,
     operation::{Body, Operation, Stored},
+    policy::Refusal,
     run::Run,
     statement::{BadStatement, Choice, Gathering, Signed, Standing},
 };
@@ -44,6 +45,8 @@ pub(super) struct Proposal {
     pub(super) evidence: Vec<Vec<u8>>,
     /// When the standing policy approved it, if it did: its rates count that as long as it may run.
     pub(super) by_policy: Option<i64>,
+    /// Why the standing policy did not approve it, if it was asked since the daemon started.
+    pub(super) not_by_policy: Option<Refusal>,
     /// What this party has said.
     pub(super) own: Option<Signed>,
     /// The value of a put, or all that is private in a call, at the party that gives it, until the run has it.
@@ -157,10 +160,14 @@ pub struct OperationView {
     pub proposer: String,
     /// Who takes no part.
     pub without: Vec<String>,
+    /// Members that take part and to whom there is no link now.
+    pub away: Vec<String>,
     /// Until when it may begin, in seconds since 1970.
     pub expiry: i64,
     /// Whether this party has yet to decide.
     pub undecided: bool,
+    /// Why the standing policy did not approve it, while it waits for this party; none if there is no policy, or it was asked before the daemon started.
+    pub policy: Option<String>,
     /// What a person of this party signs to approve, in hexadecimal.
     pub to_sign: String,
     /// How it stands.
@@ -214,6 +221,7 @@ impl Proposal {
             deciding,
             evidence: Vec::new(),
             by_policy: None,
+            not_by_policy: None,
             own: None,
             value: None,
             asked: None,
@@ -329,7 +337,6 @@ impl Proposal {
             Body::Remove(items) => format!("remove {}", list(items)),
             Body::Verify(items) => format!("verify {}", list(items)),
             Body::Call(call) => format!("call {}:{}", call.host, call.port),
-            Body::ChangeRoom(_) => "change the room".to_owned(),
         }
     }
 }

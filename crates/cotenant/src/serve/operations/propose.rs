@@ -21,7 +21,7 @@ use cotenant_agent::{
         words::moment,
     },
     flow::FlowError,
-    operate::{Entry, Refused, Task},
+    operate::{Entry, Refused, Task, check_uses},
     room::Charter,
     vault::{
         alphabet::Alphabet,
@@ -159,6 +159,9 @@ pub enum NotDone {
     /// The description.
     #[error(transparent)]
     Item(#[from] ItemError),
+    /// No flow could ever put the item to a use that it is to have.
+    #[error(transparent)]
+    Unusable(Refused),
     /// What is private is not given, or not as the text says.
     #[error("{{{{{0}}}}} is private: give --private {0}=FILE, a file with as many characters, and such, as the @private says")]
     Private(String),
@@ -324,17 +327,22 @@ impl Operations {
         let me = self.me;
         let proposal = self.proposals.get_mut(&number).filter(|proposal| proposal.is_open() && proposal.has_part(me));
         let (Some(policy), Some(proposal)) = (&self.setup.rules.policy, proposal) else { return };
-        let verdict = policy.decide(proposal.operation(), now, &self.past);
-        if let Verdict::Approve { rule } = verdict {
-            let what = Named::of(proposal.operation());
-            let room = proposal.operation().room;
-            proposal.deciding.policy(&Verdict::Approve { rule: rule.clone() }, now);
-            if let Err(error) = self.decided(number, Choice::Approve, Grounds::Policy(rule), now) {
-                tracing::warn!(operation = number, %error, "the policy's approval was not given");
-                return;
+        let room = proposal.operation().room;
+        match policy.decide(proposal.operation(), now, &self.past) {
+            Verdict::Approve { rule } => {
+                let what = Named::of(proposal.operation());
+                proposal.deciding.by_policy(&rule, now);
+                if let Err(error) = self.decided(number, Choice::Approve, Grounds::Policy(rule), now) {
+                    tracing::warn!(room = %self.room(), operation = number, %error, "the policy's approval was not given");
+                    return;
+                }
+                self.past.extend(what.map(|what| Past { room, at: now, what }));
+                self.proposals.entry(number).and_modify(|proposal| proposal.by_policy = Some(now));
             }
-            self.past.extend(what.map(|what| Past { room, at: now, what }));
-            self.proposals.entry(number).and_modify(|proposal| proposal.by_policy = Some(now));
+            Verdict::Refuse(refusal) => {
+                tracing::info!(%room, operation = number, "not approved without asking: {}", escape(&refusal.to_string()));
+                proposal.not_by_policy = Some(refusal);
+            }
         }
     }
 
@@ -441,7 +449,9 @@ impl Operations {
         let sharing = Sharing::new(charter.threshold.into(), self.n()).ok_or(NotDone::Operation(BadOperation::Threshold))?;
         let kind = alphabet.map_or(Kind::Bytes, Kind::Text);
         let version = self.vault.settled().next_version(name.as_str());
-        Ok(Item::new(Fields { name: name.to_string(), version, kind, len, sharing, uses, note })?)
+        let item = Item::new(Fields { name: name.to_string(), version, kind, len, sharing, uses, note })?;
+        check_uses(&item).map_err(NotDone::Unusable)?;
+        Ok(item)
     }
 
     /// A repair of what `member` has no share of; of all there is if it has one of each, which may be bad.

@@ -10,7 +10,7 @@ use super::{
     proposals::{End, Running, Stage},
     vault::Vault,
 };
-use crate::store::{Room, Source, StoreError};
+use crate::store::{RESTORE, Room, Source, StoreError};
 use cotenant_agent::{
     approve::{
         log::{self, BadLog, Event, Grounds, History, Log, Outcome},
@@ -37,13 +37,13 @@ pub enum OpenError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The log is not as this party wrote it.
-    #[error("the log of the room was changed: {0}; restore a backup")]
+    #[error("the log of the room was changed: {0}; {RESTORE}")]
     Log(#[from] BadLog),
     /// The ledger of approvals is none.
-    #[error("the ledger of approvals was changed; restore a backup")]
+    #[error("the ledger of approvals was changed; {RESTORE}")]
     Ledger(BadFormat),
     /// The record of the vault is missing, and what it must have named is there.
-    #[error("the record of the vault's commits is missing: restore a backup")]
+    #[error("the record of the vault's commits is missing; {RESTORE}")]
     NoRecord,
     /// The vault is in an epoch of other members.
     #[error("the room and its vault, which is in an earlier epoch, have more than 64 members together; change the room in smaller steps")]

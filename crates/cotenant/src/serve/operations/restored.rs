@@ -10,6 +10,9 @@ use super::{NotDone, Operations};
 use crate::store::Restored;
 use cotenant_agent::approve::{log::Event as Logged, operation::Operation};
 
+/// What the people of an old copy are told to do.
+pub(super) const NEW_EPOCH: &str = "the room has to enter a new epoch: cotenant room change --renew, at a member whose store is whole, then cotenant vault repair NAME for this one";
+
 /// How many numbers of its own are left out: as many as others take of one member within a day.
 const LEFT_OUT: u64 = 1 << 12;
 
@@ -17,8 +20,7 @@ impl Operations {
     /// Why this party can begin nothing, whatever is approved.
     pub fn hindrance(&self) -> Option<String> {
         if self.vault.is_old() {
-            let why = "this party's store is an old copy: others have votes of it that it does not know; the room has to enter a new epoch";
-            return Some(why.to_owned());
+            return Some(format!("this party's store is an old copy: others have votes of it that it does not know; {NEW_EPOCH}"));
         }
         self.log_is_lost().or_else(|| self.all_heard().err().map(|unheard| unheard.to_string()))
     }

@@ -333,7 +333,7 @@ impl<M: Meeting> Shell<M> {
         let stop = CancellationToken::new();
         self.stops.lock().expect("no holder panics").insert(number, stop.clone());
         let telling = Telling { shell: self.clone(), number, end: None, stop: stop.clone() };
-        let (place, summary) = (self.place.clone(), format!("{number}: {}", begin.what));
+        let (place, summary) = (self.place.clone(), begin.what.clone());
         let shell = Arc::downgrade(self);
         let told_to_stop = stop.clone();
         let may_send = Box::new(move || !told_to_stop.is_cancelled() && shell.upgrade().is_some_and(|shell| shell.may_send(number)));
@@ -352,7 +352,7 @@ impl<M: Meeting> Shell<M> {
             telling.end = Some(end);
             result
         };
-        if let Err(problem) = self.queue.submit(summary, work) {
+        if let Err(problem) = self.queue.submit(number, summary, work) {
             tracing::warn!(room = %self.place.room, operation = number, %problem, "the run did not begin");
         }
     }

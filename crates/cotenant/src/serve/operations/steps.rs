@@ -4,6 +4,7 @@ use super::{
     Action, Operations,
     note::{Note, Start},
     proposals::{End, OperationView, Proposal, Running, Shown, Stage},
+    restored::NEW_EPOCH,
     running::{Begin, RunEnd},
     vault::Outcome,
 };
@@ -18,6 +19,7 @@ use cotenant_agent::{
         statement::{Approved, Choice, Standing},
         words,
     },
+    hex,
     operate::Task,
     vault::commit::{Event, Refusal, Report, statement::Round},
 };
@@ -244,13 +246,13 @@ impl Operations {
                 }
                 Outcome::GivenUp(round) => self.given_up(round, now),
                 Outcome::Entered => {
-                    let (room, epoch) = (self.setup.parameters.charter().room, self.vault.round().epoch);
+                    let (room, epoch) = (self.room(), self.vault.round().epoch);
                     tracing::info!(%room, epoch, version = self.vault.settled().number(), "the vault is in the room's epoch");
                 }
                 Outcome::OtherVault(party) if self.elsewhere.contains(party) => {}
                 Outcome::OtherVault(party) => {
                     self.elsewhere = self.elsewhere.with(party);
-                    let room = self.setup.parameters.charter().room;
+                    let room = self.room();
                     tracing::error!(%room, party = self.name(party), "a member has entered the epoch with another vault than this party's");
                 }
                 Outcome::Report(report) => self.report(report),
@@ -295,11 +297,11 @@ impl Operations {
     }
 
     fn report(&self, report: Report<Digest>) {
-        let room = self.setup.parameters.charter().room;
+        let room = self.room();
         match report {
             Report::Old(vote) => tracing::error!(
                 %room, ?vote,
-                "this party's store is an old copy, as others have a vote of it that it does not know: it takes no part until the room enters a new epoch"
+                "this party's store is an old copy, as others have a vote of it that it does not know: {NEW_EPOCH}"
             ),
             // It is written as a contradiction, with the signatures.
             Report::Equivocation(..) => {}
@@ -313,7 +315,7 @@ impl Operations {
             return;
         }
         self.contradicted = self.contradicted.with(party);
-        tracing::error!(member = self.name(party), "a member has signed two votes that exclude each other: the log has both");
+        tracing::error!(room = %self.room(), member = self.name(party), "a member has signed two votes that exclude each other: the log has both");
         self.write_log(now, Logged::Contradiction { party, votes });
     }
 
@@ -324,7 +326,7 @@ impl Operations {
                 self.ledger = ledger;
                 self.persist_ledger(effects);
             }
-            Err(error) => tracing::error!(operation = number, %error, "a run ended that was not begun"),
+            Err(error) => tracing::error!(room = %self.room(), operation = number, %error, "a run ended that was not begun"),
         }
         let operation = self.proposals[&number].operation().clone();
         let digest = operation.digest();
@@ -447,6 +449,11 @@ impl Operations {
         }
     }
 
+    /// Whether this party has yet to decide about it.
+    pub(super) fn is_undecided(&self, proposal: &Proposal) -> bool {
+        proposal.is_open() && proposal.own.is_none() && proposal.has_part(self.me)
+    }
+
     pub(super) fn view_of(&self, number: u64, proposal: &Proposal) -> OperationView {
         let operation = proposal.operation();
         let standing = match &proposal.stage {
@@ -463,6 +470,7 @@ impl Operations {
             Stage::Ended(end) => Shown::Ended(end.clone()),
         };
         let approve = proposal.deciding.statement(Choice::Approve);
+        let undecided = self.is_undecided(proposal);
         OperationView {
             number,
             digest: proposal.digest.to_string(),
@@ -470,16 +478,13 @@ impl Operations {
             lines: words::summary(operation, |party| self.name(party)),
             proposer: self.name(operation.proposer),
             expiry: operation.expiry,
+            away: self.names(operation.quorum.without(self.linked.with(self.me)).iter()),
             without: self.names(operation.everyone().without(operation.quorum).iter()),
-            undecided: proposal.is_open() && proposal.own.is_none() && proposal.has_part(self.me),
-            to_sign: hex(&approve.encode()),
+            undecided,
+            policy: proposal.not_by_policy.as_ref().filter(|_| undecided).map(ToString::to_string),
+            to_sign: hex::encode(&approve.encode()),
             standing,
             differs: self.differences(number),
         }
     }
-}
-
-/// In hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -7,6 +7,7 @@ mod keeping;
 mod lies;
 mod life;
 mod memory;
+mod proposing;
 mod server;
 mod square;
 mod tamper;

@@ -3,7 +3,7 @@
 //! A room names either the list in the program, by its digest, or certificates, by the SHA-256 of each. Of the second this party needs all, in the PEM file
 //! that `roots` of `cotenant.toml` names, which may have others as well: then all members believe the same, and the digest in a call says so.
 
-use cotenant_agent::room::Trust;
+use cotenant_agent::{hex, room::Trust};
 use cotenant_tls::{
     TrustRoots,
     pki_types::{CertificateDer, pem::PemObject},
@@ -70,10 +70,7 @@ fn of_file(listed: &BTreeSet<[u8; 32]>, pem: &[u8], path: &Path) -> Result<Trust
     let bad = || BadRoots::Pem { path: path.to_owned() };
     let all: Vec<CertificateDer> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|_| bad())?;
     let find = |digest: &[u8; 32]| all.iter().find(|certificate| <[u8; 32]>::from(Sha256::digest(certificate)) == *digest).cloned();
-    let missing = |digest: &[u8; 32]| {
-        let digest = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        BadRoots::Missing { path: path.to_owned(), digest }
-    };
+    let missing = |digest: &[u8; 32]| BadRoots::Missing { path: path.to_owned(), digest: hex::encode(digest) };
     let wanted: Vec<_> = listed.iter().map(|digest| find(digest).ok_or_else(|| missing(digest))).collect::<Result<_, _>>()?;
     TrustRoots::from_certificates(&wanted).map_err(|_| bad())
 }
@@ -99,7 +96,7 @@ mod tests {
         assert!(matches!(refused(), BadRoots::File { .. }));
         fs::write(&path, other.pem() + &one.pem()).unwrap();
         let told = refused().to_string();
-        let name: String = digest(&two).iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = hex::encode(&digest(&two));
         assert!(told.contains(&name) && told.contains("roots.pem lacks"), "{told}");
         fs::write(&path, "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n").unwrap();
         assert!(matches!(refused(), BadRoots::Pem { .. }));

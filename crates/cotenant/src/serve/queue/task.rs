@@ -22,7 +22,7 @@ pub struct Task {
 /// An operation as it is shown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskView {
-    /// Its number in this daemon's queue of the room, from 1 since the daemon started.
+    /// The operation's number in the room.
     pub id: u64,
     /// The room.
     pub room: String,
@@ -173,10 +173,6 @@ impl Task {
 
     pub(super) fn is_running(&self) -> bool {
         matches!(*self.state.borrow(), State::Running { .. })
-    }
-
-    pub(super) fn has_ended(&self) -> bool {
-        self.state.borrow().is_last()
     }
 
     /// A state that is the last one stays: a thread of an operation that was dropped may still have something to say.

@@ -28,6 +28,7 @@ impl Actor {
             Err(problem) => return Ok(Err(problem)),
         };
         self.keep(Origin::Draft(draft)).await?;
+        self.propose_if_complete().await?;
         Ok(Ok(self.view()))
     }
 

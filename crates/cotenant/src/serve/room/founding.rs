@@ -36,6 +36,10 @@ impl Actor {
         if addresses.is_empty() {
             return Ok(Err(problems::no_address()));
         }
+        if draft.charter().epoch == 1 {
+            // Where this party is reached by now, though it may not have known when it began the room. Invitations name no addresses of seats.
+            draft.set_addresses(&self.context.identity().public(), addresses.clone()).expect("who founds a room has a seat");
+        }
         let free = |seat: &Seat| match seat {
             Seat::Open => true,
             Seat::Invited(invitation, None) => invitation.expiry() <= now,
@@ -83,7 +87,11 @@ impl Actor {
         let signed = self.state.as_ref().is_some_and(|State { record, .. }| record.signed().is_some() || record.in_force().is_some());
         if signed || matches!(self.origin, Origin::Done) {
             let title = "this party has signed its parameters, and cannot take that back";
-            return Ok(Err(problems::stage(&self.name(), title, "another change in its place can be signed: cotenant room change")));
+            let remedy = match self.record().and_then(Record::in_force) {
+                Some(_) => "another change in its place can be signed: cotenant room change",
+                None => "it stays as it is until all have signed; make another room: cotenant room new",
+            };
+            return Ok(Err(problems::stage(&self.name(), title, remedy)));
         }
         let id = self.id;
         self.context.store(move |store| store.transaction(|transaction| transaction.room(id.0).remove_assembly())).await?;
@@ -159,7 +167,7 @@ impl Actor {
     /// Why this party does not sign these parameters, as far as what is done in the room says.
     fn objection(&self, parameters: &Parameters) -> Result<Option<Problem>, StoreError> {
         let problem = |title: &str, remedy| Some(problems::stage(&self.name(), title, remedy));
-        let Some(shell) = self.work.get() else {
+        let Ok(shell) = self.work.get() else {
             let vault = self.in_force().is_some() && has_vault(&self.context.daemon.store().room(self.id.0))?;
             let title = "what is in the vault is not known here now, so nobody can say whether a change loses something";
             return Ok(problem(title, "see cotenant room show").filter(|_| vault));
@@ -181,15 +189,21 @@ impl Actor {
     }
 
     /// Proposes what this party's draft of a new room has become once all have come and all phrases are confirmed. A change is signed by people who were
-    /// shown it.
+    /// shown it. What keeps a draft with all its members from being signed is noted.
     pub(super) async fn propose_if_complete(&mut self) -> Result<(), StoreError> {
-        let complete = match &self.origin {
-            Origin::Draft(draft) if draft.charter().epoch == 1 && self.unsigned() => draft.parameters(),
+        let (complete, founds) = match &self.origin {
+            Origin::Draft(draft) if self.unsigned() => (draft.parameters(), draft.charter().epoch == 1),
             _ => return Ok(()),
         };
         match complete {
-            Ok(parameters) => self.step(Event::Propose(Box::new(parameters))).await,
-            Err(BadDraft::NotTaken(_) | BadDraft::NotConfirmed(_)) => Ok(()),
+            Ok(parameters) if founds => self.step(Event::Propose(Box::new(parameters))).await,
+            Ok(_) | Err(BadDraft::NotTaken(_) | BadDraft::NotConfirmed(_)) => Ok(()),
+            Err(error @ BadDraft::NoWay(..)) => {
+                let remedy = "one needs public below [peers] in its cotenant.toml: take its invitation back (cotenant room withdraw --seat K, and there \
+                              cotenant room withdraw) and invite it again, or where it is a member already, cotenant room change --address";
+                self.note(format!("{error}; {remedy}"));
+                Ok(())
+            }
             Err(error) => {
                 self.note(format!("the members together break a rule: {error}"));
                 Ok(())
@@ -221,7 +235,7 @@ impl Actor {
             Seat::Invited(..) | Seat::Open | Seat::Taken(_) => String::new(),
         };
         self.keep(Origin::Draft(draft)).await?;
-        self.note(format!("\"{name}\" came for seat P{}; compare the phrase: {}", welcome.seat + 1, welcome.phrase));
+        self.note(format!("\"{name}\" came for seat P{}; compare the words that are shown beside the seat", welcome.seat + 1));
         Ok(Ok(welcome))
     }
 

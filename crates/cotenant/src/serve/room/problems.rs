@@ -37,7 +37,12 @@ pub(super) fn unreachable(why: &str) -> Problem {
 
 /// A draft that would break a rule.
 pub(super) fn draft(room: &str, error: &BadDraft) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "bad-room", format!("room {}", escape(room)), error, "see --help of the command")
+    let remedy = match error {
+        BadDraft::Invitations => "take them back: cotenant room withdraw --seat K",
+        BadDraft::NoMember | BadDraft::Seat(_) => "see cotenant room show",
+        _ => "see --help of the command",
+    };
+    Problem::new(StatusCode::BAD_REQUEST, "bad-room", format!("room {}", escape(room)), error, remedy)
 }
 
 /// Addresses of a member that are none.

@@ -8,7 +8,7 @@ use super::{
     kept::{Join, Kept, Origin},
     problems,
     view::{RoomView, Stage},
-    work::Work,
+    work::{NoWork, Work},
 };
 use crate::serve::{api, daemon::Daemon, error::ServeError, operations::shell::Shell, problem::Problem, queue::Queue};
 use axum::http::StatusCode;
@@ -241,7 +241,7 @@ impl Room for Served {
         &self.queue
     }
 
-    fn operations(&self) -> Option<Arc<Shell>> {
+    fn operations(&self) -> Result<Arc<Shell>, NoWork> {
         self.work.get()
     }
 

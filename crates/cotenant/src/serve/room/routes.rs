@@ -18,7 +18,7 @@ use super::{
     rooms::{Plan, Rooms},
     view::{Finding, InvitationView, RoomView},
 };
-use crate::serve::{daemon::Daemon, problem::Problem};
+use crate::serve::{daemon::Daemon, problem::Problem, wiped::Wiped};
 use axum::{
     Json, Router,
     extract::{Path, State},
@@ -137,12 +137,12 @@ async fn list(State(rooms): Asked) -> Answer<Vec<RoomView>> {
     rooms.views().await.map(Json)
 }
 
-async fn found(State(rooms): Asked, Json(asked): Json<Founding>) -> Answer<RoomView> {
+async fn found(State(rooms): Asked, Wiped(asked): Wiped<Founding>) -> Answer<RoomView> {
     let Founding { name, members, threshold, authorities, me } = asked;
     rooms.found(Plan { name, size: (members, threshold), authorities, me }).await.map(Json)
 }
 
-async fn join(State(rooms): Asked, Json(asked): Json<Joining>) -> Answer<RoomView> {
+async fn join(State(rooms): Asked, Wiped(asked): Wiped<Joining>) -> Answer<RoomView> {
     // A command that gives up leaves nothing half done.
     let joining = tokio::spawn(async move { rooms.join(&asked.invitation, asked.me).await });
     joining.await.unwrap_or_else(|_| Err(super::problems::fault("joining broke off"))).map(Json)
@@ -156,23 +156,23 @@ async fn check(State(rooms): Asked, Path(name): Path<String>) -> Answer<Vec<Find
     rooms.room(&name)?.ask(Command::Check).await.map(Json)
 }
 
-async fn invite(State(rooms): Asked, Path(name): Path<String>, Json(asked): Json<Inviting>) -> Answer<InvitationView> {
+async fn invite(State(rooms): Asked, Path(name): Path<String>, Wiped(asked): Wiped<Inviting>) -> Answer<InvitationView> {
     let time = Duration::from_secs(asked.seconds);
     rooms.room(&name)?.ask(|reply| Command::Invite(time, reply)).await.map(Json)
 }
 
-async fn withdraw(State(rooms): Asked, Path(name): Path<String>, Json(asked): Json<Withdrawing>) -> Answer<()> {
+async fn withdraw(State(rooms): Asked, Path(name): Path<String>, Wiped(asked): Wiped<Withdrawing>) -> Answer<()> {
     rooms.withdraw(&name, asked.seat).await.map(Json)
 }
 
-async fn confirm(State(rooms): Asked, Path(name): Path<String>, Json(asked): Json<Confirming>) -> Answer<RoomView> {
+async fn confirm(State(rooms): Asked, Path(name): Path<String>, Wiped(asked): Wiped<Confirming>) -> Answer<RoomView> {
     rooms.room(&name)?.ask(|reply| Command::Confirm(asked.phrase, reply)).await.map(Json)
 }
 
-async fn change(State(rooms): Asked, Path(name): Path<String>, Json(asked): Json<Changing>) -> Answer<RoomView> {
+async fn change(State(rooms): Asked, Path(name): Path<String>, Wiped(asked): Wiped<Changing>) -> Answer<RoomView> {
     rooms.room(&name)?.ask(|reply| Command::Change(Box::new(asked), reply)).await.map(Json)
 }
 
-async fn sign(State(rooms): Asked, Path(name): Path<String>, Json(asked): Json<Signing>) -> Answer<RoomView> {
+async fn sign(State(rooms): Asked, Path(name): Path<String>, Wiped(asked): Wiped<Signing>) -> Answer<RoomView> {
     rooms.room(&name)?.ask(|reply| Command::Sign(asked.digest, reply)).await.map(Json)
 }

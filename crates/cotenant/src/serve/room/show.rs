@@ -4,8 +4,9 @@ use super::{
     actor::Actor,
     kept::{Kept, Origin},
     view::{Finding, JoinView, MemberView, Proposal, RoomView, SeatState, Stage, Value},
+    work::notes,
 };
-use crate::{serve::operations::Operations, store::StoreError};
+use crate::store::{RESTORE, StoreError};
 use cotenant_agent::room::{
     Charter, Member, Parameters, Record, Sheet, Signed, admits,
     assembly::State,
@@ -39,9 +40,7 @@ impl Actor {
 
     /// What people should know: what the room's task remembers, and what holds for what is done together.
     fn all_notes(&self) -> Vec<String> {
-        let work = self.work.get();
-        let closed = work.as_ref().and_then(|work| work.closed()).map(|closed| closed.to_string());
-        self.notes.iter().cloned().chain(closed).chain(work.map(|shell| shell.look(Operations::notes)).unwrap_or_default()).collect()
+        self.notes.iter().cloned().chain(notes(&self.work.get())).collect()
     }
 
     pub(super) fn record(&self) -> Option<&Record> {
@@ -134,12 +133,13 @@ impl Actor {
         )];
         let sheets: Result<Vec<Signed>, Fault> = epochs.iter().map(|epoch| Signed::decode(&epoch.sheet)).collect();
         findings.push(match sheets.and_then(|sheets| chain(&sheets).map(|()| sheets)) {
-            Err(fault) => finding("parameters", false, &format!("stored epochs do not follow each other ({fault}); restore a backup")),
+            Err(fault) => finding("parameters", false, &format!("stored epochs do not follow each other ({fault}); {RESTORE}")),
             Ok(sheets) => self.last_is_in_force(sheets.last()),
         });
         if let Some(force) = record.as_ref().and_then(Record::in_force) {
             let charter = force.parameters().charter();
             let others = force.parameters().members().iter().filter(|member| member.key != self.context.identity().public());
+            findings.push(self.operations());
             findings.extend(others.flat_map(|member| [self.link(member), self.clock(member, charter)]));
         }
         Ok(findings)
@@ -153,8 +153,14 @@ impl Actor {
                 let found = format!("epoch {}, {}: signed by all {} members", charter.epoch, force.digest(), charter.seats);
                 finding("parameters", true, &found)
             }
-            _ => finding("parameters", false, "the stored epoch is not the one in force; restore a backup"),
+            _ => finding("parameters", false, &format!("the stored epoch is not the one in force; {RESTORE}")),
         }
+    }
+
+    /// What the log, the ledger or the vault's record has against going on is said here, as is a write that failed.
+    fn operations(&self) -> Finding {
+        let closed = self.work.get().map_or_else(|why| Some(why.to_string()), |shell| shell.closed().map(|closed| closed.to_string()));
+        closed.map_or_else(|| finding("operations", true, "can be proposed and done"), |why| finding("operations", false, &why))
     }
 
     fn link(&self, member: &Member) -> Finding {

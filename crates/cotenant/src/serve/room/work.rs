@@ -6,7 +6,7 @@ use super::{
     wire::Note,
 };
 use crate::serve::operations::{
-    OnHub, Operations, Rules, Setup,
+    OnHub, OpenError, Operations, Setup,
     shell::{Ground, Shell, Way},
 };
 use cotenant_agent::room::{Parameters, Record, Signed};
@@ -14,18 +14,47 @@ use cotenant_core::PartyId;
 use cotenant_net::{Limits, PublicIdentity};
 use std::sync::{Arc, Mutex, Weak};
 
-/// The operations of a room in its epoch, once there are any. Its task sets them, others look.
-#[derive(Clone, Default)]
-pub(super) struct Work(Arc<Mutex<Option<Arc<Shell>>>>);
+/// Why nothing is done together in a room.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum NoWork {
+    /// It is not in force, or this party is no member.
+    #[error("the room is not founded yet")]
+    NotInForce,
+    /// What is stored does not let it go on.
+    #[error("nothing can be done together in this room: {0}")]
+    Stored(Arc<OpenError>),
+    /// This program.
+    #[error("nothing can be done together in this room: this program has a fault; see the daemon's log")]
+    Fault,
+}
+
+/// The operations of a room in its epoch, or why there are none. Its task sets them, others look.
+#[derive(Clone)]
+pub(super) struct Work(Arc<Mutex<Result<Arc<Shell>, NoWork>>>);
+
+impl Default for Work {
+    fn default() -> Self {
+        Work(Arc::new(Mutex::new(Err(NoWork::NotInForce))))
+    }
+}
 
 impl Work {
     /// Them.
-    pub(super) fn get(&self) -> Option<Arc<Shell>> {
+    pub(super) fn get(&self) -> Result<Arc<Shell>, NoWork> {
         self.0.lock().expect("no holder panics").clone()
     }
 
-    fn set(&self, shell: Option<Arc<Shell>>) {
-        *self.0.lock().expect("no holder panics") = shell;
+    fn set(&self, work: Result<Arc<Shell>, NoWork>) {
+        *self.0.lock().expect("no holder panics") = work;
+    }
+}
+
+/// What people should know about what is done together in a room.
+pub fn notes(work: &Result<Arc<Shell>, NoWork>) -> Vec<String> {
+    match work {
+        Ok(shell) => shell.closed().map(|closed| closed.to_string()).into_iter().chain(shell.look(Operations::notes)).collect(),
+        Err(NoWork::NotInForce) => Vec::new(),
+        Err(why) => vec![why.to_string()],
     }
 }
 
@@ -58,27 +87,27 @@ impl Actor {
     /// from the store alone, as at a start, so it makes no difference whether the daemon ends in between.
     pub(super) async fn begin_work(&mut self) {
         let parameters = self.in_force().cloned();
-        if let Some(shell) = self.work.get() {
+        if let Ok(shell) = self.work.get() {
             if parameters.as_ref().is_some_and(|now| shell.look(|operations| operations.parameters() == now)) {
                 return;
             }
             let epoch = self.record().and_then(Record::newest).map_or(0, |signed| signed.parameters().charter().epoch);
             shell.end(epoch).await;
-            self.work.set(None);
         }
+        self.work.set(Err(NoWork::NotInForce));
         let Some(parameters) = parameters else { return };
-        let shell = match self.open_work(parameters).await {
-            Ok(shell) => shell,
-            Err(error) => return self.note(format!("nothing can be done together in this room: {error}")),
-        };
-        self.work.set(Some(shell));
+        let opened = self.open_work(parameters).await;
+        if let Err(error) = &opened {
+            tracing::error!(room = %self.id, "{error}");
+        }
+        self.work.set(opened);
         let up: Vec<PublicIdentity> = self.lines().iter().filter(|(_, line)| line.condition().up).map(|(key, _)| *key).collect();
         for peer in up {
             self.work_link(peer, true).await;
         }
     }
 
-    async fn open_work(&self, parameters: Parameters) -> Result<Arc<Shell>, String> {
+    async fn open_work(&self, parameters: Parameters) -> Result<Arc<Shell>, NoWork> {
         let (daemon, hub, queue, id) = (self.context.daemon.clone(), Arc::downgrade(&self.context.hub), self.queue.clone(), self.id);
         let lines = Arc::downgrade(&self.handles().1);
         let way = Box::new(ByLines { lines, keys: parameters.keys().collect() });
@@ -86,13 +115,12 @@ impl Actor {
         let limits = Limits { connect: peers.connect, dead_after: peers.dead_after, ..Limits::default() };
         let now = self.context.seconds().cast_signed();
         let opening = tokio::task::spawn_blocking(move || {
-            let rules = Rules::open(&daemon.config().home).map_err(|error| error.to_string())?;
-            let setup = Setup { identity: daemon.identity().clone(), parameters, rules };
+            let setup = Setup { identity: daemon.identity().clone(), parameters, rules: daemon.rules().clone() };
             let opened = Operations::open(setup, &daemon.store().room(id.0), now);
-            let (operations, first) = opened.map_err(|error| error.to_string())?;
+            let (operations, first) = opened.map_err(|error| NoWork::Stored(Arc::new(error)))?;
             Ok(Shell::new(operations, first, Ground { daemon, meeting: OnHub { hub, limits }, queue, way }))
         });
-        opening.await.unwrap_or_else(|_| Err("this program has a fault; see the daemon's log".to_owned()))
+        opening.await.unwrap_or(Err(NoWork::Fault))
     }
 
     /// A link came up or broke.
@@ -119,7 +147,7 @@ impl Actor {
         peer: PublicIdentity,
         act: impl FnOnce(&Arc<Shell>, PartyId) -> T + Send + 'static,
     ) -> Option<T> {
-        let shell = self.work.get()?;
+        let shell = self.work.get().ok()?;
         let party = shell.look(|operations| operations.parameters().seat(&peer))?;
         tokio::task::spawn_blocking(move || act(&shell, party)).await.ok()
     }

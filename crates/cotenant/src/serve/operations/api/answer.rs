@@ -1,13 +1,9 @@
 //! What a server answered to a call, as programs and commands get it.
 
-use super::{shell, unreadable, waiting};
+use super::{Numbered, shell, unreadable, waiting};
 use crate::serve::{daemon::Daemon, problem::Problem};
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
-use cotenant_agent::{approve::escape::escape_bytes, http};
+use axum::{Json, extract::State, http::StatusCode};
+use cotenant_agent::{approve::escape::escape_bytes, hex, http};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -34,10 +30,7 @@ pub enum Content {
     Hex(String),
 }
 
-pub(super) async fn answer(
-    State(daemon): State<Arc<Daemon>>,
-    Path((room, number)): Path<(String, u64)>,
-) -> Result<Json<AnswerView>, Problem> {
+pub(super) async fn answer(State(daemon): State<Arc<Daemon>>, Numbered(room, number): Numbered) -> Result<Json<AnswerView>, Problem> {
     let shell = shell(&daemon, &room)?;
     let reading = shell.clone();
     let found = waiting(move || reading.answer(number)).await?.map_err(|error| unreadable(&shell, &error))?;
@@ -55,12 +48,11 @@ pub(super) async fn answer(
 impl AnswerView {
     fn of(operation: u64, answer: http::Response) -> Self {
         let header = |(name, value): (String, Vec<u8>)| (name, escape_bytes(&value).to_string());
-        let hex = |bytes: Vec<u8>| Content::Hex(bytes.iter().map(|byte| format!("{byte:02x}")).collect());
         AnswerView {
             operation,
             status: answer.status,
             headers: answer.headers.into_iter().map(header).collect(),
-            body: String::from_utf8(answer.body).map_or_else(|error| hex(error.into_bytes()), Content::Text),
+            body: String::from_utf8(answer.body).map_or_else(|error| Content::Hex(hex::encode(error.as_bytes())), Content::Text),
         }
     }
 }
@@ -70,9 +62,7 @@ impl Content {
     pub fn bytes(&self) -> Option<Vec<u8>> {
         match self {
             Content::Text(text) => Some(text.clone().into_bytes()),
-            Content::Hex(hex) => {
-                (0..hex.len()).step_by(2).map(|at| hex.get(at..at + 2).and_then(|two| u8::from_str_radix(two, 16).ok())).collect()
-            }
+            Content::Hex(text) => hex::decode(text),
         }
     }
 }
