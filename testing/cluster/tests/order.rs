@@ -45,8 +45,8 @@ fn who_names_another_plan_is_shown_no_product_no_opening_and_no_row() {
                 assert_eq!(judge(&outcome, cheat, |done| done.is_empty()), Ok(Verdict::Caught(Check::Plan)), "{case}");
                 let sent = transcript.messages();
                 for party in cheat.others(n) {
-                    let plans = of_kind(&sent, Kind::Plan).into_iter().filter(|(_, m)| m.from == party);
-                    let (named, _) = plans.last().expect("all say what their plan is");
+                    let mut plans = of_kind(&sent, Kind::Plan).into_iter().filter(|(_, m)| m.from == party);
+                    let (named, _) = plans.next_back().expect("all say what their plan is");
                     let misled = alone.is_none_or(|p| p == party);
                     for kind in kinds(&sent, party, named) {
                         // Two parties prove their corrections as they send them. Who has not noticed yet opens its part of the coin of the others' corrections.
@@ -120,8 +120,8 @@ fn an_owner_to_whom_a_mask_is_opened_falsely_does_not_seal() {
         for owner in PartyId::all(n) {
             for cheat in owner.others(n) {
                 let seals = right.iter().position(|m| m.from == owner && Kind::of(&m.body) == Some(Kind::Sealed)).expect("all seal");
-                let opened = of_kind(&right[..seals], Kind::Opened).into_iter().filter(|(_, m)| (m.from, m.to) == (cheat, owner));
-                let (at, message) = opened.last().expect("the masks of its inputs are opened to it");
+                let mut opened = of_kind(&right[..seals], Kind::Opened).into_iter().filter(|(_, m)| (m.from, m.to) == (cheat, owner));
+                let (at, message) = opened.next_back().expect("the masks of its inputs are opened to it");
                 assert_eq!(message.body.len(), 1 + 1 + 16, "two inputs of two bits");
                 let mut body = message.body.clone();
                 body[1] ^= 4;

@@ -71,7 +71,7 @@ fn in_vault(threshold: usize, n: usize, look: Look) {
     said.extend([output.stdout, output.stderr]);
     for (party, name) in parties.iter().zip(NAMES) {
         wait("in the vault", || (items(party).len() == 1).then_some(()));
-        // It came to its giver over a connection, whose buffers are freed memory until the next requests take their place.
+        // It came to its giver over a connection, whose buffers are erased when the daemon has seen its end.
         wait(&format!("out of the memory of {name} after the put"), || {
             items(party);
             look(&forms, party.process()).is_empty().then_some(())
