@@ -161,7 +161,7 @@ async fn interrupted() {
     .await;
 }
 
-/// Whether what was asked for is a JSON object: the daemon's problem document is one. All commands have the option under this name.
+/// Whether what was asked for is a JSON object: the daemon's problem document is one. All commands that ask a daemon have the option under this name.
 fn wants_json() -> bool {
     std::env::args_os().take_while(|argument| argument != "--").any(|argument| argument == "--json")
 }

@@ -43,7 +43,7 @@ use error::ServeError;
 use lock::Lock;
 use problem::Problem;
 use room::rooms::Rooms;
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use sd_notify::NotifyState;
 use signals::Signals;
 use socket::Socket;
@@ -152,7 +152,9 @@ async fn listen_for_metrics(address: Option<SocketAddr>) -> Result<Option<TcpLis
 /// A core dump would hold shares and keys.
 fn no_core_dumps() -> Result<(), ServeError> {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
-    setrlimit(Resource::Core, none).map_err(|error| ServeError::System { what: "forbidding core dumps", source: error.into() })
+    // The limit is for files; a handler that the kernel pipes a core into would still get one, but not of a process that says this.
+    let forbidden = setrlimit(Resource::Core, none).and_then(|()| set_dumpable_behavior(DumpableBehavior::NotDumpable));
+    forbidden.map_err(|error| ServeError::System { what: "forbidding core dumps", source: error.into() })
 }
 
 /// Tells systemd, where it started this process.

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Party, connect_all, parties, short};
+use common::{Party, connect_all, only, parties, short};
 use cotenant_core::{channel::Channel, party::PartyId};
 use cotenant_net::{
     ConfigFault, HelloFault, Identity, Limits, Mesh, NetError, PeerError, PeerFault, Phase, PublicIdentity, Stranger, listen,
@@ -16,15 +16,6 @@ use tokio::{
 
 fn someone() -> PublicIdentity {
     Identity::generate().unwrap().public()
-}
-
-/// The one link error of a failed attempt.
-fn only(result: Result<Mesh, NetError>) -> PeerError {
-    match result {
-        Err(NetError::Peers(mut errors)) if errors.len() == 1 => errors.remove(0),
-        Err(other) => panic!("one party was to blame: {other}"),
-        Ok(_) => panic!("connected"),
-    }
 }
 
 fn assert_says(error: &PeerError, party: usize, phase: Phase, words: &[&str]) {

@@ -2,12 +2,12 @@
 
 mod common;
 
-use common::short;
+use common::{only, short};
 use cotenant_core::{
     channel::{Channel, ChannelFault},
     party::PartyId,
 };
-use cotenant_net::{ConfigFault, Hub, Identity, Limits, Member, Mesh, MeshConfig, NetError, PeerError, PeerFault, Phase, listen};
+use cotenant_net::{ConfigFault, Hub, Identity, Limits, Member, Mesh, MeshConfig, NetError, PeerFault, Phase, listen};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     runtime::Handle,
@@ -48,14 +48,6 @@ async fn parties<const N: usize>(limits: Limits) -> ([Arc<Party>; N], Vec<Member
         parties.push(Arc::new(party));
     }
     (parties.try_into().ok().unwrap(), members)
-}
-
-fn only(result: Result<Mesh, NetError>) -> PeerError {
-    match result {
-        Err(NetError::Peers(mut errors)) if errors.len() == 1 => errors.remove(0),
-        Err(other) => panic!("one party was to blame: {other}"),
-        Ok(_) => panic!("connected"),
-    }
 }
 
 /// Sends `what` from each to each, and sees that it arrives.

@@ -201,3 +201,13 @@ async fn closing_ends_the_operations_first_and_then_the_rooms() {
     assert!(served.room.closed.load(Ordering::SeqCst));
     assert!(served.daemon.remove(ROOM).is_some() && served.daemon.room(ROOM).is_none());
 }
+
+#[test]
+fn a_daemon_may_not_be_dumped() {
+    let may = || rustix::process::dumpable_behavior().unwrap();
+    let before = may();
+    assert_ne!(before, DumpableBehavior::NotDumpable, "the control");
+    no_core_dumps().unwrap();
+    assert_eq!(may(), DumpableBehavior::NotDumpable);
+    set_dumpable_behavior(before).unwrap();
+}

@@ -3,6 +3,7 @@
 use crate::common::run;
 use std::{
     fs,
+    io::{self, ErrorKind, Write},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -27,8 +28,11 @@ fn complaints(unit: &str) -> Option<String> {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("cotenant.service");
     fs::write(&file, unit.replace("/usr/bin/cotenant", env!("CARGO_BIN_EXE_cotenant"))).unwrap();
-    let output = Command::new("systemd-analyze").arg("verify").arg(&file).output().ok()?;
-    Some(String::from_utf8_lossy(&output.stderr).into_owned())
+    match Command::new("systemd-analyze").arg("verify").arg(&file).output() {
+        Ok(output) => Some(String::from_utf8_lossy(&output.stderr).into_owned()),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => panic!("{error}"),
+    }
 }
 
 #[test]
@@ -36,7 +40,10 @@ fn systemd_has_nothing_to_say_of_the_unit() {
     let unit = packaged("cotenant.service");
     let start = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/cotenant ")).unwrap();
     is_accepted(&start.split(' ').collect::<Vec<_>>());
-    let Some(said) = complaints(&unit) else { return eprintln!("without systemd-analyze the unit is not checked") };
+    let Some(said) = complaints(&unit) else {
+        // Past what the test harness keeps to itself.
+        return io::stderr().write_all(b"skipped: no systemd-analyze\n").unwrap();
+    };
     assert_eq!(said, "");
     let wrong = complaints(&unit.replace("ProtectSystem=", "ProtectSytem=")).unwrap();
     assert!(wrong.contains("Unknown key"), "the control: {wrong}");

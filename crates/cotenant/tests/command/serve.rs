@@ -243,7 +243,7 @@ fn samples(text: &str) -> Vec<(String, f64)> {
 }
 
 #[test]
-fn a_daemon_may_leave_no_core_dump() {
+fn a_daemon_has_a_limit_of_0_for_core_files() {
     let (_dir, home) = home();
     // Started with all that this process may have.
     let daemon = Process::start_within(&home, &["sh", "-c", "ulimit -S -c $(ulimit -H -c); exec \"$@\"", "sh"]);

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part of these")]
 
 use cotenant_core::party::PartyId;
-use cotenant_net::{Identity, Limits, Member, Mesh, MeshConfig, NetError, listen};
+use cotenant_net::{Identity, Limits, Member, Mesh, MeshConfig, NetError, PeerError, listen};
 use std::{sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 
@@ -15,6 +15,15 @@ pub(crate) struct Party {
 impl Party {
     pub(crate) async fn connect(self) -> Result<Mesh, NetError> {
         Mesh::connect(self.config, Some(&self.listener)).await
+    }
+}
+
+/// The one link error of a failed attempt.
+pub(crate) fn only(result: Result<Mesh, NetError>) -> PeerError {
+    match result {
+        Err(NetError::Peers(mut errors)) if errors.len() == 1 => errors.remove(0),
+        Err(other) => panic!("one party was to blame: {other}"),
+        Ok(_) => panic!("connected"),
     }
 }
 

@@ -1,5 +1,4 @@
 //! Starting the command, homes and servers for its tests.
-#![allow(dead_code)] // each test file uses some of it
 
 pub(crate) mod daemon;
 pub(crate) mod group;

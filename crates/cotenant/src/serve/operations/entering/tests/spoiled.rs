@@ -49,16 +49,22 @@ fn another_vault_spoils_no_proof() {
     assert_eq!([0, 1, 2].map(|k| world.stands(k)), [(2, 1, true); 3]);
 }
 
-/// c keeps b from entering epoch 2, in which e has taken d's place, and is removed in epoch 3: b goes through 2 as the others have, and all have one vault.
-#[test]
-fn who_was_kept_from_an_epoch_goes_through_it() {
-    let mut parties = [(); 5].map(|()| Party::new());
-    let [a, b, c, d, e] = &mut parties;
+/// Four, of whom two can act, have a vault, and in epoch 2, which all have signed, e has d's place. Gives that epoch's parameters.
+fn e_takes_the_place_of_d([a, b, c, d, e]: &mut [Party; 5]) -> Parameters {
     let first = parameters(&[a, b, c, d], 2, None);
     enter(&mut [a, b, c, d], &first);
     settle(&mut [a, b, c, d], 2, no_votes);
     let second = parameters(&[a, b, c, e], 2, Some((2, &first)));
     enter(&mut [a, b, c, e], &second);
+    second
+}
+
+/// c keeps b from entering epoch 2, in which e has taken d's place, and is removed in epoch 3: b goes through 2 as the others have, and all have one vault.
+#[test]
+fn who_was_kept_from_an_epoch_goes_through_it() {
+    let mut parties = [(); 5].map(|()| Party::new());
+    let second = e_takes_the_place_of_d(&mut parties);
+    let [a, b, c, _, e] = &mut parties;
     {
         let mut world = World::new(vec![a, b, c, e], &second);
         world.run(&|_, to, note| if to == 1 { without(note, 2) } else { Some(note) });
@@ -80,12 +86,8 @@ fn who_was_kept_from_an_epoch_goes_through_it() {
 #[test]
 fn two_ways_into_an_epoch_lead_to_one_vault() {
     let mut parties = [(); 5].map(|()| Party::new());
+    let second = e_takes_the_place_of_d(&mut parties);
     let [a, b, c, d, e] = &mut parties;
-    let first = parameters(&[a, b, c, d], 2, None);
-    enter(&mut [a, b, c, d], &first);
-    settle(&mut [a, b, c, d], 2, no_votes);
-    let second = parameters(&[a, b, c, e], 2, Some((2, &first)));
-    enter(&mut [a, b, c, e], &second);
     let withheld = {
         let mut world = World::new(vec![a, b, c, e], &second);
         world.run(&|_, to, note| if to < 2 { without(note, 2).and_then(|note| without(note, 3)) } else { Some(note) });
