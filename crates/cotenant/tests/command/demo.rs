@@ -50,7 +50,7 @@ fn three_parties_and_another_connector() {
 fn a_directory_that_is_there_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let output = run(&["demo", "--keep", dir.path().to_str().unwrap()]);
-    assert!(crate::common::error(&output).contains("cannot be written (File exists"));
+    assert!(crate::common::error(&output).contains("is there already; name a new one"));
     assert!(is_empty(dir.path()));
 }
 
