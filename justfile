@@ -80,6 +80,10 @@ core-dumps:
 story *ARGS:
     cargo test -p cotenant --locked --test command -- --ignored --nocapture --test-threads 1 story:: {{ ARGS }}
 
+# an access key from IAM into the vault and out of it in signatures, against moto (PyPI: `moto[server]`)
+moto *ARGS:
+    cargo test -p cotenant-agent --locked --test operate -- --ignored --nocapture --test-threads 1 moto:: {{ ARGS }}
+
 # everything that a change must pass
 ci:
     bash .ci/run

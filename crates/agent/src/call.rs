@@ -3,23 +3,31 @@
 //! What the parties must agree on beforehand is agreed on elsewhere (`agree`); its digest goes into the MPC session. Items of the vault are loaded, and the
 //! signature is computed, before the connection is opened, so that the server waits for nothing that could have been done earlier.
 
+mod answer;
 mod content;
 mod parts;
 
+pub use answer::{Answered, Keeping, Reading, Redaction, Saved};
 pub use content::{Content, Key, SignedRequest};
 pub use parts::{Part, Parts, Secret};
 
+use crate::answer::{AnswerPlan, Read, Refusal, Unread};
 use crate::derive::NoValue;
 use crate::http;
 use crate::relay::{Patience, Relay, RelayError, Server};
 use crate::sign::{circuit, sigv4};
 use crate::tls::{Gate, JointError, JointHole, JointKeys, Milestone, Shape, TlsPlan};
-use crate::vault::{VaultError, load::Wanted, share::Share};
+use crate::vault::{
+    VaultError,
+    load::{LoadPlan, Wanted},
+    share::Share,
+};
+use answer::ReadPlan;
 use chacha20::ChaCha20Rng;
 use content::{HolesPlan, Message};
 use cotenant_core::{Channel, Digest, PartyId};
 use cotenant_mpc::{Engine, Online, Options, Session, Stats};
-use cotenant_tls::{Answer, AnswerLimits, Config, Connection, Failure, FragmentSize, Handshake, Piece, Progress, Target};
+use cotenant_tls::{AnswerLimits, Config, Connection, Failure, FragmentSize, Handshake, HeldAnswer, Piece, Progress, Released, Target};
 use rand_core::SeedableRng;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,6 +50,8 @@ pub struct Call {
     pub limits: AnswerLimits,
     /// What is sent.
     pub content: Content,
+    /// What becomes of the answer.
+    pub reading: Reading,
 }
 
 /// A stage of a call.
@@ -137,6 +147,21 @@ pub enum CallError {
     /// What a party gives for the request has a character that it may not have. Nothing was sent.
     #[error("what is given for the request has a character that may not stand there; nothing was sent")]
     Characters,
+    /// The answer may be longer than one that is read in part can be: an error of the caller, which all parties make alike.
+    #[error(
+        "an answer that is opened in part has at most {} bytes, and a record for every 512 of them and some more",
+        crate::answer::MAX_BYTES
+    )]
+    Limits,
+    /// What is to be saved is not among what the policy keeps: an error of the caller, which all parties make alike.
+    #[error("value {number} is to be saved, and the policy keeps fewer")]
+    NotKept {
+        /// Its number.
+        number: usize,
+    },
+    /// The answer is not read.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// The content takes an item that the call does not load: an error of the caller, which all parties make alike.
     #[error("the request takes item {number} of those that are loaded, and there are fewer")]
     NoItem {
@@ -157,6 +182,15 @@ impl CallError {
     }
 }
 
+impl From<Unread<JointError>> for CallError {
+    fn from(unread: Unread<JointError>) -> Self {
+        match unread {
+            Unread::Refused(refusal) => CallError::Refused(refusal),
+            Unread::Unanswered(error) => CallError::Tls(cotenant_tls::Error::Backend(error)),
+        }
+    }
+}
+
 /// The secrets that a call takes.
 #[derive(Default)]
 pub struct Taken {
@@ -172,9 +206,17 @@ pub struct Taken {
 #[derive(Debug)]
 pub struct Done {
     /// What the server answered.
-    pub answer: Answer,
+    pub answer: Answered,
     /// Stands for the certificates that the server showed ([`cotenant_tls::ServerVerified::chain`]).
     pub server_chain: Digest,
+}
+
+/// A call that has ended well.
+pub struct Ended<O> {
+    /// What came of it.
+    pub done: Done,
+    /// What it kept as items; none if it kept none.
+    pub saved: Option<Saved<O>>,
 }
 
 /// Shared with the MPC session's own observer, which reports from inside its steps.
@@ -213,7 +255,7 @@ pub async fn run<C: Channel, R: Channel, S: Server>(
     agreed: Digest,
     mut rng: ChaCha20Rng,
     Resources { observe, threads }: Resources,
-) -> Result<Answer, CallError> {
+) -> Result<Done, CallError> {
     let watch = Watch(Arc::new(Mutex::new(observe)));
     let relay = Relay::new(relay, call.connector, server);
     let progress = watch.clone();
@@ -222,7 +264,7 @@ pub async fn run<C: Channel, R: Channel, S: Server>(
     let options = Options { observer: Some(observer), threads };
     let session = Session::start(mpc, agreed, session_rng, options).await?;
     watch.finished(Stage::Setup, session.stats());
-    run_on(session, relay, call, Taken::default(), rng, (&watch, Box::new(|| true))).await.map(|done| done.answer)
+    run_on(session, relay, call, Taken::default(), rng, (&watch, Box::new(|| true))).await.map(|ended| ended.done)
 }
 
 /// The same on a session that was started elsewhere, of any engine.
@@ -235,11 +277,11 @@ pub async fn run_in<E: Engine, R: Channel, S: Server>(
     call: Call,
     rng: ChaCha20Rng,
     observe: Observer,
-) -> Result<Answer, CallError> {
-    run_with_secrets(session, relay, call, Taken::default(), rng, Hooks::observing(observe)).await.map(|done| done.answer)
+) -> Result<Done, CallError> {
+    run_with_secrets(session, relay, call, Taken::default(), rng, Hooks::observing(observe)).await.map(|ended| ended.done)
 }
 
-/// The same with secrets.
+/// The same with secrets, sent and kept.
 ///
 /// # Errors
 /// Those of [`run`].
@@ -250,7 +292,7 @@ pub async fn run_with_secrets<E: Engine, R: Channel, S: Server>(
     taken: Taken,
     rng: ChaCha20Rng,
     Hooks { observe, may_send }: Hooks,
-) -> Result<Done, CallError> {
+) -> Result<Ended<E::Online>, CallError> {
     run_on(session, relay, call, taken, rng, (&Watch(Arc::new(Mutex::new(observe))), may_send)).await
 }
 
@@ -261,21 +303,23 @@ async fn run_on<E: Engine, R: Channel, S: Server>(
     taken: Taken,
     rng: ChaCha20Rng,
     (watch, may_send): (&Watch, Gate),
-) -> Result<Done, CallError> {
-    let Call { target, config, limits, content, .. } = call;
+) -> Result<Ended<E::Online>, CallError> {
+    let Call { target, config, limits, content, reading, .. } = call;
     let Taken { wanted, shares, given } = taken;
     let message = Message::new(content, &wanted)?;
-    let plan = Plan::declare(&mut session, config.groups(), &message, &wanted)?;
+    let plan = Plan::declare(&mut session, config.groups(), &message, &wanted, (&reading, limits))?;
     let mut online = session.seal().await?;
     watch.finished(Stage::Prepare, online.stats());
 
     let ready = Ready { plan, message, shares, given, config, target, limits, rng, watch, may_send };
-    let result = ready.run(&mut online, &mut relay).await;
-    if result.is_err() {
-        // A party that refuses the server, say, must not leave the others waiting.
-        online.give_up().await;
+    match ready.run(&mut online, &mut relay).await {
+        Ok((done, saved)) => Ok(Ended { done, saved: saved.map(|(shares, check)| Saved { online, shares, check }) }),
+        Err(error) => {
+            // A party that refuses the server, say, must not leave the others waiting.
+            online.give_up().await;
+            Err(error)
+        }
     }
-    result
 }
 
 /// A call once everything is prepared.
@@ -292,8 +336,11 @@ struct Ready<'a> {
     may_send: Gate,
 }
 
+/// What a call leaves beside what is known: this party's shares of what was kept, and how they are verified.
+type Made = Option<(Vec<Share>, LoadPlan)>;
+
 impl Ready<'_> {
-    async fn run<O: Online, R: Channel, S: Server>(self, online: &mut O, relay: &mut Relay<R, S>) -> Result<Done, CallError> {
+    async fn run<O: Online, R: Channel, S: Server>(self, online: &mut O, relay: &mut Relay<R, S>) -> Result<(Done, Made), CallError> {
         let Ready { plan, message, shares, given, config, target, limits, mut rng, watch, may_send } = self;
         if !plan.holes.is_empty() {
             plan.holes.fill(online, &message, shares, given).await?;
@@ -302,7 +349,7 @@ impl Ready<'_> {
         relay.connect().await?;
         watch.finished(Stage::Connect, online.stats());
         let (released, chain) = (AtomicBool::new(false), Mutex::new([0; 32]));
-        let keys = JointKeys::new(online, plan.tls, ChaCha20Rng::from_rng(&mut rng), may_send, |milestone, stats| match milestone {
+        let reached = |milestone, stats| match milestone {
             Milestone::Handshake(of_server) => {
                 *chain.lock().unwrap_or_else(PoisonError::into_inner) = of_server;
                 watch.finished(Stage::Handshake, stats);
@@ -310,10 +357,19 @@ impl Ready<'_> {
             Milestone::Releasing => released.store(true, Ordering::Relaxed),
             Milestone::Sealed => watch.finished(Stage::Send, stats),
             Milestone::Opened => watch.finished(Stage::Receive, stats),
-        });
-        let result = converse(keys, relay, config, target, message.pieces, limits).await;
+        };
+        let calling = async {
+            let keys = JointKeys::new(online, plan.tls, ChaCha20Rng::from_rng(&mut rng), may_send, reached);
+            let held = converse(keys, relay, config, target, message.pieces, limits).await?;
+            let Some(read) = plan.read else { return Ok((Answered::Whole(held.open().await.map_err(|f| f.error)?), None)) };
+            let (answer, to_head, keep) = read.split();
+            let (read, kept) = read_part(held, answer, to_head).await?;
+            let made = keep.run(online, &kept).await?;
+            Ok((Answered::Part(read), made))
+        };
+        let result: Result<(Answered, Made), CallError> = calling.await;
         let server_chain = Digest(chain.into_inner().unwrap_or_else(PoisonError::into_inner));
-        let result = result.map(|answer| Done { answer, server_chain });
+        let result = result.map(|(answer, made)| (Done { answer, server_chain }, made));
         match released.into_inner() {
             true => result.map_err(|e| CallError::MayHaveBeenSent(Box::new(e))),
             false => result,
@@ -321,19 +377,29 @@ impl Ready<'_> {
     }
 }
 
-/// Handshake, request, answer.
-async fn converse<O: Online, R: Channel, S: Server>(
-    keys: JointKeys<'_, O>,
+/// Handshake, request, and the answer as it is held.
+async fn converse<'o, O: Online, R: Channel, S: Server>(
+    keys: JointKeys<'o, O>,
     relay: &mut Relay<R, S>,
     config: Config,
     target: Target,
     request: Vec<Piece<JointHole>>,
     limits: AnswerLimits,
-) -> Result<Answer, CallError> {
+) -> Result<HeldAnswer<JointKeys<'o, O>>, CallError> {
     let connection = handshake(keys, relay, config, target).await?;
     let (connection, records) = alert_on_failure(relay, connection.send(request, FragmentSize::LARGEST).await).await?;
     relay.send(&records).await?;
-    hold_and_open(connection, relay, limits).await
+    hold(connection, relay, limits).await
+}
+
+/// Reads what the policy lets out. What was kept is wires.
+async fn read_part<O: Online>(
+    held: HeldAnswer<JointKeys<'_, O>>,
+    plan: AnswerPlan,
+    to_head: bool,
+) -> Result<(Read, Vec<O::Verified>), CallError> {
+    let Released { ops, digest, records, .. } = held.release();
+    Ok(ops.read(plan, digest, records, to_head).await?)
 }
 
 async fn handshake<'o, O: Online, R: Channel, S: Server>(
@@ -358,12 +424,12 @@ async fn handshake<'o, O: Online, R: Channel, S: Server>(
     }
 }
 
-/// Holds everything until the server closes, then opens.
-async fn hold_and_open<O: Online, R: Channel, S: Server>(
-    connection: Connection<JointKeys<'_, O>>,
+/// Holds everything until the server closes.
+async fn hold<'o, O: Online, R: Channel, S: Server>(
+    connection: Connection<JointKeys<'o, O>>,
     relay: &mut Relay<R, S>,
     limits: AnswerLimits,
-) -> Result<Answer, CallError> {
+) -> Result<HeldAnswer<JointKeys<'o, O>>, CallError> {
     let mut collector = connection.await_answer(limits);
     loop {
         let patience = if collector.ends_like_a_closure() { Patience::Farewell } else { Patience::Answer };
@@ -375,10 +441,10 @@ async fn hold_and_open<O: Online, R: Channel, S: Server>(
     }
     let held = collector.end().map_err(|f| f.error)?;
     if held.digest().records() == 0 {
-        // Nothing to read, so the server's secret is not opened to whoever may still read on alone.
+        // Nothing to read, so nothing of the server's secret is opened to whoever may still read on alone.
         return Err(CallError::NoAnswer(relay.connector()));
     }
-    Ok(held.open().await.map_err(|f| f.error)?)
+    Ok(held)
 }
 
 /// Sends the alert that a failure wants sent. The failure is what is reported, whether or not the alert got through.
@@ -399,13 +465,24 @@ async fn alert_on_failure<T, R: Channel, S: Server>(
 struct Plan {
     holes: HolesPlan,
     tls: TlsPlan,
+    read: Option<ReadPlan>,
 }
 
 impl Plan {
-    fn declare<E: Engine>(engine: &mut E, groups: &[cotenant_tls::Group], message: &Message, wanted: &[Wanted]) -> Result<Plan, CallError> {
+    fn declare<E: Engine>(
+        engine: &mut E,
+        groups: &[cotenant_tls::Group],
+        message: &Message,
+        wanted: &[Wanted],
+        (reading, limits): (&Reading, AnswerLimits),
+    ) -> Result<Plan, CallError> {
         let (holes, wires) = HolesPlan::declare(engine, message, wanted)?;
         let shape = Shape::new(&message.shape, FragmentSize::LARGEST);
         let tls = TlsPlan::declare(engine, groups, shape, &wires)?;
-        Ok(Plan { holes, tls })
+        let read = match reading {
+            Reading::Whole => None,
+            Reading::Part(redaction) => Some(ReadPlan::declare(engine, redaction, limits, &tls.server_secret())?),
+        };
+        Ok(Plan { holes, tls, read })
     }
 }

@@ -23,6 +23,7 @@
 
 mod compile;
 mod directive;
+mod disposal;
 mod error;
 mod lines;
 mod request;
@@ -33,6 +34,7 @@ mod value;
 pub use compile::{MAX_LIMIT, SIGNATURE, Seats, body_file, call, is_its_text};
 pub(crate) use compile::{ToSign, argument, signed};
 pub(crate) use directive::Sign;
+pub use disposal::{Disposal, Save};
 pub use error::{FlowError, Position, Problem};
 pub use request::Flow;
 pub(crate) use request::{Body, Place, is_body_file};

@@ -1,7 +1,9 @@
 //! The secure agent: TLS inside MPC, request signing, agreement
 #![forbid(unsafe_code)]
 pub mod agree;
+pub mod answer;
 pub mod approve;
+mod built;
 pub mod call;
 pub mod derive;
 pub mod flow;

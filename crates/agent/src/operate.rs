@@ -6,7 +6,7 @@
 //!          Save --run--> Saved --(its shares are written and read back)--> verify --> Verified: PREPARED may be signed
 //!          Remove ---------------------------------------------- run ----> Verified
 //!          Verify --run--> ()
-//!          Call --run--> Done: the answer, the digest of the server's certificates
+//!          Call --run--> Called: what is known of the answer, the digest of the server's certificates, and if something is kept a Saved
 //! ```
 //!
 //! A [`Task`] is a pure function of what was approved and of the vault as it is, and everything that can be refused is refused there: an item that is not
@@ -22,10 +22,10 @@ mod request;
 mod run;
 mod task;
 
-pub use answer::{answer, outcome};
+pub use answer::{Known, answer, outcome};
 pub use compare::{Compared, MAX_MESSAGE, compare};
 pub use error::{OperateError, Refused};
 pub use manifest::{Entry, MAX_MANIFEST, MAX_REMOVED, Manifest, ShareName, unnamed};
 pub use request::check_uses;
-pub use run::{Call, Client, Mine, Remove, Save, Saved, Verified, Verify};
+pub use run::{Call, Called, Client, Mine, Remove, Save, Saved, Verified, Verify};
 pub use task::{Task, Work};

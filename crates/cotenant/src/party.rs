@@ -14,7 +14,7 @@ use crate::{
 use chacha20::ChaCha20Rng;
 use cotenant_agent::{
     agree::{self, AgreeError, Agreed, PROGRAM_DIGEST, Protocol, Signing, Terms, ToSend},
-    call::{self, Call, Content, Event, Key, SignedRequest, Stage},
+    call::{self, Call, Content, Event, Key, Reading, SignedRequest, Stage},
     http,
     sign::{
         date::Timestamp,
@@ -146,7 +146,7 @@ impl Party {
         let work = deadline.bound(call::run(mpc, relay, server, call, agreed.digest, fresh_rng()?, resources));
         // Bound twice: on the thread, which so ends with its lanes and its socket, and here, as a thread that computes looks at no clock.
         let answer = match deadline.bound(on_own_thread(work)).await {
-            Ok(Ok(answer)) => answer.map_err(|source| self.failed(&operation, source))?,
+            Ok(Ok(done)) => done.map_err(|source| self.failed(&operation, source))?.answer.whole().expect("it was asked for whole"),
             Ok(Err(Passed)) | Err(Passed) => {
                 let finished = recorder.lock().expect("no holder panics").finished();
                 return Err(self.late(&operation, Some(stages::after(finished, signed))));
@@ -267,6 +267,7 @@ impl Operation<'_> {
             connector: self.connector,
             limits: self.limits,
             content: prepared.content(time),
+            reading: Reading::Whole,
         }
     }
 }

@@ -182,6 +182,12 @@ pub trait VerifiedWires: Clone + Send + Sync {
 
     /// These, then others.
     fn concat(&self, other: &Self) -> Self;
+
+    /// The wires at these places, in this order; a place may be named more than once.
+    ///
+    /// # Panics
+    /// If there is no such place.
+    fn pick(&self, places: &[u32]) -> Self;
 }
 
 /// A session that takes its plan.
@@ -252,8 +258,13 @@ pub trait Online: Send {
         async move { Ok(self.evaluate_all(vec![segment]).await?.pop().expect("one result for each segment")) }
     }
 
-    /// Binds a declared [`Source::Soldered`] input to evaluated wires.
-    fn solder(&mut self, input: Input, to: &Self::Verified) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Binds declared [`Source::Soldered`] inputs to evaluated wires: as many rounds as one takes. With no pairs it does nothing.
+    fn solder_all(&mut self, pairs: Vec<(Input, Self::Verified)>) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Binds one declared [`Source::Soldered`] input to evaluated wires.
+    fn solder(&mut self, input: Input, to: &Self::Verified) -> impl Future<Output = Result<(), Error>> + Send {
+        self.solder_all(vec![(input, to.clone())])
+    }
 
     /// Opens wires to everyone.
     fn open(&mut self, wires: &Self::Verified) -> impl Future<Output = Result<Bits, Error>> + Send;

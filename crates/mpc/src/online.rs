@@ -101,10 +101,10 @@ impl<C: Channel> Online for Sealed<C> {
         self.settle(r).await
     }
 
-    async fn solder(&mut self, input: Input, to: &Verified) -> Result<(), Error> {
+    async fn solder_all(&mut self, pairs: Vec<(Input, Verified)>) -> Result<(), Error> {
         let tag = self.tag;
         let (party, live) = self.begin().await?;
-        let r = solder(tag, party, &mut live.wires, input, to).await;
+        let r = solder(tag, party, &mut live.wires, pairs).await;
         self.settle(r).await
     }
 
@@ -412,22 +412,22 @@ async fn open_one<C: Channel>(party: &mut Party<C>, shares: &Shares) -> Result<B
 ///
 /// A false row gives the evaluator a wrong label, as a false table row would, and is caught like one by the zero test of the segment that uses v; linear
 /// uses of v depend on its masked value alone, which no row touches.
-async fn solder<C: Channel>(tag: Tag, party: &mut Party<C>, wires: &mut Wires, input: Input, to: &Verified) -> Result<(), Error> {
-    if input.source() != Source::Soldered || input.len() != to.numbers(tag)?.len() {
-        return Err(Misuse::WrongInput.into());
+async fn solder<C: Channel>(tag: Tag, party: &mut Party<C>, wires: &mut Wires, pairs: Vec<(Input, Verified)>) -> Result<(), Error> {
+    let (bound, to) = soldered(tag, &pairs)?;
+    if bound.is_empty() {
+        return Ok(());
     }
-    let (numbers, to) = (input.numbers(tag)?, to.numbers(tag)?);
-    let (mut shares, lambda) = gather(party, wires, to);
-    for (k, v) in numbers.clone().enumerate() {
+    let (mut shares, lambda) = gather(party, wires, &to);
+    for (k, &v) in bound.iter().enumerate() {
         shares.add(k, &wires.masks, v as usize);
     }
     let s = open_one(party, &shares).await?;
-    for (k, v) in numbers.clone().enumerate() {
+    for (k, &v) in bound.iter().enumerate() {
         wires.set_value(v, lambda.get(k) ^ s.get(k));
     }
+    let pairs = bound.into_iter().zip(&to).enumerate();
     if !party.me.is_evaluator() {
         let delta = party.me.delta();
-        let pairs = numbers.zip(to).enumerate();
         let rows: Vec<Block> = pairs.map(|(k, (v, &u))| wires.labels(u)[0] ^ wires.labels(v)[0] ^ delta.when(s.get(k))).collect();
         return party.comms.send(PartyId::EVALUATOR, Kind::Solder.message().blocks(&rows).done()).await;
     }
@@ -435,9 +435,23 @@ async fn solder<C: Channel>(tag: Tag, party: &mut Party<C>, wires: &mut Wires, i
     for j in party.comms.others() {
         all.push(party.comms.recv_read(j, Kind::Solder, |r| r.blocks(to.len())).await?);
     }
-    for (k, (v, &u)) in numbers.zip(to).enumerate() {
+    for (k, (v, &u)) in pairs {
         let active: Zeroizing<Vec<Block>> = Zeroizing::new(wires.labels(u).iter().zip(&all).map(|(&l, row)| l ^ row[k]).collect());
         wires.set_active(v, active.iter().copied());
     }
     Ok(())
+}
+
+/// The wires of the inputs, and those that each is bound to.
+fn soldered(tag: Tag, pairs: &[(Input, Verified)]) -> Result<(Vec<u32>, Vec<u32>), Misuse> {
+    let (mut bound, mut to) = (Vec::new(), Vec::new());
+    for (input, wires) in pairs {
+        let (numbers, wires) = (input.numbers(tag)?, wires.numbers(tag)?);
+        if input.source() != Source::Soldered || input.len() != wires.len() {
+            return Err(Misuse::WrongInput);
+        }
+        bound.extend(numbers);
+        to.extend(wires);
+    }
+    Ok((bound, to))
 }

@@ -108,4 +108,8 @@ impl VerifiedWires for Verified {
         assert!(self.tag == other.tag, "wires of two sessions do not belong together");
         Verified::new(self.tag, self.wires.iter().chain(other.wires.iter()).copied())
     }
+
+    fn pick(&self, places: &[u32]) -> Verified {
+        Verified::new(self.tag, places.iter().map(|&place| self.wires[place as usize]))
+    }
 }

@@ -1,7 +1,7 @@
 //! One answer: held whole, compared, and only then opened.
 //!
 //! The three stages are three types. [`AnswerCollector`] takes bytes and cannot open; [`HeldAnswer`] opens and takes no more bytes; what comes
-//! out is the [`Answer`], and the connection is gone. The server's traffic secret is opened, and not its key, so that key updates inside the
+//! out is the [`Answer`], and the connection is gone. An answer of which only a part is to be opened is [`Released`] to the backend instead. The server's traffic secret is opened, and not its key, so that key updates inside the
 //! answer are followed in the clear: nothing is sent or accepted afterwards, so what the secret could still do is nothing.
 
 use crate::error::{Error, Failure, Fault, Violation};
@@ -156,10 +156,31 @@ impl<K: KeyOps> AnswerCollector<K> {
     }
 }
 
+/// A held answer that was given up by the state machine, for a backend that opens no key but parts of what the records hide.
+///
+/// The client key is gone: nothing is sent on the connection any more. Nor does anything take further records.
+pub struct Released<K: KeyOps> {
+    /// The backend.
+    pub ops: K,
+    /// The server's application traffic secret, of the first generation, at sequence number 0.
+    pub server: K::ServerSecret,
+    /// What the parties compare before anything of it is opened.
+    pub digest: AnswerDigest,
+    /// All records, none of them authenticated.
+    pub records: Vec<Record>,
+}
+
 impl<K: KeyOps> HeldAnswer<K> {
     /// What the parties compare.
     pub fn digest(&self) -> AnswerDigest {
         AnswerDigest { wire: self.wire.current(), bytes: self.bytes as u64, records: self.records.len() as u64 }
+    }
+
+    /// Gives the records over to the backend, unopened.
+    pub fn release(self) -> Released<K> {
+        let digest = self.digest();
+        let HeldAnswer { ops, server, records, .. } = self;
+        Released { ops, server, digest, records }
     }
 
     /// Opens the server's secret, once for all, and every record with it.

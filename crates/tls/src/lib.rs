@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! Handshake::start -> Handshake::receive ... -> Connection::send ... -> Connection::await_answer
-//!     -> AnswerCollector::receive ... -> AnswerCollector::end -> HeldAnswer::open -> Answer
+//!     -> AnswerCollector::receive ... -> AnswerCollector::end -> HeldAnswer::open -> Answer, or HeldAnswer::release -> Released
 //! ```
 //!
 //! Each arrow consumes what stands in front of it. Offered are TLS_AES_128_GCM_SHA256, secp256r1 and x25519, and nothing older than TLS 1.3.
@@ -36,7 +36,7 @@ pub mod protect;
 pub mod record;
 
 pub use alert::Alert;
-pub use answer::{Answer, AnswerCollector, AnswerDigest, AnswerLimits, End, HeldAnswer};
+pub use answer::{Answer, AnswerCollector, AnswerDigest, AnswerLimits, End, HeldAnswer, Released};
 pub use config::{Config, Target, TrustRoots};
 pub use connection::{Connection, MAX_RECORDS_A_KEY};
 pub use error::{BackendBreach, CertificateError, Error, Failure, Fault, Misuse, Violation};

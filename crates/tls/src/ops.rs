@@ -37,8 +37,8 @@ pub struct ApplicationKeys<C, S> {
 
 /// The operations on secrets that a client needs for one request and one answer, after which the connection is over.
 ///
-/// A kept connection, and answers with secrets in them, need other openings of the server's secret (its key and IV alone, or nothing but
-/// checked tags); they will be further methods that take [`KeyOps::ServerSecret`] by value.
+/// An answer with secrets inside is given over with the server's secret still closed ([`crate::HeldAnswer::release`]). A kept connection needs another opening
+/// of it, of its key and IV alone; it will be a further method that takes [`KeyOps::ServerSecret`] by value.
 pub trait KeyOps: Send {
     /// The backend's own errors.
     type Error: std::error::Error + Send + 'static;

@@ -16,7 +16,8 @@ use cotenant::{
     target::Endpoint,
 };
 use cotenant_agent::{
-    call::{self, Call, CallError, Content, Event, Key, SignedRequest, Stage},
+    call::{self, Answered, Call, CallError, Content, Event, Key, Reading, Redaction, SignedRequest, Stage},
+    redact::Policy,
     relay::Relay,
 };
 use cotenant_core::{Domain, PartyId};
@@ -38,6 +39,8 @@ pub struct Job {
     ca_pem: String,
     request_bytes: usize,
     response_bytes: usize,
+    /// Whether a part of the answer stays secret.
+    secret: bool,
 }
 
 /// What one party measured.
@@ -90,12 +93,12 @@ pub struct Part {
 ///
 /// # Errors
 /// What failed first.
-pub async fn run(parties: usize, request_bytes: usize, response_bytes: usize, place: Place) -> Result<Report, Error> {
+pub async fn run(parties: usize, request_bytes: usize, response_bytes: usize, secret: bool, place: Place) -> Result<Report, Error> {
     let request = service::encode_signed(service::request(request_bytes)?);
-    let answer = service::answer(response_bytes)?;
+    let answer = if secret { service::secret_answer(response_bytes)? } else { service::answer(response_bytes)? };
     let calibration = calibrate()?;
     let service = service::serve(request, answer).await?;
-    let job = Job { port: service.port, ca_pem: service.ca_pem, request_bytes, response_bytes };
+    let job = Job { port: service.port, ca_pem: service.ca_pem, request_bytes, response_bytes, secret };
     let all: Vec<Figures> = processes::run(parties, place, &processes::Job::Call(job)).await?;
     let slowest = all.iter().max_by(|a, b| a.total().seconds.total_cmp(&b.total().seconds)).expect("there are parties");
     let seconds = |names: &[Stage]| slowest.part(names).seconds;
@@ -173,7 +176,7 @@ impl std::fmt::Display for Part {
 /// The call's, or [`Error::WrongResult`].
 pub async fn attend(party: &Party, job: Job) -> Result<Figures, Error> {
     let me = party.home.me;
-    let expected = service::answer(job.response_bytes)?;
+    let expected = if job.secret { Vec::new() } else { service::answer(job.response_bytes)? };
     let call = job.call(me)?;
     let watcher: Arc<dyn Watcher> = if me == CONNECTOR { Arc::new(Console::new("call".to_owned(), false)) } else { Arc::new(Unwatched) };
     let server = Endpoint { host: "127.0.0.1".to_owned(), port: job.port };
@@ -193,11 +196,15 @@ pub async fn attend(party: &Party, job: Job) -> Result<Figures, Error> {
         record(Event::Finished(Stage::Setup, session.stats()));
         let session = Tally::new(session);
         let planned = session.planned();
-        let answer = call::run_in(session, relay, call, call_rng, Box::new(record)).await?;
-        Ok::<_, CallError>((answer, planned.get()))
+        let done = call::run_in(session, relay, call, call_rng, Box::new(record)).await?;
+        Ok::<_, CallError>((done, planned.get()))
     });
-    let (answer, ands) = measured.await?;
-    if answer.body != expected {
+    let (done, ands) = measured.await?;
+    let right = match done.answer {
+        Answered::Whole(answer) => answer.body == expected,
+        Answered::Part(read) => read.found.len() == 2 && read.opened == [(service::OPENED.0.to_owned(), service::OPENED.1.to_vec())],
+    };
+    if !right {
         return Err(Error::WrongResult("the answer of the server"));
     }
     let stages = recorder.lock().expect("no holder panics").stages().to_vec();
@@ -221,9 +228,19 @@ impl Job {
                 TrustRoots::from_pem(self.ca_pem.as_bytes()).map_err(|_| Error::WrongResult("the certificate of the server"))?,
             ),
             connector: CONNECTOR,
-            // Twice the answer and some more: headers, tags, tickets.
-            limits: AnswerLimits::of_bytes(2 * self.response_bytes + (1 << 16)),
+            limits: AnswerLimits::of_bytes(match self.secret {
+                // Tags, alert, tickets: all of it is paid for.
+                true => self.response_bytes + 512,
+                // Twice the answer and some more, which costs nothing.
+                false => 2 * self.response_bytes + (1 << 16),
+            }),
             content: Content::Signed(Box::new(signed)),
+            reading: match (self.secret, Policy::parse(service::POLICY)) {
+                (true, Ok(Policy::Rules(rules))) => {
+                    Reading::Part(Redaction { rules, to_head: false, saves: Vec::new(), checks: Vec::new() })
+                }
+                _ => Reading::Whole,
+            },
         })
     }
 }

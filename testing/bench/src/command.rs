@@ -179,6 +179,9 @@ struct CallArgs {
     /// Length of the whole answer
     #[arg(long, value_name = "B", default_value = "1000")]
     response_bytes: usize,
+    /// A token in the answer stays secret; all but it and an id is opened to nobody
+    #[arg(long)]
+    secret_response: bool,
     #[command(flatten)]
     line: LineArgs,
     /// One JSON object instead of a table
@@ -277,7 +280,7 @@ async fn run(what: What) -> Result<(), Error> {
         }
         What::Call(args) => {
             let place = Place { line: args.line.line()?, cores: None };
-            let report = call::run(args.parties, args.request_bytes, args.response_bytes, place).await?;
+            let report = call::run(args.parties, args.request_bytes, args.response_bytes, args.secret_response, place).await?;
             show(args.json, &report, |report| table::render(&report.rows()))
         }
         What::Vault(args) => {

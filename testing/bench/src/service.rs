@@ -98,6 +98,25 @@ pub fn answer(length: usize) -> Result<Vec<u8>, Error> {
     Ok([HEAD, &(0..body).map(|i| (i % 251) as u8).collect::<Vec<_>>()].concat())
 }
 
+/// What the policy keeps of an answer with a secret inside: [`secret_answer`].
+pub const POLICY: &str = "keep token in json \"token\" chars alnum len 40\nopen id in json \"id\" chars alnum len 1..20";
+/// What it opens.
+pub const OPENED: (&str, &[u8]) = ("id", b"bench");
+
+/// An answer of which [`POLICY`] keeps a token.
+///
+/// # Errors
+/// [`Error::Option`] if no answer is so short.
+pub fn secret_answer(length: usize) -> Result<Vec<u8>, Error> {
+    let content = |filler: usize| format!("{{\"id\":\"bench\",\"token\":\"{}\",\"more\":\"{}\"}}", "t".repeat(40), "x".repeat(filler));
+    let answer = |filler: usize| {
+        let content = content(filler);
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {:05}\r\nConnection: close\r\n\r\n{content}", content.len()).into_bytes()
+    };
+    let shortest = answer(0).len();
+    Ok(answer(length.checked_sub(shortest).ok_or_else(|| too_short("--response-bytes", length, shortest))?))
+}
+
 fn too_short(option: &'static str, given: usize, shortest: usize) -> Error {
     Error::Option { option, given: given.to_string(), wanted: format!("the shortest has {shortest} bytes") }
 }

@@ -107,8 +107,8 @@ impl<O: Online> Online for Tallied<O> {
         Ok(verified)
     }
 
-    async fn solder(&mut self, input: Input, to: &O::Verified) -> Result<(), Error> {
-        self.inner.solder(input, to).await
+    async fn solder_all(&mut self, pairs: Vec<(Input, O::Verified)>) -> Result<(), Error> {
+        self.inner.solder_all(pairs).await
     }
 
     async fn open(&mut self, wires: &O::Verified) -> Result<Bits, Error> {

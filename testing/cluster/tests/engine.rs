@@ -39,11 +39,11 @@ async fn two_circuits(link: Local, seed: u64) -> Result<Seen, Error> {
     let me = s.me();
     let private: Vec<_> = PartyId::all(n).map(|p| s.declare(Source::Private(p), 5)).collect();
     let public = s.declare(Source::Public, 6);
-    let soldered = s.declare(Source::Soldered, 4);
+    let soldered = [1, 3].map(|len| s.declare(Source::Soldered, len));
     let joint = s.declare(Source::Joint, 3);
     let wires: Vec<_> = private.iter().flat_map(|i| i.wires()).chain(public.wires()).collect();
     let one = s.segment(&first.circuit, &wires)?;
-    let wires: Vec<_> = one.wires().chain(soldered.wires()).chain(joint.wires()).collect();
+    let wires: Vec<_> = one.wires().chain(soldered.iter().flat_map(|i| i.wires())).chain(joint.wires()).collect();
     let two = s.segment(&second.circuit, &wires)?;
     let identity = identity(3);
     let shown = s.segment(&identity, &joint.wires().collect::<Vec<_>>())?;
@@ -61,7 +61,9 @@ async fn two_circuits(link: Local, seed: u64) -> Result<Seen, Error> {
     let open = bools(&s.open(&one).await?);
     let to_one = s.open_to(&one.slice(2..7), PartyId::new(n - 1)).await?.map(|b| bools(&b));
     let linear = bools(&s.open_linear(&one, &[vec![0, 1, 2], vec![], vec![11], vec![3, 3, 4]]).await?);
-    s.solder(soldered, &one.slice(3..7)).await?;
+    // In one call, and to wires that are picked.
+    let [first_bit, rest] = soldered;
+    s.solder_all(vec![(first_bit, one.slice(3..4)), (rest, one.pick(&[4, 5, 6]))]).await?;
     let two = s.evaluate(two).await?;
     let shown = s.evaluate(shown).await?;
     let joint = bools(&s.open(&shown).await?);

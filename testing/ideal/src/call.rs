@@ -13,7 +13,8 @@ pub(crate) enum Call {
     Input(Vec<Giving>),
     /// Segments with their numbers, in order.
     Evaluate(Vec<(usize, Arc<Planned>)>),
-    Solder(Range<u32>, Vec<u32>),
+    /// Each input with the wires that it is bound to.
+    Solder(Vec<(Range<u32>, Vec<u32>)>),
     Open(Vec<u32>),
     OpenTo(Vec<u32>, PartyId),
     OpenLinear(Vec<u32>, Vec<Vec<u32>>),
@@ -84,7 +85,7 @@ impl Call {
             (Seal(a), Seal(b)) => (a == b, Check::Plan),
             (Input(a), Input(b)) => return inputs_disagree(a, b),
             (Evaluate(a), Evaluate(b)) => (a.iter().map(|s| s.0).eq(b.iter().map(|s| s.0)), Check::Order),
-            (Solder(a, x), Solder(b, y)) => (a == b && x == y, Check::Order),
+            (Solder(a), Solder(b)) => (a == b, Check::Order),
             (Open(a), Open(b)) => (a == b, Check::Order),
             (OpenTo(a, p), OpenTo(b, q)) => (a == b && p == q, Check::Order),
             (OpenLinear(a, x), OpenLinear(b, y)) => (a == b && x == y, Check::Order),

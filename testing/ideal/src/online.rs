@@ -40,6 +40,10 @@ impl VerifiedWires for Verified {
         assert!(self.tag == other.tag, "wires of two sessions do not belong together");
         Verified { tag: self.tag, wires: self.wires.iter().chain(other.wires.iter()).copied().collect() }
     }
+
+    fn pick(&self, places: &[u32]) -> Verified {
+        Verified { tag: self.tag, wires: places.iter().map(|&place| self.wires[place as usize]).collect() }
+    }
 }
 
 impl Ideal {
@@ -128,14 +132,18 @@ impl Online for Ideal {
         Ok(verified)
     }
 
-    async fn solder(&mut self, input: Input, to: &Verified) -> Result<(), Error> {
+    async fn solder_all(&mut self, pairs: Vec<(Input, Verified)>) -> Result<(), Error> {
         self.alive()?;
-        let to = self.numbers(to)?;
-        if input.source() != Source::Soldered || input.len() != to.len() {
-            return Err(Misuse::WrongInput.into());
+        let pair = |(input, to): (Input, Verified)| {
+            let to = self.numbers(&to)?;
+            let fits = input.source() == Source::Soldered && input.len() == to.len();
+            if fits { Ok((input.numbers(self.tag)?, to)) } else { Err(Misuse::WrongInput) }
+        };
+        let pairs = pairs.into_iter().map(pair).collect::<Result<Vec<_>, _>>()?;
+        if pairs.is_empty() {
+            return Ok(());
         }
-        let call = Call::Solder(input.numbers(self.tag)?, to);
-        self.meet(call).await.map(drop)
+        self.meet(Call::Solder(pairs)).await.map(drop)
     }
 
     async fn open(&mut self, wires: &Verified) -> Result<Bits, Error> {

@@ -35,8 +35,9 @@ impl Trusted {
                 segments.iter().for_each(|(_, planned)| self.evaluate(planned));
                 everyone(Reply::Done)
             }
-            Call::Solder(wires, to) => {
-                wires.clone().zip(to).for_each(|(v, &u)| self.set(v, self.known(u)));
+            Call::Solder(pairs) => {
+                let pairs = pairs.iter().flat_map(|(wires, to)| wires.clone().zip(to));
+                pairs.for_each(|(v, &u)| self.set(v, self.known(u)));
                 everyone(Reply::Done)
             }
             Call::Open(wires) => everyone(Reply::Bits(Some(self.read(wires)))),

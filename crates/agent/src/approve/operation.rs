@@ -232,7 +232,8 @@ impl Body {
             Body::Refresh(items) | Body::Reshare(items) | Body::Repair { items, .. } => {
                 items.iter().map(|stored| stored.item.clone()).collect()
             }
-            Body::Remove(_) | Body::Verify(_) | Body::Call(_) => Vec::new(),
+            Body::Call(call) => call.saves(),
+            Body::Remove(_) | Body::Verify(_) => Vec::new(),
         }
     }
 

@@ -119,10 +119,12 @@ impl Run {
         demand(made && saves.len() == self.makes.len(), BadRun::Makes)
     }
 
-    /// What is read and made anew gets the number after the one that was read; what is new, the one that was approved.
+    /// What is read and made anew gets the number after the one that was read; what is put or drawn, the one that was approved; what a server answers, the next
+    /// one that there is then, as others may have saved in between.
     fn follows(&self, making: &Making, operation: &Operation) -> bool {
         match &operation.body {
             Body::Put { item, .. } | Body::Gen(item) => making.version == item.version,
+            Body::Call(_) => making.version > 0,
             _ => self.items.iter().any(|found| found.item == making.item && found.version.checked_add(1) == Some(making.version)),
         }
     }

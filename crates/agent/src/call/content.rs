@@ -13,6 +13,7 @@ use super::{
     parts::{Part, Parts, PartsPlan, Recipe},
 };
 use crate::{
+    built::Built,
     http,
     sign::{circuit, sigv4},
     tls::{JointHole, PieceShape},
@@ -28,7 +29,6 @@ use cotenant_circuit::{
 use cotenant_core::{Bits, PartyId};
 use cotenant_mpc::{Engine, Given, Input, Online, Segment, Source, Wire};
 use cotenant_tls::Piece;
-use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// What is sent.
@@ -227,7 +227,8 @@ impl SigningPlan {
             Key::Item(_) => Vec::new(),
         };
         let key: Vec<Wire> = shares.iter().flat_map(Input::wires).chain(item).collect();
-        let circuit = Arc::new(signing_circuit(key.len() / bits, signature.key_bytes, &signature.to_sign.scope));
+        let (summands, bytes, scope) = (key.len() / bits, signature.key_bytes, &signature.to_sign.scope);
+        let circuit = SIGNING.get((summands, bytes, scope.to_string()), || signing_circuit(summands, bytes, scope));
         let words = engine.declare(Source::Public, circuit.inputs() - key.len());
         let wires: Vec<Wire> = key.into_iter().chain(words.wires()).collect();
         let segment = engine.segment(&circuit, &wires)?;
@@ -249,6 +250,9 @@ impl SigningPlan {
         Ok(())
     }
 }
+
+/// By the number of summands, bytes of the key, and date, region and service.
+static SIGNING: Built<(usize, usize, String)> = Built::new();
 
 /// From the summands of a secret access key, and the words of the string to sign, to the digits of the signature.
 fn signing_circuit(summands: usize, key_bytes: usize, scope: &sigv4::Scope) -> Circuit {

@@ -4,16 +4,19 @@
 
 use super::{
     directive::{Directives, Sign},
-    error::{FlowError, Problem},
+    disposal::{self, BadLine, Disposal},
+    error::{FlowError, Position, Problem},
     request::{Body, Flow},
     secrets::slots,
 };
 use crate::{
+    answer,
     approve::{
         operation::{Argument, Audience, Call, Language, Response, Slot},
         receipt,
     },
     http,
+    redact::Policy,
     sign::{
         date::{BadTimestamp, Timestamp},
         sigv4::{self, Scope, Style},
@@ -31,8 +34,8 @@ pub const MAX_LIMIT: u64 = receipt::MAX_VALUE as u64;
 const DEFAULT_LIMIT: u64 = 1 << 18;
 /// How near a name has to be to be suggested, in changes.
 const NEAR: usize = 2;
-/// The policy that opens the whole answer to all.
-const OPEN_ALL: &str = "open all";
+/// The limit where none is said and a part of the answer stays secret: it is paid for, whether the answer is as long or not.
+const DEFAULT_PART: u64 = 1 << 12;
 /// Before the name of a hole, on a line of the policy: the server does not send back what fills it.
 const NOT_REFLECTED: &str = "not-reflected";
 
@@ -113,12 +116,38 @@ pub(crate) fn argument<'a>(arguments: &'a [Argument], name: &str) -> Option<&'a 
     arguments.iter().find(|argument| argument.name == name).map(|argument| &argument.value[..])
 }
 
-/// What becomes of the answer. Lines of the policy: `open all`, then for each secret of which it is said that it is not sent back.
+/// What becomes of the answer: the directives about it, and for each secret that is sent, where the answer is opened, that it is not sent back.
 fn response(flow: &Flow) -> Result<Response, FlowError> {
-    let Directives { vault, private, not_reflected, open, limit, .. } = &flow.directives;
-    if !open {
+    let Directives { policy, not_reflected, limit, .. } = &flow.directives;
+    if policy.is_empty() {
         return Err(Problem::NotOpened.at(flow.at));
     }
+    let mut lines: Vec<String> = policy.iter().map(|line| line.text.to_owned()).collect();
+    let disposal = disposal::read(&policy.iter().map(|line| line.text).collect::<Vec<_>>());
+    let Disposal { policy, .. } = disposal.map_err(|BadLine { line, column, problem }| {
+        let Position { line, column: before } = policy[line].at;
+        problem.at(Position { line, column: before + if column > 1 { column } else { 0 } })
+    })?;
+    let (default, most) = match policy {
+        Policy::All => (DEFAULT_LIMIT, MAX_LIMIT),
+        Policy::Rules(_) => (DEFAULT_PART, answer::MAX_BYTES as u64),
+    };
+    match (policy, not_reflected.first()) {
+        (Policy::Rules(_), Some(hole)) => return Err(Problem::OnlyBesideAll.at(hole.at)),
+        (Policy::Rules(_), None) => {}
+        (Policy::All, _) => lines.extend(unreflected(flow)?),
+    }
+    let limit_bytes = limit.unwrap_or(default);
+    if limit_bytes > most {
+        return Err(Problem::PartLimit.at(flow.at));
+    }
+    let limit_records = AnswerLimits::of_bytes(limit_bytes as usize).records as u64;
+    Ok(Response { policy: lines.join("\n").into_bytes(), audience: Audience::All, limit_bytes, limit_records })
+}
+
+/// What is said not to be sent back, of each secret that could be.
+fn unreflected(flow: &Flow) -> Result<Vec<String>, FlowError> {
+    let Directives { vault, private, not_reflected, .. } = &flow.directives;
     let secrets: Vec<_> = vault.iter().map(|secret| secret.hole).chain(private.iter().map(|secret| secret.hole)).collect();
     if let Some(strange) = not_reflected.iter().find(|hole| !secrets.iter().any(|secret| secret.name == hole.name)) {
         return Err(Problem::NoSecret(strange.name.to_owned()).at(strange.at));
@@ -127,12 +156,9 @@ fn response(flow: &Flow) -> Result<Response, FlowError> {
     if let Some(shown) = secrets.iter().find(|secret| !said(secret.name) && flow.shows(secret.name)) {
         return Err(Problem::Reflected(shown.name.to_owned()).at(shown.at));
     }
-    let mut lines = vec![OPEN_ALL.to_owned()];
-    lines.extend(not_reflected.iter().map(|hole| format!("{NOT_REFLECTED} {}", hole.name)));
-    lines[1..].sort();
-    let limit_bytes = limit.unwrap_or(DEFAULT_LIMIT);
-    let limit_records = AnswerLimits::of_bytes(limit_bytes as usize).records as u64;
-    Ok(Response { policy: lines.join("\n").into_bytes(), audience: Audience::All, limit_bytes, limit_records })
+    let mut lines: Vec<String> = not_reflected.iter().map(|hole| format!("{NOT_REFLECTED} {}", hole.name)).collect();
+    lines.sort();
+    Ok(lines)
 }
 
 /// Every hole is filled once, and everything that is given fills one.

@@ -15,18 +15,21 @@ use crate::{
 };
 
 /// The forms of all directives, the word first.
-const FORMS: [(&str, &str); 8] = [
+const FORMS: [(&str, &str); 10] = [
     ("name", "@name NAME"),
     ("vault", "@vault HOLE = ITEM"),
     ("private", PRIVATE),
     ("let", "@let HOLE = VALUE"),
     ("sign", SIGN),
-    ("open", "@open all"),
+    ("open", "@open all, @open status or @open NAME in ..."),
+    ("keep", "@keep NAME in ..."),
+    ("save", SAVE),
     ("not-reflected", "@not-reflected HOLE"),
     ("limit", "@limit BYTES"),
 ];
 const SIGN: &str = "@sign aws-sigv4 service=SERVICE region=REGION key=ITEM access-key-id=ID";
 const PRIVATE: &str = "@private HOLE chars CHARACTERS len LENGTH";
+pub(super) const SAVE: &str = "@save NAME = ITEM, or @save NAME = ITEM for USE ...";
 const SIGN_SETTINGS: [&str; 4] = ["service", "region", "key", "access-key-id"];
 
 /// What the directives of one request say.
@@ -37,11 +40,21 @@ pub(super) struct Directives<'a> {
     pub(super) private: Vec<Private<'a>>,
     pub(super) lets: Vec<Let<'a>>,
     pub(super) sign: Option<Sign<'a>>,
-    pub(super) open: bool,
+    /// Lines of the policy, as they are written.
+    pub(super) policy: Vec<PolicyLine<'a>>,
     pub(super) not_reflected: Vec<Hole<'a>>,
     pub(super) limit: Option<u64>,
     /// Where the first stands.
     pub(super) first: Option<Position>,
+}
+
+/// A directive that says what becomes of the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PolicyLine<'a> {
+    /// Without the `@` before it.
+    pub(super) text: &'a str,
+    /// Where the `@` stands.
+    pub(super) at: Position,
 }
 
 /// A hole that an item of the vault fills.
@@ -90,8 +103,10 @@ impl<'a> Directives<'a> {
         match *word {
             "name" if self.name.is_some() => return Err(twice()),
             "name" => self.name = Some(hole(rest)?.name),
-            "open" if self.open => return Err(twice()),
-            "open" if rest == "all" => self.open = true,
+            "open" if rest == "all-else" => return Err(wrong()),
+            "open" | "keep" | "save" if rest.is_empty() => return Err(wrong()),
+            "open" | "keep" | "save" if self.policy.iter().any(|line| line.text == text.trim()) => return Err(twice()),
+            "open" | "keep" | "save" => self.policy.push(PolicyLine { text: text.trim(), at }),
             "limit" if self.limit.is_some() => return Err(twice()),
             "limit" => {
                 let bytes = rest.parse().ok().filter(|bytes| (1..=MAX_LIMIT).contains(bytes));
@@ -205,13 +220,17 @@ mod tests {
             "vault other =  k",
             "sign aws-sigv4 region=eu-west-1 service=s3 key=s3/key access-key-id={{id}}X",
             "open all",
+            "open id in json \"id\" chars digits len 1..9 ",
+            "save id = a/b",
             "not-reflected token",
             "limit 4096",
             "private card chars [0-9 ] len 19",
             "let auth = hex(token)",
         ]);
         let read = read.unwrap();
-        assert_eq!((read.name, read.open, read.limit), (Some("put-it"), true, Some(4096)));
+        assert_eq!((read.name, read.limit), (Some("put-it"), Some(4096)));
+        let policy: Vec<_> = read.policy.iter().map(|line| (line.text, line.at.line)).collect();
+        assert_eq!(policy, [("open all", 5), ("open id in json \"id\" chars digits len 1..9", 6), ("save id = a/b", 7)]);
         let vault: Vec<_> = read.vault.iter().map(|vault| (vault.hole.name, vault.hole.at.column, vault.item.as_str())).collect();
         assert_eq!(vault, [("token", 7, "api/token"), ("other", 7, "k")]);
         let sign = read.sign.unwrap();
@@ -220,7 +239,7 @@ mod tests {
         let card = &read.private[0];
         assert_eq!((card.hole.name, card.alphabet.size(), card.len), ("card", 11, 19));
         assert_eq!((read.lets[0].hole.at.column, read.lets[0].value.holes()[0].at.column), (5, 16));
-        assert_eq!(read.not_reflected[0].at, Position { line: 6, column: 15 });
+        assert_eq!(read.not_reflected[0].at, Position { line: 8, column: 15 });
         assert_eq!(read.first, Some(Position { line: 1, column: 1 }));
     }
 
@@ -229,9 +248,10 @@ mod tests {
         let fails = |texts: &[&'static str]| read(texts).unwrap_err().to_string();
         for (texts, words) in [
             (&["opne all"][..], "1:1: there is no directive @opne; the nearest is @open"),
-            (&["keep x"], "1:1: there is no directive @keep; the nearest is @let"),
+            (&["keeps x"], "1:1: there is no directive @keeps; the nearest is @keep"),
             (&["open"], "1:1: this is not in the form of the directive: @open all"),
-            (&["open status"], "1:1: this is not in the form of the directive: @open all"),
+            (&["open all-else"], "1:1: this is not in the form of the directive: @open all"),
+            (&["keep"], "1:1: this is not in the form of the directive: @keep NAME in ..."),
             (&["open all", "open all"], "2:1: @open is there already"),
             (&["name A"], "1:1: this is not in the form of the directive: @name NAME"),
             (&["name a", "name b"], "2:1: @name is there already"),

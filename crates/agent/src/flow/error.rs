@@ -1,6 +1,6 @@
 //! What is wrong with a flow, and where.
 
-use crate::{http::RequestError, sign::sigv4::SigningError};
+use crate::{http::RequestError, redact::Fault, sign::sigv4::SigningError};
 use std::fmt;
 
 /// A place in a text, for people: both numbers are from 1.
@@ -181,8 +181,32 @@ pub enum Problem {
     #[error("a limit is a number of bytes from 1 to {}", super::compile::MAX_LIMIT)]
     Limit,
     /// Nothing says what becomes of the answer.
-    #[error("nothing says what becomes of the answer: write # @open all before this line")]
+    #[error("nothing says what becomes of the answer: write # @open all before this line, or what is opened and kept")]
     NotOpened,
+    /// A rule of the policy for the answer.
+    #[error("{0}")]
+    Rule(Fault),
+    /// The whole answer is opened, and something else is said of it.
+    #[error("# @open all opens the whole answer, and stands alone")]
+    BesideAll,
+    /// That a secret is not sent back is said where the whole answer is not opened.
+    #[error("only what the rules name is opened: # @not-reflected goes with # @open all")]
+    OnlyBesideAll,
+    /// What is saved is not what a rule keeps.
+    #[error("no # @keep keeps {0}")]
+    NotKept(String),
+    /// What is kept is not saved.
+    #[error("{0} is kept and not used: write # @save {0} = ITEM")]
+    NotSaved(String),
+    /// A kept value is of several lengths, or there are several.
+    #[error("{0} becomes an item, so it stands once and has one length: len N")]
+    OneLength(String),
+    /// A use that is none.
+    #[error("\"{0}\" is no use: sigv4:REGION/SERVICE@HOST, header:NAME@HOST or field@HOST")]
+    Use(String),
+    /// A limit that is too high for an answer that is read in part.
+    #[error("an answer of which a part stays secret has at most {} bytes", crate::answer::MAX_BYTES)]
+    PartLimit,
     /// The answer could tell what was sent.
     #[error("the whole answer is opened to all, so it has to be said that the server does not send {0} back: # @not-reflected {0}")]
     Reflected(String),

@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! Save::run --> Saved (shares to be written) --> Saved::verify(shares that were read back) --> Verified (the vote can be signed)
+//! Call::run --> Called, with a Saved if something of the answer is kept
 //! ```
 //!
 //! ```compile_fail
@@ -29,7 +30,7 @@ use super::{
 };
 use crate::{
     approve::operation,
-    call::{self, Content, Done, Hooks, Taken},
+    call::{self, Content, Done, Ended, Hooks, Reading, Taken},
     relay::{Relay, Server},
     vault::{
         VaultError,
@@ -106,6 +107,17 @@ pub struct Call {
     pub(super) content: Content,
     pub(super) loads: Vec<Wanted>,
     pub(super) connector: PartyId,
+    pub(super) reading: Reading,
+    /// The vault once what is kept of the answer is committed; none if nothing is.
+    pub(super) after: Option<Manifest>,
+}
+
+/// A call that was answered.
+pub struct Called<O> {
+    /// What is known of the answer.
+    pub done: Done,
+    /// What was kept of it, if something was, to be written and verified as in a save.
+    pub saved: Option<Saved<O>>,
 }
 
 impl Save {
@@ -228,7 +240,7 @@ impl Call {
         &self.approved
     }
 
-    /// Makes the call. `relay` is for [`Self::connector`].
+    /// Makes the call. `relay` is for [`Self::connector`]. If it keeps something, its shares have to be on disk before they are verified, as those of a save.
     ///
     /// # Errors
     /// [`Refused::TrustRoots`] before anything; those of loading; those of a call.
@@ -240,15 +252,19 @@ impl Call {
         client: Client,
         rng: ChaCha20Rng,
         hooks: Hooks,
-    ) -> Result<Done, OperateError> {
-        let (Call { approved, content, loads, connector }, Client { config, now }) = (self, client);
+    ) -> Result<Called<E::Online>, OperateError> {
+        let (Call { approved, content, loads, connector, reading, after }, Client { config, now }) = (self, client);
         if config.roots().digest() != approved.trust_roots.0 {
             return Err(Refused::TrustRoots.into());
         }
         let shares = hand_out(&loads, engine.me(), &mine.shares);
-        let call = call::Call { target: target(&approved, now)?, config, connector, limits: limits(&approved.response), content };
+        let (target, limits) = (target(&approved, now)?, limits(&approved.response));
+        let checks = if let Reading::Part(redaction) = &reading { redaction.checks.clone() } else { Vec::new() };
+        let call = call::Call { target, config, connector, limits, content, reading };
         let taken = Taken { wanted: loads, shares, given: mine.value.unwrap_or_default() };
-        Ok(call::run_with_secrets(engine, relay, call, taken, rng, hooks).await?)
+        let Ended { done, saved } = call::run_with_secrets(engine, relay, call, taken, rng, hooks).await?;
+        let saved = saved.zip(after).map(|(call::Saved { online, shares, check }, after)| Saved { online, shares, checks, check, after });
+        Ok(Called { done, saved })
     }
 }
 

@@ -20,9 +20,12 @@ use crate::{
         operation::{self, Body, MAX_ITEMS, Operation, Stored},
         run::{Found, Making, Run},
     },
+    call::{Keeping, Reading, Redaction},
+    flow::{self, Disposal, Flow},
+    redact::{Policy, Rule},
     vault::{
         commit::statement::{Parties, Round},
-        item::Item,
+        item::{Fields, Item, Kind},
         load::Wanted,
         save::{Comes, New},
         share::Origin,
@@ -302,7 +305,40 @@ impl Facts {
         let content = request::content(call, &entries, self.run.date)?;
         let loads = entries.iter().map(|entry| self.load(entry, None)).collect::<Result<_, _>>()?;
         let connector = rank(self.operation.quorum, call.connector).ok_or(operation::BadOperation::Seat)?;
-        Ok(Call { approved: call.clone(), content, loads, connector })
+        let (reading, after) = self.reading(call)?;
+        Ok(Call { approved: call.clone(), content, loads, connector, reading, after })
+    }
+
+    /// What becomes of the answer, and of the vault, if something is kept.
+    fn reading(&self, call: &operation::Call) -> Result<(Reading, Option<Manifest>), Refused> {
+        let Disposal { policy, saves } = Disposal::parse(&call.response.policy).ok_or(Refused::NotItsText)?;
+        let Policy::Rules(rules) = policy else { return Ok((Reading::Whole, None)) };
+        let to_head = Flow::parse(&call.flow)?.method == "HEAD";
+        let redaction = |saves, checks| Reading::Part(Redaction { rules: rules.clone(), to_head, saves, checks });
+        if saves.is_empty() {
+            return Ok((redaction(Vec::new(), Vec::new()), None));
+        }
+        self.same_members()?;
+        let items = saves.iter().map(|save| Ok((self.kept(&rules[save.rule], save)?, Comes::Computed)));
+        let Save { new, checks, after, .. } = self.save(Vec::new(), items.collect::<Result<_, Refused>>()?)?;
+        // Each rule that keeps has one value, and is saved.
+        let saves = new.into_iter().enumerate().map(|(value, new)| Keeping { value, new }).collect();
+        Ok((redaction(saves, checks), Some(after)))
+    }
+
+    /// The item that a kept value becomes.
+    fn kept(&self, rule: &Rule, save: &flow::Save) -> Result<Item, Refused> {
+        let sharing = Sharing::new(self.operation.threshold.into(), self.operation.members.len());
+        let version = self.before.next_version(save.item.as_str());
+        Ok(Item::new(Fields {
+            name: save.item.to_string(),
+            version,
+            kind: Kind::Text(rule.characters),
+            len: *rule.length.start(),
+            sharing: sharing.ok_or(operation::BadOperation::Threshold)?,
+            uses: save.uses.clone(),
+            note: String::new(),
+        })?)
     }
 }
 

@@ -9,6 +9,7 @@
 //! | sealing | client round keys, holes | client IV | key stream xor holes (opened), tag masks |
 
 use super::plan::Shape;
+use crate::built::Built;
 use cotenant_circuit::aes::RoundKeys;
 use cotenant_circuit::bytes::{
     Byte, constant_bytes, input_array, input_bytes, output_bytes, public_input_array, to_array, to_bytes, xor_byte,
@@ -19,8 +20,7 @@ use cotenant_circuit::key_schedule::{self, TranscriptWords};
 use cotenant_circuit::point::{Curve, Point, add, add_x, blinded_slope};
 use cotenant_circuit::{Builder, Circuit, Lit, aes, bytes};
 use cotenant_tls::Group;
-use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// Bits of the numerator that a slope segment hands to its addition.
 const NUMERATOR: usize = 256;
@@ -28,7 +28,7 @@ const NUMERATOR: usize = 256;
 pub(super) const ROUND_KEYS: usize = 11 * 128;
 
 /// What a circuit depends on.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq)]
 enum Key {
     Slope(Group, usize),
     Add(Group, bool),
@@ -37,17 +37,14 @@ enum Key {
     Sealing(Shape),
 }
 
-/// Circuits are constants: each is built once in a process.
-static BUILT: LazyLock<Mutex<HashMap<Key, Arc<Circuit>>>> = LazyLock::new(Mutex::default);
+static BUILT: Built<Key> = Built::new();
 
 fn once(key: Key, build: impl FnOnce(&mut Builder)) -> Arc<Circuit> {
-    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    let circuit = built.entry(key).or_insert_with(|| {
+    BUILT.get(key, || {
         let mut b = Builder::new();
         build(&mut b);
-        Arc::new(b.finish())
-    });
-    circuit.clone()
+        b.finish()
+    })
 }
 
 /// The curve of a group.

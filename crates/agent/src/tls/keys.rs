@@ -3,6 +3,8 @@
 use super::circuits::{ROUND_KEYS, curve};
 use super::ecdh::{self, Context, Secret, ShareFault};
 use super::plan::{AdditionPlan, ApplicationPlan, GroupPlan, SchedulePlan, SealingPlan, Shape, TlsPlan};
+use crate::answer::{self, AnswerPlan, JointAnswer, Read, Unread};
+use crate::redact::Action;
 use chacha20::ChaCha20Rng;
 use cotenant_circuit::coordinates::DenominatorError;
 use cotenant_circuit::ghash::multiplication_rows;
@@ -11,7 +13,7 @@ use cotenant_core::{Bits, Domain, PartyId};
 use cotenant_mpc::{Given, Input, Online, Source, Stats, VerifiedWires};
 use cotenant_tls::{
     AnswerDigest, ApplicationKeys, Group, HandshakeSecrets, Hole, KeyOps, Piece, RecordPlan, SendingKey, ServerShare, ServerVerified,
-    TrafficSecret, TranscriptView,
+    TrafficSecret, TranscriptView, record::Record,
 };
 use rand_core::Rng;
 use zeroize::Zeroizing;
@@ -81,7 +83,7 @@ pub enum Milestone {
     Releasing,
     /// The request is sealed.
     Sealed,
-    /// The server's secret is open.
+    /// The answer is open, or what of it is to be opened.
     Opened,
 }
 
@@ -155,6 +157,36 @@ impl<'o, O: Online> JointKeys<'o, O> {
         let TlsPlan { groups, schedule, application, sealing } = plan;
         let (schedule, application, sealing) = (Some(schedule), Some(application), Some(sealing));
         JointKeys { online, rng, groups, schedule, application, sealing, attempt: [0; 64], milestone: Box::new(milestone), may_send }
+    }
+
+    /// Reads a part of an answer that was [released](cotenant_tls::HeldAnswer::release), by the policy of the plan, once all have compared what they hold. What
+    /// was read, and of each value of a rule that keeps, in the order of what was found, its wires.
+    ///
+    /// # Errors
+    /// The first rule of `docs/protocol/answers.md` that the answer breaks, or the session's.
+    pub async fn read(
+        mut self,
+        plan: AnswerPlan,
+        held: AnswerDigest,
+        records: Vec<Record>,
+        to_head: bool,
+    ) -> Result<(Read, Vec<O::Verified>), Unread<JointError>> {
+        let unanswered = |error: cotenant_mpc::Error| Unread::Unanswered(JointError::from(error));
+        self.compare_held(6, &held).await.map_err(Unread::Unanswered)?;
+        let rules = plan.rules().clone();
+        let mut answer = JointAnswer::new(self.online, plan, &records);
+        let read = answer::read(records, &mut answer, &rules, to_head).await.map_err(|unread| match unread {
+            Unread::Refused(refusal) => Unread::Refused(refusal),
+            Unread::Unanswered(error) => unanswered(error),
+        })?;
+        let kept = read.found.iter().filter(|found| rules[found.rule].action == Action::Keep).map(|found| answer.value(found)).collect();
+        self.reached(Milestone::Opened);
+        Ok((read, kept))
+    }
+
+    /// All compare which records they hold, and how they mean to open them.
+    async fn compare_held(&mut self, stage: u64, held: &AnswerDigest) -> Result<(), JointError> {
+        self.compare(stage, &[&held.wire()[..], &held.bytes().to_be_bytes(), &held.records().to_be_bytes()]).await
     }
 
     fn reached(&mut self, milestone: Milestone) {
@@ -403,7 +435,7 @@ impl<O: Online> KeyOps for JointKeys<'_, O> {
         server: O::Verified,
         held: &AnswerDigest,
     ) -> Result<TrafficSecret, JointError> {
-        self.compare(4, &[&held.wire()[..], &held.bytes().to_be_bytes(), &held.records().to_be_bytes()]).await?;
+        self.compare_held(4, held).await?;
         let opened = self.online.open(&server).await?;
         self.reached(Milestone::Opened);
         Ok(secret(&opened))

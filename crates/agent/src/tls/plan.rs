@@ -145,6 +145,11 @@ impl TlsPlan {
         let sealing = SealingPlan { iv, segment, shape };
         Ok(TlsPlan { groups, schedule, application, sealing })
     }
+
+    /// The server's application traffic secret, 256 wires that have their values when the handshake is done.
+    pub fn server_secret(&self) -> Vec<Wire> {
+        self.application.segment.wires().skip(96 + ROUND_KEYS + 128 * self.application.powers).collect()
+    }
 }
 
 fn declare_group<E: Engine>(engine: &mut E, group: Group) -> Result<GroupPlan, Error> {

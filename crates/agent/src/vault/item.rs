@@ -17,7 +17,7 @@ use cotenant_core::{
     Digest, Domain,
     codec::{BadFormat, Reader, Writer},
 };
-use std::ops::Deref;
+use std::{ops::Deref, str::FromStr};
 
 /// The longest secret.
 pub const MAX_BYTES: usize = 1 << 14;
@@ -220,7 +220,36 @@ impl Item {
     }
 }
 
+/// A text that is no [`Use`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("not sigv4:REGION/SERVICE@HOST, header:NAME@HOST or field@HOST")]
+pub struct BadUse;
+
+/// As people write it.
+impl FromStr for Use {
+    type Err = BadUse;
+
+    fn from_str(text: &str) -> Result<Self, BadUse> {
+        let (what, host) = text.rsplit_once('@').ok_or(BadUse)?;
+        let host = host.to_owned();
+        match what.split_once(':') {
+            None if what == "field" => Ok(Use::Field { host }),
+            Some(("header", name)) => Ok(Use::Header { name: name.to_owned(), host }),
+            Some(("sigv4", scope)) => {
+                let (region, service) = scope.split_once('/').ok_or(BadUse)?;
+                Ok(Use::Sigv4 { region: region.to_owned(), service: service.to_owned(), host })
+            }
+            _ => Err(BadUse),
+        }
+    }
+}
+
 impl Use {
+    /// Whether its names are such as an item may have.
+    pub fn is_right(&self) -> bool {
+        self.check().is_ok()
+    }
+
     fn check(&self) -> Result<(), ItemError> {
         match self {
             Use::Sigv4 { service, region, host } => {

@@ -27,10 +27,10 @@ use super::{
     share::{Origin, Share},
     sharing::Quorum,
 };
-use cotenant_circuit::Circuit;
+use crate::built::Built;
 use cotenant_core::{Bits, PartyId, block::as_bytes};
 use cotenant_mpc::{Engine, Error, Given, Input, Online, Segment, Source, VerifiedWires, Wire};
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 /// What is to be loaded, and by whom.
 #[derive(Clone, Debug)]
@@ -40,6 +40,9 @@ pub struct Wanted {
     /// Who gives a share.
     pub quorum: Quorum,
 }
+
+/// One circuit for all items of a length and threshold.
+static BUILT: Built<(usize, usize)> = Built::new();
 
 /// A declared load of one or more items.
 pub struct LoadPlan {
@@ -69,17 +72,15 @@ impl LoadPlan {
         if wanted.is_empty() {
             return Err(PlanError::Empty.into());
         }
-        // One circuit for all items of a length and threshold.
-        let mut made: HashMap<(usize, usize), Arc<Circuit>> = HashMap::new();
         let mut items = Vec::new();
         for each in wanted {
             check(each, engine.parties())?;
             let item = &each.origin.item;
-            let circuit = made.entry((item.len, item.sharing.threshold())).or_insert_with(|| Arc::new(circuits::load(item)));
+            let circuit = BUILT.get((item.len, item.sharing.threshold()), || circuits::load(item));
             let holders = each.quorum.holders().iter();
             let shares: Vec<Input> = holders.map(|h| engine.declare(Source::Private(h.party), circuits::share_bits(item))).collect();
             let wires: Vec<Wire> = shares.iter().flat_map(Input::wires).collect();
-            let segment = engine.segment(circuit, &wires)?;
+            let segment = engine.segment(&circuit, &wires)?;
             items.push(Planned { wanted: each.clone(), shares, segment });
         }
         let all = declare_all(engine, items.iter().map(|planned| &planned.segment))?;

@@ -12,11 +12,11 @@ use super::{
     item::{Item, Kind},
     load::{Loaded, declare_all},
     share::{Origin, Share},
+    sharing::Sharing,
 };
-use cotenant_circuit::Circuit;
+use crate::built::Built;
 use cotenant_core::{Bits, PartyId, codec::Reader};
 use cotenant_mpc::{Engine, Given, Input, Online, Segment, Source, VerifiedWires, Wire};
-use std::{collections::HashMap, sync::Arc};
 use zeroize::Zeroizing;
 
 /// Where the value of a saved item comes from.
@@ -56,6 +56,9 @@ pub enum Value<'a, V> {
     /// For [`Comes::Drawn`].
     Drawn,
 }
+
+/// One circuit for all items of a kind, a length and a sharing whose values come alike.
+static BUILT: Built<(Kind, usize, Sharing, circuits::Value)> = Built::new();
 
 /// A declared save of one or more items.
 pub struct SavePlan {
@@ -141,17 +144,16 @@ impl SavePlan {
         if new.is_empty() {
             return Err(PlanError::Empty.into());
         }
-        let mut made: HashMap<_, Arc<Circuit>> = HashMap::new();
         let mut items = Vec::new();
         for each in new {
             each.check(engine.parties())?;
             let (item, value) = (&each.origin.item, each.comes.into_circuit());
             let shape = (item.kind, item.len, item.sharing, value);
-            let circuit = made.entry(shape).or_insert_with(|| Arc::new(circuits::save(item, value)));
+            let circuit = BUILT.get(shape, || circuits::save(item, value));
             let drawn = engine.declare(Source::Joint, circuits::BITS + circuits::mask_bits(item));
             let value = engine.declare(each.comes.source(), value.bits(item));
             let wires: Vec<Wire> = value.wires().chain(drawn.wires()).collect();
-            let segment = engine.segment(circuit, &wires)?;
+            let segment = engine.segment(&circuit, &wires)?;
             items.push(Planned { new: each.clone(), value, drawn, segment });
         }
         let checked = items.iter().filter(|planned| planned.new.is_checked());

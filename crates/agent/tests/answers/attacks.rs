@@ -2,8 +2,8 @@
 //! could do afterwards, which is why records are read once.
 
 use crate::oracle::{Oracle, ServerKey, Told};
-use crate::reading::{Refusal, ghash_tag, read};
 use crate::servers::{ID, POLICY, SECRET, assert_untold, response, rules};
+use cotenant_agent::answer::{Refusal, TagKeys};
 use cotenant_agent::redact::framing::FramingError;
 use cotenant_tls::TrafficSecret;
 use cotenant_tls::protect::{RecordKey, TAG};
@@ -40,8 +40,8 @@ fn alert(content: &[u8]) -> Said<'_> {
 
 /// What comes of records, and what was told.
 fn outcome(records: Vec<Record>) -> (Option<Refusal>, Vec<Told>) {
-    let mut oracle = Oracle::new(server_key(), &records);
-    let outcome = read(records, &mut oracle, &rules(POLICY), false);
+    let mut oracle = Oracle::new(server_key(), &rules(POLICY), &records);
+    let outcome = oracle.read(records, false);
     assert_untold(&oracle.told);
     (outcome.err(), oracle.told)
 }
@@ -147,9 +147,9 @@ fn a_second_reading_of_other_records_would_open_the_secret() {
     for (byte, (k, w)) in forged[0].body.iter_mut().zip(known.iter().zip(&wanted)) {
         *byte ^= k ^ w;
     }
-    let tag = ghash_tag(key, &masks[0], &forged[0].header, &forged[0].body[..length]);
+    let tag = TagKeys { hash: *key, masks: vec![] }.tag(&masks[0], &forged[0].header, &forged[0].body[..length]);
     forged[0].body[length..].copy_from_slice(&tag);
-    let mut oracle = Oracle::new(server_key(), &forged);
-    let read = read(forged, &mut oracle, &rules(POLICY), false).expect("nothing in it is wrong");
+    let mut oracle = Oracle::new(server_key(), &rules(POLICY), &forged);
+    let read = oracle.read(forged, false).expect("nothing in it is wrong");
     assert_eq!(read.opened, [("id".to_owned(), SECRET.as_bytes().to_vec())], "not {ID}");
 }

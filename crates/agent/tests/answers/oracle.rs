@@ -1,6 +1,8 @@
-//! The shared keys of one answer, in the clear: a question outside of the rules is a panic, and every answer is noted.
+//! The shared keys of one answer, in the clear: a question outside of the rules is a panic, and every answer is noted. Who asks sees ciphertext and these
+//! answers, nothing else.
 
 use aes::cipher::{BlockCipherEncrypt, KeyInit};
+use cotenant_agent::answer::{self, Contents, Questions, Read, Refusal, TagKeys, Unread, Window};
 use cotenant_agent::redact::circuit::{Room, inputs, matcher, read};
 use cotenant_agent::redact::head::{self, HeadFound};
 use cotenant_agent::redact::inner::{self, Last, WINDOW};
@@ -9,6 +11,8 @@ use cotenant_agent::redact::{Action, Rules};
 use cotenant_circuit::bytes::bits_of;
 use cotenant_tls::protect::{TAG, nonce};
 use cotenant_tls::record::Record;
+use cotenant_tls_plain::ready;
+use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -77,6 +81,7 @@ pub(crate) enum Told {
 /// See above.
 pub(crate) struct Oracle {
     key: ServerKey,
+    rules: Rules,
     plain: Vec<Vec<u8>>,
     types: Vec<Option<u8>>,
     stream: Vec<u8>,
@@ -87,10 +92,19 @@ pub(crate) struct Oracle {
 
 impl Oracle {
     /// For records that all hold and have compared: after this they cannot change.
-    pub(crate) fn new(key: ServerKey, held: &[Record]) -> Oracle {
+    pub(crate) fn new(key: ServerKey, rules: &Rules, held: &[Record]) -> Oracle {
         let plain: Vec<Vec<u8>> = held.iter().enumerate().map(|(i, record)| key.decrypt(i, record)).collect();
         let types = vec![None; plain.len()];
-        Oracle { key, plain, types, stream: vec![], texts: None, found: None, told: vec![] }
+        Oracle { key, rules: rules.clone(), plain, types, stream: vec![], texts: None, found: None, told: vec![] }
+    }
+
+    /// Reads, once: the held records are used up.
+    pub(crate) fn read(&mut self, held: Vec<Record>, to_head: bool) -> Result<Read, Refusal> {
+        let rules = self.rules.clone();
+        ready(answer::read(held, self, &rules, to_head)).map_err(|unread| match unread {
+            Unread::Refused(refusal) => refusal,
+            Unread::Unanswered(never) => match never {},
+        })
     }
 
     fn tell<T>(&mut self, value: T, told: impl FnOnce(T) -> Told) -> T
@@ -101,19 +115,8 @@ impl Oracle {
         value
     }
 
-    /// E(0).
-    pub(crate) fn hash_key(&mut self) -> [u8; 16] {
-        self.tell(self.key.block([0; 16]), Told::HashKey)
-    }
-
-    /// E(J0) of all records.
-    pub(crate) fn tag_masks(&mut self) -> Vec<[u8; 16]> {
-        let masks = (0..self.plain.len()).map(|i| self.key.counter_block(i, 1)).collect();
-        self.tell(masks, Told::TagMasks)
-    }
-
-    /// The last byte that is not zero in the window of a record that ends at `end`. Only behind it all were zero.
-    pub(crate) fn last(&mut self, record: usize, end: usize) -> Option<Last> {
+    /// Only behind a window all bytes were zero.
+    fn last_of(&mut self, Window { record, end }: Window) -> Option<Last> {
         assert!(self.told.iter().any(|told| matches!(told, Told::TagMasks(_))), "types are opened when tags were checked");
         assert!(self.plain[record][end..].iter().all(|&byte| byte == 0), "a window ends where zeros begin");
         let mut window = [0; WINDOW];
@@ -124,73 +127,81 @@ impl Oracle {
         self.tell(last, Told::Last)
     }
 
-    /// The first bytes of a record that was found to be no application data.
-    pub(crate) fn content(&mut self, record: usize, length: usize) -> Vec<u8> {
-        assert!(self.types[record].is_some_and(|kind| kind != 23), "application data is opened by the policy alone");
-        self.tell(self.plain[record][..length].to_vec(), Told::Content)
-    }
-
-    /// From here on the stream is what stands in these ranges of records. No answer: all know them.
-    pub(crate) fn solder(&mut self, ranges: &[(usize, Range<usize>)]) {
-        assert!(ranges.iter().all(|(record, _)| self.types[*record] == Some(23)), "only application data is in the stream");
-        self.stream = ranges.iter().flat_map(|(record, range)| self.plain[*record][range.clone()].to_vec()).collect();
-    }
-
     fn part(&self, from: usize, length: usize) -> Vec<bool> {
         let mut part = self.stream.get(from..).unwrap_or(&[]).to_vec();
         part.resize(length, 0);
         bits_of(&part)
     }
 
-    /// The framing of the head.
-    pub(crate) fn head(&mut self) -> Option<HeadFound> {
+    /// What a kept value's wires hold. Nobody is told; a test may look.
+    pub(crate) fn kept(&self, found: &Found) -> Vec<u8> {
+        let (head, content) = self.texts.as_ref().expect("the policy was tried");
+        Texts { head, content }.of(self.rules[found.rule].place)[found.at.clone()].to_vec()
+    }
+}
+
+impl Questions for Oracle {
+    type Error = Infallible;
+
+    async fn tag_keys(&mut self) -> Result<TagKeys, Infallible> {
+        let hash = self.tell(self.key.block([0; 16]), Told::HashKey);
+        let masks = (0..self.plain.len()).map(|i| self.key.counter_block(i, 1)).collect();
+        Ok(TagKeys { hash, masks: self.tell(masks, Told::TagMasks) })
+    }
+
+    async fn last(&mut self, windows: &[Window]) -> Result<Vec<Option<Last>>, Infallible> {
+        Ok(windows.iter().map(|&window| self.last_of(window)).collect())
+    }
+
+    async fn contents(&mut self, records: &[Contents]) -> Result<Vec<Vec<u8>>, Infallible> {
+        let content = |&Contents { record, length }: &Contents| {
+            assert!(self.types[record].is_some_and(|kind| kind != 23), "application data is opened by the policy alone");
+            self.tell(self.plain[record][..length].to_vec(), Told::Content)
+        };
+        Ok(records.iter().map(content).collect())
+    }
+
+    fn join(&mut self, records: &[Contents]) {
+        assert!(records.iter().all(|part| self.types[part.record] == Some(23)), "only application data is in the stream");
+        self.stream = records.iter().flat_map(|part| self.plain[part.record][..part.length].to_vec()).collect();
+    }
+
+    async fn head(&mut self) -> Result<Option<HeadFound>, Infallible> {
         let found = head::read_head(HEAD, &HEAD_CIRCUIT.eval(&self.part(0, HEAD)));
-        self.tell(found, Told::Head)
+        Ok(self.tell(found, Told::Head))
     }
 
-    /// The chunk whose line begins at `at`.
-    pub(crate) fn chunk(&mut self, at: usize) -> Option<(usize, usize)> {
+    async fn chunk_line(&mut self, at: usize) -> Result<Option<(usize, usize)>, Infallible> {
         let found = head::read_chunk_line(&head::chunk_line().eval(&self.part(at - 2, 12)));
-        self.tell(found, Told::Chunk)
+        Ok(self.tell(found, Told::Chunk))
     }
 
-    /// Whether the two bytes before `at` end a line.
-    pub(crate) fn line_end(&mut self, at: usize) -> bool {
+    async fn line_end(&mut self, at: usize) -> Result<bool, Infallible> {
         let ends = head::line_end().eval(&self.part(at - 2, 2))[0];
-        self.tell(ends, Told::LineEnd)
+        Ok(self.tell(ends, Told::LineEnd))
     }
 
-    /// Whether the rules fit the head of this length and what stands in the ranges.
-    pub(crate) fn fits(&mut self, rules: &Rules, head: usize, content: &[Range<usize>]) -> bool {
+    async fn fits(&mut self, head: usize, content: &[Range<usize>]) -> Result<bool, Infallible> {
         let content: Vec<u8> = content.iter().flat_map(|range| self.stream[range.clone()].to_vec()).collect();
         let texts = Texts { head: &self.stream[..head], content: &content };
-        let room = Room::of(rules, HEAD, CONTENT);
-        let out = matcher(rules, room).eval(&inputs(room, texts).expect("the answer has room"));
-        self.found = out[0].then(|| read(rules, room, &out[1..]));
+        let room = Room::of(&self.rules, HEAD, CONTENT);
+        let out = matcher(&self.rules, room).eval(&inputs(room, texts).expect("the answer has room"));
+        self.found = out[0].then(|| read(&self.rules, room, &out[1..]));
         self.texts = Some((self.stream[..head].to_vec(), content));
-        self.tell(out[0], Told::Fits)
+        Ok(self.tell(out[0], Told::Fits))
     }
 
-    /// Where the values stand.
-    pub(crate) fn places(&mut self) -> Vec<Found> {
+    async fn places(&mut self) -> Result<Vec<Found>, Infallible> {
         let found = self.found.clone().expect("places are opened when the policy fits");
-        self.tell(found, Told::Places)
+        Ok(self.tell(found, Told::Places))
     }
 
-    /// A value that is opened.
-    pub(crate) fn value(&mut self, rules: &Rules, found: &Found) -> Vec<u8> {
-        assert!(
-            rules[found.rule].action == Action::Open && self.found.as_ref().is_some_and(|all| all.contains(found)),
-            "it is opened by the policy"
-        );
-        let (head, content) = self.texts.as_ref().expect("the policy was tried");
-        let value = Texts { head, content }.of(rules[found.rule].place)[found.at.clone()].to_vec();
-        self.tell(value, Told::Value)
-    }
-
-    /// What a kept value's wires hold. Nobody is told; a test may look.
-    pub(crate) fn kept(&self, rules: &Rules, found: &Found) -> Vec<u8> {
-        let (head, content) = self.texts.as_ref().expect("the policy was tried");
-        Texts { head, content }.of(rules[found.rule].place)[found.at.clone()].to_vec()
+    async fn values(&mut self, found: &[Found]) -> Result<Vec<Vec<u8>>, Infallible> {
+        let value = |found: &Found| {
+            let known = self.found.as_ref().is_some_and(|all| all.contains(found));
+            assert!(self.rules[found.rule].action == Action::Open && known, "it is opened by the policy");
+            self.tell(self.kept(found), Told::Value)
+        };
+        Ok(found.iter().map(value).collect())
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::conversation::{Held, PKI, converse};
 use crate::oracle::{Oracle, Told};
-use crate::reading::{Read, Refusal, read};
+use cotenant_agent::answer::{Read, Refusal};
 use cotenant_agent::http::{self, End};
 use cotenant_agent::redact::framing::Delimiter;
 use cotenant_agent::redact::{Action, Policy, Rules};
@@ -35,7 +35,7 @@ pub(crate) fn response() -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nX: y\r\n\r\n{content}", content.len())
 }
 
-fn started(server: Result<Server, StartError>) -> Server {
+pub(crate) fn started(server: Result<Server, StartError>) -> Server {
     server.unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -66,8 +66,8 @@ pub(crate) fn assert_untold(told: &[Told]) {
 /// Reads what is held as the rules say, and compares it with what one who opens everything reads.
 fn check(what: &str, held: Held, policy: &str) -> (Read, Vec<Told>) {
     let rules = rules(policy);
-    let mut oracle = Oracle::new(held.key, &held.records);
-    let read = read(held.records, &mut oracle, &rules, false).unwrap_or_else(|refusal| panic!("{what}: {refusal:?}"));
+    let mut oracle = Oracle::new(held.key, &rules, &held.records);
+    let read = oracle.read(held.records, false).unwrap_or_else(|refusal| panic!("{what}: {refusal:?}"));
     let truth = held.answer.unwrap_or_else(|| panic!("{what}: it is no answer"));
     let end = if truth.end == cotenant_tls::End::CloseNotify { End::CloseNotify } else { End::Open };
     let response = http::parse(&truth.body, "GET", end).unwrap_or_else(|error| panic!("{what}: {error}"));
@@ -76,7 +76,7 @@ fn check(what: &str, held: Held, policy: &str) -> (Read, Vec<Told>) {
     assert_eq!(text, response.body, "{what}");
     let kept: Vec<_> = read.found.iter().filter(|f| rules[f.rule].action == Action::Keep).collect();
     assert_eq!(kept.len(), 1);
-    assert_eq!(oracle.kept(&rules, kept[0]), SECRET.as_bytes(), "{what}: the wires hold the secret");
+    assert_eq!(oracle.kept(kept[0]), SECRET.as_bytes(), "{what}: the wires hold the secret");
     assert_untold(&oracle.told);
     (read, oracle.told)
 }
@@ -143,8 +143,8 @@ fn nginx_with_kept_connections_chunks_and_a_cookie() {
     // An answer that the policy's author has not seen.
     let server = started(Server::nginx(&PKI.1, &files, "X25519:P-256", ""));
     let held = converse(&server.address(), &GET.replace("/answer", "/nothing"), || {});
-    let mut oracle = Oracle::new(held.key, &held.records);
-    assert_eq!(read(held.records, &mut oracle, &rules(POLICY), false).err(), Some(Refusal::Policy));
+    let mut oracle = Oracle::new(held.key, &rules(POLICY), &held.records);
+    assert_eq!(oracle.read(held.records, false).err(), Some(Refusal::Policy { status: 404 }));
     assert_eq!(oracle.told.last(), Some(&Told::Fits(false)));
 }
 
@@ -185,8 +185,8 @@ fn a_key_update_inside_an_answer_ends_it_before_anything_is_seen() {
                 std::thread::sleep(Duration::from_millis(100));
             }
         });
-        let mut oracle = Oracle::new(held.key, &held.records);
-        let found = read(held.records, &mut oracle, &rules(POLICY), false).err();
+        let mut oracle = Oracle::new(held.key, &rules(POLICY), &held.records);
+        let found = oracle.read(held.records, false).err();
         assert!(format!("{found:?}").contains(refusal), "{what}: {found:?}");
         assert!(!oracle.told.iter().any(|told| matches!(told, Told::Head(_) | Told::Fits(_))), "{what}");
         assert_untold(&oracle.told);

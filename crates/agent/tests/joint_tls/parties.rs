@@ -2,7 +2,7 @@
 
 use crate::lanes::{Lanes, Meddler, Running, run_all};
 use crate::watched::{Lies, Log, Reached, Watched};
-use cotenant_agent::call::{Call, CallError, Content, Event, Resources, Stage, run, run_in};
+use cotenant_agent::call::{Call, CallError, Content, Done, Event, Reading, Resources, Stage, run, run_in};
 use cotenant_agent::http::{self, Response};
 use cotenant_agent::relay::{Relay, Server};
 use cotenant_cluster::session_rng;
@@ -96,6 +96,7 @@ impl Run {
             connector,
             limits: AnswerLimits::of_bytes(1 << 21),
             content: Content::Public(REQUEST.to_vec()),
+            reading: Reading::Whole,
         };
         change(me, &mut call);
         call
@@ -112,7 +113,7 @@ impl Run {
             let (call, log, lies) = (Self::call(&change, connector, me), log.clone(), lies(me));
             Box::pin(async move {
                 let session = IdealSession::start(seat, Digest([1; 32])).await?;
-                run_in(Watched::new(session, log, lies), relay, call, session_rng(1, me), Box::new(|_| ())).await
+                run_in(Watched::new(session, log, lies), relay, call, session_rng(1, me), Box::new(|_| ())).await.map(whole)
             }) as Running<'_, Result<Answer, CallError>>
         };
         let parties = seats(n, 1).into_iter().zip(&logs).map(party).collect();
@@ -136,7 +137,8 @@ impl Run {
             };
             let (mpc, relay) = (links.end(me), lanes.end(me));
             let resources = Resources { observe: Box::new(observe), threads: NonZeroUsize::MIN };
-            Box::pin(run(mpc, relay, server, call, Digest([1; 32]), session_rng(1, me), resources)) as Running<'_, _>
+            let rng = session_rng(1, me);
+            Box::pin(async move { run(mpc, relay, server, call, Digest([1; 32]), rng, resources).await.map(whole) }) as Running<'_, _>
         };
         let parties = PartyId::all(n).zip(&stages).map(party).collect();
         let silence = || {
@@ -146,6 +148,10 @@ impl Run {
         let results = run_all(parties, silence);
         results.into_iter().zip(stages).map(|(result, stages)| (result, stages.lock().expect("all have ended").clone())).collect()
     }
+}
+
+fn whole(done: Done) -> Answer {
+    done.answer.whole().expect("it is opened whole")
 }
 
 /// The response that a caller takes out of a call's result: none if the call failed, or if what it returned is not one whole message.

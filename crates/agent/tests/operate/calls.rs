@@ -2,9 +2,10 @@
 
 use crate::{
     lanes::{Lanes, Running, run_all},
+    seen::{Notes, Seen},
     servers::{Rustls, rustls_config},
     watched::{Lies, Log, Watched},
-    world::{DATE, On, World, stored},
+    world::{DATE, Disk, On, World, stored, written},
 };
 use cotenant_agent::{
     approve::{
@@ -14,8 +15,8 @@ use cotenant_agent::{
     call::{CallError, Done, Hooks},
     flow,
     http::Request,
-    operate::{Client, Mine, OperateError, Refused, Work, answer, outcome},
-    relay::Relay,
+    operate::{Called, Client, Known, Mine, OperateError, Refused, Verified, Work, answer, outcome},
+    relay::{Relay, Server},
     sign::{
         date::Timestamp,
         plain::signature_with_whole_key,
@@ -31,7 +32,7 @@ use cotenant_agent::{
 use cotenant_cluster::session_rng;
 use cotenant_core::{Bits, Digest, PartyId};
 use cotenant_ideal::{IdealSession, seats};
-use cotenant_mpc::{Options, Session};
+use cotenant_mpc::{Online, Options, Session};
 use cotenant_tls::{Config, Group, TrustRoots, pki_types::UnixTime};
 use cotenant_tls_plain::pki::{Identity, KeyKind, Pki};
 use sha2::{Digest as _, Sha256};
@@ -40,7 +41,7 @@ use std::sync::LazyLock;
 pub(crate) const HOST: &str = "localhost";
 pub(crate) const KEY: &[u8; 40] = b"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
-static PKI: LazyLock<(Pki, Identity)> = LazyLock::new(|| {
+pub(crate) static PKI: LazyLock<(Pki, Identity)> = LazyLock::new(|| {
     let pki = Pki::new();
     let identity = pki.localhost(KeyKind::Ed25519);
     (pki, identity)
@@ -87,22 +88,31 @@ fn server() -> Rustls {
     Rustls::new(config, &[b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", b"there"])
 }
 
+/// What came of a call at one party.
+pub(crate) struct Came {
+    pub(crate) done: Done,
+    /// What can be voted for, if something was kept.
+    pub(crate) made: Option<Verified>,
+}
+
 impl World {
-    /// Runs a call by these members; the server's part is what it received. `change` may change what a member gives.
-    pub(crate) fn call(
+    /// Runs a call by these members, to its end or, if it keeps something, to where they can vote. `change` may change what a member gives; `notes` are of what
+    /// each is told. How far each came is noted of a call that keeps nothing, on the ideal engine.
+    pub(crate) fn call_to(
         &mut self,
+        server: impl Server,
         quorum: &[usize],
         call: &Call,
         config: &Config,
         change: impl Fn(usize, &mut Mine),
-    ) -> (Vec<Result<Done, OperateError>>, Vec<u8>) {
+    ) -> (Vec<Result<Came, OperateError>>, Vec<Notes>) {
         let (seed, n) = (self.next_seed(), quorum.len());
-        let server = server();
-        let received = server.received();
+        let notes: Vec<Notes> = quorum.iter().map(|_| Notes::default()).collect();
         let (links, lanes, mut server) = (Lanes::honest(n), Lanes::honest(n), Some(server));
         let (mut seats, mut logs) = (seats(n, seed).into_iter(), Vec::new());
-        let party = |(me, &seat): (PartyId, &usize)| {
-            let task = self.task(self.operation(quorum, Body::Call(call.clone()))).unwrap();
+        let party = |((me, &seat), notes): ((PartyId, &usize), &Notes)| {
+            let task = self.task(self.operation(quorum, Body::Call(call.clone()))).unwrap_or_else(|refused| panic!("{refused}"));
+            let keeps = task.operation().body.needs_everyone();
             let (agreed, mut mine) = (task.digest(), self.mine(&task, seat, None));
             change(seat, &mut mine);
             let Work::Call(call) = task.into_work() else { panic!("it calls") };
@@ -113,27 +123,46 @@ impl World {
             let hooks = Hooks { may_send: Box::new(move || may), ..Hooks::observing(Box::new(|_| ())) };
             let (log, lies) = (Log::new(), self.lies(me));
             logs.push(log.clone());
+            let (disk, notes) = (&self.disks[seat], notes.clone());
             Box::pin(async move {
                 match on {
+                    On::Ideal if keeps => {
+                        let session = Seen::new(IdealSession::start(ideal, agreed).await?, notes);
+                        came(call.run(session, relay, mine, client, rng, hooks).await?, disk).await
+                    }
                     On::Ideal => {
-                        let session = IdealSession::start(ideal, agreed).await?;
-                        call.run(Watched::new(session, log, lies), relay, mine, client, rng, hooks).await
+                        let session = Watched::new(IdealSession::start(ideal, agreed).await?, log, lies);
+                        came(call.run(Seen::new(session, notes), relay, mine, client, rng, hooks).await?, disk).await
                     }
                     On::Real => {
                         let session = Session::start(link, agreed, session_rng(seed, me), Options::default()).await?;
-                        call.run(session, relay, mine, client, rng, hooks).await
+                        came(call.run(Seen::new(session, notes), relay, mine, client, rng, hooks).await?, disk).await
                     }
                 }
             }) as Running<'_, _>
         };
-        let parties = PartyId::all(n).zip(quorum).map(party).collect();
+        let parties = PartyId::all(n).zip(quorum).zip(&notes).map(party).collect();
         let results = run_all(parties, || {
             links.fall_silent();
             lanes.fall_silent();
         });
-        let received = received.lock().expect("all have ended").clone();
         self.reached = logs.iter().map(Log::reached).collect();
-        (results, received)
+        (results, notes)
+    }
+
+    /// A call to a server of this process that answers always the same; the last part is what it received.
+    pub(crate) fn call(
+        &mut self,
+        quorum: &[usize],
+        call: &Call,
+        config: &Config,
+        change: impl Fn(usize, &mut Mine),
+    ) -> (Vec<Result<Done, OperateError>>, Vec<u8>) {
+        let server = server();
+        let received = server.received();
+        let (results, _) = self.call_to(server, quorum, call, config, change);
+        let received = received.lock().expect("all have ended").clone();
+        (results.into_iter().map(|result| result.map(|came| came.done)).collect(), received)
     }
 
     /// The first party gives what it is told to, whatever its program has checked.
@@ -148,10 +177,20 @@ impl World {
         let (results, received) = self.call(quorum, call, &Config::new(roots()), |_, _| ());
         for result in results {
             let done = result.unwrap_or_else(|e| panic!("{e}"));
-            assert!(done.answer.body.ends_with(b"there") && done.server_chain == chain());
+            let chain = done.server_chain;
+            assert!(done.answer.whole().is_some_and(|answer| answer.body.ends_with(b"there")) && chain == self::chain());
         }
         received
     }
+}
+
+/// Writes what was kept, and has it verified.
+async fn came<O: Online>(called: Called<O>, disk: &Disk) -> Result<Came, OperateError> {
+    let made = match called.saved {
+        Some(saved) => Some(written(saved, disk, |_| ()).await?),
+        None => None,
+    };
+    Ok(Came { done: called.done, made })
 }
 
 /// What the holder of the whole key would send.
@@ -286,7 +325,7 @@ fn a_call_has_a_receipt() {
         receipt.add(PartyId::new(seat), receipts[seat].sign(member)).unwrap();
     }
     assert!(receipt.verify(&operation.members, 2).is_ok());
-    let shown = answer(&request, receipt.outcome()).unwrap().unwrap();
+    let Some(Ok(Known::Whole(shown))) = answer(&request, receipt.outcome()) else { panic!("it was opened whole") };
     assert_eq!((shown.status, &shown.body[..]), (200, &b"there"[..]));
     let nothing = cotenant_agent::approve::receipt::Outcome { server_chain: None, values: Vec::new() };
     assert!(answer(&request, &nothing).is_none());

@@ -8,13 +8,22 @@
 //! | `refused` | what a party refuses before anything is computed, and how members find that they differ |
 //! | `calls` | requests with a secret of the vault |
 //! | `derived` | requests with what is made of secrets, and with what one party gives |
+//! | `moto` | a key of IAM, as moto plays it, that goes into the vault |
+//! | `keeps` | requests whose answers have a secret, which becomes an item |
+//! | `closed` | answers that are not what their policy says: nothing is opened |
 
 mod calls;
+mod closed;
 mod derived;
+mod keeps;
 #[path = "../joint_tls/lanes.rs"]
 mod lanes;
+mod moto;
 mod refused;
 mod saves;
+#[path = "../answers/seen.rs"]
+#[expect(dead_code, reason = "parties that lie about what they hold are for other tests")]
+mod seen;
 #[path = "../joint_tls/servers.rs"]
 #[expect(dead_code, reason = "servers that lie are for other tests")]
 mod servers;

@@ -122,7 +122,7 @@ fn a_call_that_is_not_what_its_text_says() {
         assert_eq!(refused(&world, call), Some(Refused::NotItsText), "change {k}");
     }
     let mut call = token();
-    call.flow = b"# @keep all\nGET https://localhost/\n".to_vec();
+    call.flow = b"# @kepe all\nGET https://localhost/\n".to_vec();
     let error = refused(&world, call).unwrap();
     assert!(matches!(&error, Refused::Flow(error) if matches!(error.problem, Problem::UnknownDirective { .. })), "{error}");
     let long = signed(&s3("GET", "/\n").replace("s3/key", "long"));

@@ -9,7 +9,7 @@ use cotenant_agent::{
         item::Pick,
         operation::{Body, Operation, Program, Stored},
     },
-    operate::{Manifest, Mine, OperateError, Refused, Save, ShareName, Task, Verified, Verify, Work, unnamed},
+    operate::{Manifest, Mine, OperateError, Refused, Save, Saved, ShareName, Task, Verified, Verify, Work, unnamed},
     room::RoomId,
     vault::{
         commit::statement::{Parties, Round},
@@ -259,15 +259,20 @@ impl<F: Fn(&mut Vec<u8>)> Part for Saving<'_, F> {
 
     async fn party<E: Engine>(self, engine: E) -> Result<Verified, OperateError> {
         let saved = self.save.run(engine, self.mine).await?;
-        let names: Vec<ShareName> = saved.shares().iter().map(ShareName::of).collect();
-        for (name, share) in names.iter().zip(saved.shares()) {
-            let mut bytes = share.encode().to_vec();
-            (self.change)(&mut bytes);
-            self.disk.borrow_mut().insert(name.clone(), bytes);
-        }
-        let read_back = names.iter().map(|name| Share::decode(&self.disk.borrow()[name]).unwrap()).collect();
-        Ok(saved.verify(read_back).await?)
+        written(saved, self.disk, self.change).await
     }
+}
+
+/// The second stage of a save.
+pub(crate) async fn written<O: Online>(saved: Saved<O>, disk: &Disk, change: impl Fn(&mut Vec<u8>)) -> Result<Verified, OperateError> {
+    let names: Vec<ShareName> = saved.shares().iter().map(ShareName::of).collect();
+    for (name, share) in names.iter().zip(saved.shares()) {
+        let mut bytes = share.encode().to_vec();
+        change(&mut bytes);
+        disk.borrow_mut().insert(name.clone(), bytes);
+    }
+    let read_back = names.iter().map(|name| Share::decode(&disk.borrow()[name]).unwrap()).collect();
+    Ok(saved.verify(read_back).await?)
 }
 
 struct Verifying {

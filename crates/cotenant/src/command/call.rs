@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    serve::operations::api::{AnswerView, Given, Hidden, Proposed},
+    serve::operations::api::{AnswerView, Content, Given, Hidden, Proposed},
 };
 use clap::Args;
 use cotenant_agent::{
@@ -147,9 +147,15 @@ fn read(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     read.map(|_| bytes).map_err(|source| Error::Read { path: path.to_owned(), source })
 }
 
-/// What a server answered: the body as it came, or all of it as JSON.
+/// What a server answered: the body as it came, and what a policy let out line by line; or all of it as JSON.
 pub(super) fn print_answer(answer: &AnswerView, json: bool) -> Result<(), Error> {
-    if json { print_json(answer) } else { print_body(&answer.body.bytes().expect("the daemon is of this program")) }
+    if json {
+        return print_json(answer);
+    }
+    let bytes = |content: &Content| content.bytes().expect("the daemon is of this program");
+    // A value is of one line: its characters are printable.
+    let opened = answer.opened.iter().flat_map(|(name, value)| [name.as_bytes(), b"=", &bytes(value), b"\n"].concat());
+    print_body(&opened.chain(bytes(&answer.body)).collect::<Vec<u8>>())
 }
 
 #[cfg(test)]

@@ -11,7 +11,10 @@ use crate::{
     serve::operations::api::{ItemView, Letters, Proposed, Purpose, VaultView},
 };
 use clap::{Args, Subcommand};
-use cotenant_agent::{approve::escape::escape, vault::item::MAX_BYTES};
+use cotenant_agent::{
+    approve::escape::escape,
+    vault::item::{BadUse, MAX_BYTES, Use},
+};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use std::{
     io::{self, IsTerminal, Read, Write},
@@ -163,21 +166,14 @@ struct Description {
 struct UseText(Purpose);
 
 impl FromStr for UseText {
-    type Err = &'static str;
+    type Err = BadUse;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (what, host) = text.rsplit_once('@').ok_or("write sigv4:REGION/SERVICE@HOST, header:NAME@HOST or field@HOST")?;
-        let host = host.to_owned();
-        let purpose = match what.split_once(':') {
-            None if what == "field" => Purpose::Field { host },
-            Some(("header", name)) => Purpose::Header { name: name.to_owned(), host },
-            Some(("sigv4", scope)) => {
-                let (region, service) = scope.split_once('/').ok_or("not sigv4:REGION/SERVICE@HOST")?;
-                Purpose::Sigv4 { region: region.to_owned(), service: service.to_owned(), host }
-            }
-            _ => return Err("not sigv4:REGION/SERVICE@HOST, header:NAME@HOST or field@HOST"),
-        };
-        Ok(UseText(purpose))
+    fn from_str(text: &str) -> Result<Self, BadUse> {
+        Ok(UseText(match text.parse()? {
+            Use::Sigv4 { service, region, host } => Purpose::Sigv4 { service, region, host },
+            Use::Header { name, host } => Purpose::Header { name, host },
+            Use::Field { host } => Purpose::Field { host },
+        }))
     }
 }
 

@@ -29,6 +29,7 @@ mod note;
 mod proposals;
 mod propose;
 mod ready;
+mod receipts;
 mod replay;
 mod restored;
 mod running;
@@ -200,6 +201,9 @@ impl Operations {
             let reason = reason.clone();
             let end = match &proposal.stage {
                 Stage::Running(running) if running.may_be_sent => End::MayBeSent { reason },
+                Stage::Voting(running, _) if running.may_be_sent => {
+                    End::InDoubt { reason: format!("its request may have been delivered, and {reason}") }
+                }
                 Stage::Voting(..) => End::InDoubt { reason },
                 Stage::Open(_) if proposal.is_for_others(me) => End::Unknown,
                 _ => End::Failed { reason },

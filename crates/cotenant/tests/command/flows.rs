@@ -6,6 +6,7 @@ use crate::common::{
     error,
     group::{NAMES, approve, asked, begin, found, through, wait},
     registry::Registry,
+    search::Forms,
     text,
 };
 use cotenant_agent::approve::receipt::Receipt;
@@ -183,6 +184,80 @@ fn two_of_three_call_without_the_third() {
     assert_eq!((&end["end"], &end["by"]), (&"elsewhere".into(), &"alice".into()), "{end}");
     let log = carol.json(&["log"]).to_string();
     assert_eq!((log.matches("\"may be sent\"").count(), server.requests().len()), (0, 1), "{log}");
+}
+
+const ISSUE: &str = "# @keep token in json \"token\" chars alnum len 24\n# @save token = token for header:authorization@localhost\n# @open id in json \"id\" chars digits len 1..9\n# @limit 1536\nPOST https://localhost:PORT/issue\n";
+
+/// From the answer of a server into the vault, which is as it was when the answer does not fit, and from there to the server again.
+#[test]
+fn a_token_in_an_answer_goes_into_the_vault_unseen() {
+    let server = Registry::new();
+    let (dir, alice, bob) = room(&server.ca);
+    let file = |name: &str, text: &str| flow(&dir, name, &text.replace("PORT", &server.port.to_string()).replace("ITEM", "token"));
+    let child = begin(&alice, &["call", &file("issue.http", ISSUE)], b"");
+    let shown = asked(&bob);
+    let lines = shown["lines"].to_string();
+    for words in [
+        "24 characters of",
+        "token becomes the next version of item token",
+        "sent to localhost in the header authorization",
+        "id: what stands once",
+    ] {
+        assert!(lines.contains(words), "{words:?} is not in {lines}");
+    }
+    approve(&bob);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&answer["status"], &answer["opened"], &answer["body"]["text"]),
+        (&200.into(), &serde_json::json!([["id", { "text": "17" }]]), &"".into())
+    );
+    let token = server.token().unwrap();
+    let number = shown["number"].to_string();
+    assert_eq!(text_of(&bob, &["receipt", &number, "--answer"]), "id=17\n");
+
+    // Another length: the status is all that is known, and the vault stays as it is.
+    let told = error(&call(&alice, &bob, &[&file("other.http", &ISSUE.replace("len 24", "len 23"))]));
+    assert!(
+        told.contains("its request may have been delivered") && told.contains("of status 200, is not exactly as the policy says"),
+        "{told}"
+    );
+    let lost = server.token().unwrap();
+    let items = alice.json(&["vault", "list"]);
+    assert_eq!(
+        (&items["items"][0]["name"], &items["items"][0]["version"], &items["items"][0]["len"]),
+        (&"token".into(), &1.into(), &24.into()),
+        "{items}"
+    );
+
+    for party in [&alice, &bob] {
+        for secret in [&token, &lost] {
+            let found = Forms::of(secret.as_bytes()).in_memory(party.process());
+            assert!(found.is_empty(), "what a server has issued is in the memory of a daemon: {found:#?}");
+        }
+    }
+
+    // The server takes the one that it issued last; that of the vault is the one before.
+    let (alice, bob) = (alice.restart("-KILL"), bob.restart("-KILL"));
+    assert_eq!(called(&bob, &alice, &[&file("check.http", CHECK)])["status"], 403);
+    called(&alice, &bob, &[&file("issue.http", ISSUE)]);
+    let last = server.token().unwrap();
+    let checked = called(&bob, &alice, &[&file("check.http", CHECK)]);
+    assert_eq!((&checked["status"], &checked["body"]["text"]), (&200.into(), &"right".into()), "{checked}");
+    for party in [alice, bob] {
+        let home = party.home.clone();
+        let mut written = vec![("log", party.end("-TERM").into_bytes())];
+        written.extend(["store/data", "store/keys"].map(|file| (file, fs::read(home.join(file)).unwrap())));
+        for (file, bytes) in written {
+            for secret in [&token, &lost, &last] {
+                assert!(
+                    !bytes.windows(12).any(|window| window == &secret.as_bytes()[..12] || window == &secret.as_bytes()[12..]),
+                    "{file}"
+                );
+            }
+        }
+    }
 }
 
 /// What every party would refuse is refused where it is proposed, and nobody is asked.

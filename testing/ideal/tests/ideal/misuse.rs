@@ -35,7 +35,7 @@ impl Body<Vec<Misuse>> for Mistakes {
         let mut private: Vec<_> = PartyId::all(2).map(|p| s.declare(Source::Private(p), 3)).collect();
         let (mine, theirs) = (private.remove(me.index()), private.remove(0));
         let wrong = [s.declare(Source::Joint, 3), s.declare(Source::Joint, 3), s.declare(Source::Joint, 3)];
-        let (spare, short) = (s.declare(Source::Public, 3), s.declare(Source::Soldered, 2));
+        let (spare, short, right) = (s.declare(Source::Public, 3), s.declare(Source::Soldered, 2), s.declare(Source::Soldered, 1));
         let one = s.segment(&and(), &wires)?;
         let never = s.segment(&identity(3), &soldered.wires().collect::<Vec<_>>())?;
         let first = [s.segment(&and(), &wires)?, s.segment(&and(), &wires)?];
@@ -61,11 +61,12 @@ impl Body<Vec<Misuse>> for Mistakes {
             misuse(s.evaluate_all(vec![other, Segment::new(Tag::fresh(), 0, 0..0)]).await),
         ]);
         assert!(s.evaluate_all(Vec::new()).await?.is_empty());
+        s.solder_all(Vec::new()).await?;
         assert_eq!(s.stats(), before, "nothing was sent");
         let one = s.evaluate(one).await?;
         found.extend([
             misuse(s.solder(foreign(Source::Soldered, 1), &one).await),
-            misuse(s.solder(short, &one).await),
+            misuse(s.solder_all(vec![(right, one.slice(0..1)), (short, one.slice(0..1))]).await),
             misuse(s.open_linear(&one, &[vec![0], vec![1]]).await),
             misuse(s.open_to(&one, PartyId::new(2)).await),
         ]);

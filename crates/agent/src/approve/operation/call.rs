@@ -7,7 +7,7 @@ use crate::{
         wire::{Put, Take, rising},
     },
     derive::MAX_VALUE,
-    flow::is_body_file,
+    flow::{Disposal, is_body_file},
     vault::{alphabet::Alphabet, commit::statement::Parties, item::Use},
 };
 use cotenant_core::{
@@ -141,6 +141,14 @@ impl Call {
     /// Who gives what is private, if anything is: one party, in a call that is its text.
     pub fn giver(&self) -> Option<PartyId> {
         self.slots.iter().find_map(|slot| slot.source.owner())
+    }
+
+    /// The items that values of the answer become, in rising order; none of a policy that is none.
+    pub(super) fn saves(&self) -> Vec<ItemName> {
+        let saves = Disposal::parse(&self.response.policy).map(|disposal| disposal.saves).unwrap_or_default();
+        let mut items: Vec<ItemName> = saves.into_iter().map(|save| save.item).collect();
+        items.sort();
+        items
     }
 
     /// The items in its slots, each once.

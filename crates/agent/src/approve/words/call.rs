@@ -10,7 +10,8 @@ use crate::{
         operation::{Audience, Call, Language, Source},
     },
     derive::Function,
-    flow::{self, Body, Expression, Flow, FlowError, Piece, Template, argument},
+    flow::{self, Body, Disposal, Expression, Flow, FlowError, Piece, Save, Template, argument},
+    redact::Policy,
 };
 use cotenant_circuit::base64::Base64;
 use cotenant_core::PartyId;
@@ -50,11 +51,29 @@ pub(super) fn lines(call: &Call, members: &[PublicIdentity], who: &impl Fn(Party
         response.limit_bytes, response.limit_records
     ));
     lines.extend(barred(&response.policy));
+    lines.extend(disposal(call));
     lines
         .extend(call.arguments.iter().map(|argument| format!("  argument {} = {}", escape(&argument.name), super::value(&argument.value))));
     lines.push(format!("  text of {} bytes, from which all of this follows:", call.flow.len()));
     lines.extend(barred(&call.flow));
     lines.push(format!("  a standing policy names this flow {}", call.flow_digest(members)));
+    lines
+}
+
+/// What the policy means, where it does not open all.
+fn disposal(call: &Call) -> Vec<String> {
+    let Some(Disposal { policy, saves }) = Disposal::parse(&call.response.policy) else {
+        return vec!["  it is no policy, so it will not run".to_owned()];
+    };
+    let Policy::Rules(rules) = &policy else { return Vec::new() };
+    let mut lines: Vec<String> = policy.words().into_iter().map(|line| format!("  {line}")).collect();
+    for Save { rule, item, uses } in saves {
+        lines.push(format!("  {} becomes the next version of item {item}, new or in place of what it is now", rules[rule].name));
+        lines.extend(uses.iter().map(|one| format!("    which may be used: {}", item::in_words(one))));
+        if uses.is_empty() {
+            lines.push("    which may not be used for anything".to_owned());
+        }
+    }
     lines
 }
 
@@ -240,6 +259,24 @@ X-Mac: {{mac}}
         ] {
             assert!(words.contains(part), "{part:?} is not in\n{words}");
         }
+    }
+
+    /// What is opened and kept is said in words, rule by rule, and what becomes of it.
+    #[test]
+    fn a_policy_is_shown_in_words() {
+        let text = "# @keep key in xml \"Key\" chars base64 len 40\n# @save key = iam/key for field@b.example\n# @open status\nPOST https://api.example/\n";
+        let call = flow::call(text.into(), Vec::new(), seats(), Digest([3; 32])).unwrap();
+        let words = lines(&call, &[], &|party| party.to_string()).join("\n");
+        for part in [
+            "opened to all who take part:\n  | keep key in xml \"Key\" chars base64 len 40\n  | save key = iam/key for field@b.example\n  | open status\n",
+            "\n  the status and the lengths of the answer become known to all\n",
+            "\n  key: what stands once in the content after \"<Key>\", 40 characters of [",
+            "\n  key becomes the next version of item iam/key, new or in place of what it is now\n    which may be used: sent to b.example in the body\n",
+        ] {
+            assert!(words.contains(part), "{part:?} is not in\n{words}");
+        }
+        let words = shown(|call| call.response.policy = b"keep".to_vec());
+        assert!(words.contains("it is no policy, so it will not run"), "{words}");
     }
 
     /// No argument makes a line of its own, or a secret where there is none.

@@ -100,6 +100,72 @@ fn a_body_from_a_file_is_an_argument() {
     assert_eq!(compiled(text, &[]).unwrap_err().to_string(), "4:1: the file of the body was not given");
 }
 
+const KEEP: &str = "\
+# @vault admin = api/admin
+# @keep token in json \"token\" chars alnum len 40
+# @open id in json \"id\" chars digits len 1..9
+# @save token = api/token for header:authorization@api.example field@b.example
+POST https://api.example/tokens
+Authorization: Bearer {{admin}}
+";
+
+#[test]
+fn an_answer_of_which_a_part_is_kept() {
+    let call = compiled(KEEP, &[]).unwrap();
+    let lines = "keep token in json \"token\" chars alnum len 40\nopen id in json \"id\" chars digits len 1..9\nsave token = api/token for \
+                 header:authorization@api.example field@b.example";
+    assert_eq!(String::from_utf8_lossy(&call.response.policy), lines);
+    assert_eq!((call.response.limit_bytes, call.response.limit_records), (DEFAULT_PART, 24));
+    let disposal = Disposal::parse(&call.response.policy).unwrap();
+    let [save] = &disposal.saves[..] else { panic!("one is saved") };
+    let uses = [Use::Header { name: "authorization".into(), host: "api.example".into() }, Use::Field { host: "b.example".into() }];
+    assert_eq!((save.rule, save.item.as_str(), &save.uses[..]), (0, "api/token", &uses[..]));
+    let Policy::Rules(rules) = &disposal.policy else { panic!("a part is kept") };
+    assert_eq!(rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>(), ["token", "id"]);
+    assert_eq!(
+        crate::approve::operation::Body::Call(call.clone()).saves().iter().map(|item| item.as_str()).collect::<Vec<_>>(),
+        ["api/token"]
+    );
+    assert!(crate::approve::operation::Body::Call(call).needs_everyone());
+
+    let status = compiled("# @open status\nGET https://h/\n", &[]).unwrap();
+    assert!(matches!(Disposal::parse(&status.response.policy), Some(Disposal { policy: Policy::Rules(rules), .. }) if rules.is_empty()));
+    assert!(!crate::approve::operation::Body::Call(status).needs_everyone());
+    for none in [&b"\xff"[..], b"open", b"keep x", b"open all\nsave x = y", b"save x = y"] {
+        assert!(Disposal::parse(none).is_none(), "{}", none.escape_ascii());
+    }
+}
+
+#[test]
+fn what_is_wrong_about_what_is_kept() {
+    let changed = |from: &str, to: &str| {
+        assert!(KEEP.contains(from), "{from}");
+        compiled(&KEEP.replace(from, to), &[]).unwrap_err().to_string()
+    };
+    for (from, to, words) in [
+        ("# @save", "# @note", "4:3: there is no directive @note"),
+        ("# @save", "# save", "2:3: token is kept and not used: write # @save token = ITEM"),
+        ("@save token", "@save id", "4:3: no # @keep keeps id"),
+        ("@save token", "@save tokens", "4:3: no # @keep keeps tokens"),
+        ("api/token for", "Api for", "4:3: \"Api\" is no name of an item"),
+        ("field@b", "feld@b", "4:3: \"feld@b.example\" is no use"),
+        ("field@b", "field@B", "4:3: \"field@B.example\" is no use"),
+        ("= api", "api", "4:3: this is not in the form of the directive: @save NAME = ITEM"),
+        ("len 40", "len 39..40", "2:3: token becomes an item, so it stands once and has one length"),
+        ("len 40", "len 40 exactly 2 times", "2:3: token becomes an item, so it stands once and has one length"),
+        ("len 40", "len 3", "2:4: a value has 1 to "),
+        ("chars alnum", "char alnum", "2:32: chars was expected here"),
+        ("# @open id", "# @open all\n# @open id", "2:3: # @open all opens the whole answer, and stands alone"),
+        ("# @open id", "# @not-reflected admin\n# @open id", "3:18: only what the rules name is opened"),
+        ("# @open id", "# @keep token in json \"token\" chars alnum len 40\n# @open id", "3:3: @keep is there already"),
+        ("# @open id", "# @limit 32769\n# @open id", "6:1: an answer of which a part stays secret has at most 32768 bytes"),
+        ("# @open id", "# @save token = other\n# @open id", "5:3: other is there already"),
+    ] {
+        let told = changed(from, to);
+        assert!(told.starts_with(words), "{from:?} to {to:?}: {told}");
+    }
+}
+
 #[test]
 fn what_is_wrong_is_named_where_it_stands() {
     let name = [("name", "x")];

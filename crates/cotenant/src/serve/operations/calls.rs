@@ -9,7 +9,7 @@ use super::{
     meeting::{Links, Meeting},
     proposals::Stage,
     propose::{Asked, Value},
-    running::{Place, Pulse, RunError},
+    running::{Place, Pulse, RunEnd, RunError},
     shell::Shell,
     trust,
 };
@@ -24,12 +24,11 @@ use cotenant_agent::{
     approve::{
         log::Event as Logged,
         operation::{self, Body, Source},
-        receipt::Outcome,
     },
     call::{CallError, Event, Hooks},
     flow::{self, Seats},
     http,
-    operate::{self, Call, Client, Mine, OperateError},
+    operate::{self, Call, Called, Client, Known, Mine, OperateError},
     relay::Relay,
     tls::Gate,
 };
@@ -41,7 +40,7 @@ use std::time::Duration;
 pub(super) const RELAY: u8 = 2;
 
 /// How an answer is shown.
-pub type Answer = Result<http::Response, http::ResponseError>;
+pub type Answer = Result<Known, http::ResponseError>;
 
 impl Operations {
     /// The call that a text is, made by these members and connected by one of them, and all that is private in it, which this party gives.
@@ -136,7 +135,7 @@ impl<M: Meeting> Place<M> {
         mine: Mine,
         turn: Turn,
         may_send: Gate,
-    ) -> Result<Outcome, RunError> {
+    ) -> Result<RunEnd, RunError> {
         let limit = Duration::from_secs(self.times.call.into());
         let approved = call.approved().clone();
         let making = async {
@@ -150,12 +149,13 @@ impl<M: Meeting> Place<M> {
                     turn.finished_stage(crate::stages::name(stage));
                 }
             });
-            let done = call.run(session, relay, mine, client, rng, Hooks { observe, may_send }).await.map_err(cause)?;
+            let Called { done, saved } = call.run(session, relay, mine, client, rng, Hooks { observe, may_send }).await.map_err(cause)?;
             let outcome = operate::outcome(&done);
             // Whether the connector has passed all of it on: half an answer is none, and every party finds that for itself.
-            match operate::answer(&approved, &outcome) {
-                Some(Err(error)) => Err(RunError::Answer(error)),
-                _ => Ok(outcome),
+            match (operate::answer(&approved, &outcome), saved) {
+                (Some(Err(error)), _) => Err(RunError::Answer(error)),
+                (_, Some(saved)) => Ok(RunEnd::Made(self.write(saved, agreed).await?, outcome)),
+                (_, None) => Ok(RunEnd::Called(outcome)),
             }
         };
         Deadline::after(limit).bound(making).await.unwrap_or_else(|Passed| Err(RunError::Late(limit)))

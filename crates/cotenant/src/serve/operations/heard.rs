@@ -234,19 +234,4 @@ impl Operations {
             self.carry_on(outcomes, now);
         }
     }
-
-    fn heard_receipt(&mut self, from: PartyId, number: u64, signature: [u8; 64], now: i64) {
-        let Some(receipt) = self.receipts.get_mut(&number) else { return };
-        if let Err(error) = receipt.add(from, signature) {
-            return self.complain(from, Some(number), &error, now);
-        }
-        self.keep_receipt(number);
-    }
-
-    /// Who lacks signatures may lack this party's.
-    fn answer_receipt(&mut self, to: PartyId, number: u64, asks: bool) {
-        if let (true, Some(&signature)) = (asks, self.signatures.get(&number)) {
-            self.send(to, &Note::Receipt { number, signature, asks: false });
-        }
-    }
 }

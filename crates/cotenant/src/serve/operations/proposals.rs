@@ -8,6 +8,7 @@ use cotenant_agent::approve::{
     deciding::Deciding,
     operation::{Body, Operation, Stored},
     policy::Refusal,
+    receipt::Outcome,
     run::Run,
     statement::{BadStatement, Choice, Gathering, Signed, Standing},
 };
@@ -76,8 +77,8 @@ pub(super) enum Stage {
     Open(Option<String>),
     /// A run of it computes.
     Running(Running),
-    /// The run is over; all have to vote. Why it failed here, if it did.
-    Voting(Running, Option<String>),
+    /// The run is over; all have to vote. What all saw, or why it failed here.
+    Voting(Running, Result<Outcome, String>),
     /// It is over.
     Ended(End),
 }

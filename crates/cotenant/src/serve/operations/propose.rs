@@ -25,7 +25,7 @@ use cotenant_agent::{
     room::Charter,
     vault::{
         alphabet::Alphabet,
-        commit::statement::Parties,
+        commit::statement::{Parties, Round},
         item::{Fields, Item, ItemError, Kind, Use},
         sharing::Sharing,
     },
@@ -218,8 +218,11 @@ impl Operations {
         let operation = self.operation(body, quorum, conditions.within, now);
         operation.check()?;
         if matches!(operation.body, Body::Call(_)) {
-            // What every party would refuse need not be asked.
-            Task::new(operation.clone(), self.vault.settled().clone(), now, None)?;
+            // What every party would refuse need not be asked, in whichever round it would run.
+            let settled = self.vault.settled();
+            let round = Round { epoch: operation.epoch, version: settled.number() + 1, attempt: 1 };
+            let round = operation.body.needs_everyone().then_some(round);
+            Task::new(operation.clone(), settled.clone(), now, round)?;
         }
         self.has_room(&operation, now)?;
         let number = operation.number;
@@ -385,10 +388,9 @@ impl Operations {
         }
         let (connected, needed) = (self.linked.with(self.me), usize::from(self.setup.parameters.charter().threshold));
         match body {
-            Body::Verify(_) | Body::Call(_) if needed < self.n() && connected.len() >= needed => Ok(connected),
-            Body::Verify(_) | Body::Call(_) if needed < self.n() => {
-                Err(NotDone::TooFew { connected: self.names(connected.iter()), needed })
-            }
+            Body::Verify(_) | Body::Call(_) if body.needs_everyone() || needed == self.n() => Ok(Parties::first(self.n())),
+            Body::Verify(_) | Body::Call(_) if connected.len() >= needed => Ok(connected),
+            Body::Verify(_) | Body::Call(_) => Err(NotDone::TooFew { connected: self.names(connected.iter()), needed }),
             _ => Ok(Parties::first(self.n())),
         }
     }

@@ -142,7 +142,7 @@ impl Operations {
         }
         left.runs.retain(|(_, operation)| !numbers.contains_key(operation));
         self.enter_epoch(&left, now);
-        self.go_on(&runs, &left.sent, now);
+        self.go_on(&runs, &left.sent, stored, now)?;
         self.forget();
         Ok(())
     }
@@ -214,7 +214,8 @@ impl Operations {
             Outcome::Failed(reason) if may_be_sent => End::MayBeSent { reason: reason.clone() },
             Outcome::Failed(reason) => End::Failed { reason: reason.clone() },
         });
-        let receipt = stored.receipt(number)?.and_then(|bytes| Receipt::decode(&bytes).ok());
+        // Of what failed there may be one of the answer, which nobody else signs.
+        let receipt = stored_receipt(stored, number)?.filter(|_| matches!(outcome, Outcome::Done(_)));
         match receipt {
             Some(receipt) if self.all_have_signed(&receipt) => self.sign_receipt(number, &receipt),
             Some(receipt) => self.await_signatures(number, receipt),
@@ -224,7 +225,13 @@ impl Operations {
     }
 
     /// Runs that had begun and had not ended. One that makes a version of the vault ends by the votes of all; of any other nothing is left.
-    fn go_on(&mut self, runs: &BTreeMap<u64, Run>, sent: &HashSet<Digest>, now: i64) {
+    fn go_on<S: Deref<Target: Source>>(
+        &mut self,
+        runs: &BTreeMap<u64, Run>,
+        sent: &HashSet<Digest>,
+        stored: &Room<S>,
+        now: i64,
+    ) -> Result<(), OpenError> {
         let unfinished: Vec<u64> = self.ledger.unfinished().map(|(number, _)| number).collect();
         for number in unfinished {
             let (Some(run), Some(proposal)) = (runs.get(&number), self.proposals.get(&number)) else { continue };
@@ -232,23 +239,28 @@ impl Operations {
             let operation = proposal.operation().clone();
             let round = operation.body.needs_everyone().then(|| self.vault.round());
             let task = Task::new(operation, self.vault.settled().clone(), run.date, round).map(|task| task.digest());
+            let may_be_sent = sent.contains(&run.digest());
+            let running = |task| Running { task, run: run.clone(), loads: None, may_be_sent };
             match task {
                 Ok(task) if round.is_some() && self.vault.started() == Some(task) => {
-                    let running = Running { task, run: run.clone(), loads: None, may_be_sent: false };
-                    self.proposals.entry(number).and_modify(|p| p.stage = Stage::Voting(running, Some(reason)));
+                    let seen = stored_receipt(stored, number)?.filter(|receipt| receipt.run() == run);
+                    let stage = Stage::Voting(running(task), seen.map(|receipt| receipt.outcome().clone()).ok_or(reason));
+                    self.proposals.entry(number).and_modify(|p| p.stage = stage);
                 }
-                _ => {
-                    let may_be_sent = sent.contains(&run.digest());
-                    let running = Running { task: Digest([0; 32]), run: run.clone(), loads: None, may_be_sent };
-                    self.finish(number, running, Err(reason), now);
-                }
+                _ => self.finish(number, running(Digest([0; 32])), Err(reason), now),
             }
         }
+        Ok(())
     }
 }
 
 fn signature_of(text: &[u8]) -> Option<PersonSignature> {
     PersonSignature::from_armoured(std::str::from_utf8(text).ok()?).ok()
+}
+
+/// The receipt of an operation, if there is one.
+fn stored_receipt<S: Deref<Target: Source>>(stored: &Room<S>, number: u64) -> Result<Option<Receipt>, StoreError> {
+    Ok(stored.receipt(number)?.and_then(|bytes| Receipt::decode(&bytes).ok()))
 }
 
 /// What a log leaves open.

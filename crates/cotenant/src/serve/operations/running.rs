@@ -16,7 +16,7 @@ use cotenant_agent::{
     agree::AgreeError,
     approve::{operation::Body, receipt::Outcome},
     call::CallError,
-    operate::{self, Manifest, Mine, OperateError, Save, Task, Verified, Work},
+    operate::{self, Manifest, Mine, OperateError, Saved, Task, Verified, Work},
     room::{Limits as Times, RoomId, Trust},
     tls::Gate,
     vault::{
@@ -26,7 +26,7 @@ use cotenant_agent::{
     },
 };
 use cotenant_core::{Digest, PartyId};
-use cotenant_mpc::{Engine, Error as Mpc, Options, Reason};
+use cotenant_mpc::{Error as Mpc, Online, Options, Reason};
 use cotenant_net::{Member, NetError};
 use std::{
     sync::{
@@ -66,8 +66,8 @@ pub struct Begin {
 pub enum RunEnd {
     /// The server has answered, and this is what all saw.
     Called(Outcome),
-    /// It made a version of the vault, which this party can vote for.
-    Made(Verified),
+    /// It made a version of the vault, which this party can vote for; what all saw of a server's answer, if that is where it is from.
+    Made(Verified, Outcome),
     /// The shares are right.
     Checked,
     /// It failed, and nothing of it is used.
@@ -220,16 +220,19 @@ impl<M: Meeting> Place<M> {
         let shares = self.shares(&task.needs(me))?;
         let (digest, mine) = (task.digest(), Mine { shares, value });
         match task.into_work() {
-            Work::Save(save) => self.save(save, self.session(links, digest, turn, pulse).await?, digest, mine).await.map(RunEnd::Made),
+            Work::Save(save) => {
+                let saved = save.run(self.session(links, digest, turn, pulse).await?, mine).await?;
+                Ok(RunEnd::Made(self.write(saved, digest).await?, Outcome::NOTHING))
+            }
             Work::Verify(verify) => {
                 verify.run(self.session(links, digest, turn, pulse).await?, mine).await?;
                 Ok(RunEnd::Checked)
             }
             Work::Remove(remove) => {
                 self.put(digest, remove.after(), &[])?;
-                Ok(RunEnd::Made(remove.run(&compared).map_err(OperateError::from)?))
+                Ok(RunEnd::Made(remove.run(&compared).map_err(OperateError::from)?, Outcome::NOTHING))
             }
-            Work::Call(call) => self.call(*call, (me, links), digest, mine, turn, may_send).await.map(RunEnd::Called),
+            Work::Call(call) => self.call(*call, (me, links), digest, mine, turn, may_send).await,
         }
     }
 
@@ -248,9 +251,8 @@ impl<M: Meeting> Place<M> {
         links.engine(agreed, options).await
     }
 
-    /// Makes new shares, puts them on disk, reads them back, and has all members' checked together.
-    async fn save(&self, save: Save, session: impl Engine, run: Digest, mine: Mine) -> Result<Verified, RunError> {
-        let saved = save.run(session, mine).await?;
+    /// Puts new shares on disk, reads them back, and has all members' checked together.
+    pub(super) async fn write<O: Online>(&self, saved: Saved<O>, run: Digest) -> Result<Verified, RunError> {
         match self.put(run, saved.after(), saved.shares()).and_then(|()| self.read_back(saved.shares())) {
             Ok(read_back) => Ok(saved.verify(read_back).await.map_err(OperateError::from)?),
             Err(error) => {

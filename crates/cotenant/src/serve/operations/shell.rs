@@ -367,7 +367,7 @@ impl<M: Meeting> Place<M> {
     /// What the queue tells of a run, and the metrics count.
     fn told(&self, number: u64, end: &RunEnd) -> Result<serde_json::Value, Problem> {
         match end {
-            RunEnd::Made(_) | RunEnd::Checked | RunEnd::Called(_) => Ok(json!({ "operation": number })),
+            RunEnd::Made(..) | RunEnd::Checked | RunEnd::Called(_) => Ok(json!({ "operation": number })),
             RunEnd::Failed { reason, check } => {
                 if let (Some(check), Ok(daemon)) = (check, self.daemon()) {
                     daemon.metrics().failed_check(&check.name);

@@ -13,8 +13,7 @@ use cotenant_agent::{
         log::{Event as Logged, Outcome as LoggedOutcome},
         operation::Operation,
         policy::Named,
-        receipt::{self, Receipt},
-        run::Run,
+        receipt,
         spend::{Effect, Event as Spend},
         statement::{Approved, Choice, Standing},
         words,
@@ -27,11 +26,6 @@ use cotenant_core::{Digest, PartyId};
 
 /// The longest text of an error in the log, in bytes.
 const MAX_ERROR: usize = 1 << 10;
-/// Receipts that wait for signatures. Others can be asked again for those of older ones.
-const MAX_RECEIPTS: usize = 64;
-/// Signatures under receipts that are kept for others who ask for them.
-const MAX_SIGNATURES: usize = 1 << 12;
-
 /// Why an operation that all have approved is not begun now.
 pub(super) enum NotBegun {
     /// It will be, later.
@@ -200,8 +194,10 @@ impl Operations {
         let Stage::Running(running) = proposal.stage.clone() else { return self.advance(now) };
         let commits = proposal.operation().body.needs_everyone();
         match end {
-            RunEnd::Made(verified) => {
-                proposal.stage = Stage::Voting(running, None);
+            RunEnd::Made(verified, outcome) => {
+                let (operation, run) = (proposal.operation().clone(), running.run.clone());
+                proposal.stage = Stage::Voting(running, Ok(outcome.clone()));
+                self.keep_outcome(number, operation, run, outcome);
                 self.vault.made(verified.after().clone());
                 self.vault_step(verified.event(), now);
             }
@@ -215,7 +211,7 @@ impl Operations {
                 match commits {
                     true => {
                         let run = running.task;
-                        self.set_stage(number, Stage::Voting(running, Some(reason)));
+                        self.set_stage(number, Stage::Voting(running, Err(reason)));
                         self.vault_step(Event::Failed(run), now);
                     }
                     false => self.finish(number, running, Err(reason), now),
@@ -241,7 +237,12 @@ impl Operations {
                 Outcome::Send(vote) => self.send_all(&Note::Vote(vote)),
                 Outcome::Settled(run) => {
                     if let Some((number, running)) = self.number_of(|running| running.task == run) {
-                        self.finish(number, running, Ok(receipt::Outcome::NOTHING), now);
+                        // Who did not see the end of the run knows nothing of what was opened in it.
+                        let seen = match &self.proposals[&number].stage {
+                            Stage::Voting(_, Ok(outcome)) => outcome.clone(),
+                            _ => receipt::Outcome::NOTHING,
+                        };
+                        self.finish(number, running, Ok(seen), now);
                     }
                 }
                 Outcome::GivenUp(round) => self.given_up(round, now),
@@ -283,7 +284,7 @@ impl Operations {
         let number = self.proposals.iter().filter(|(_, p)| p.running().is_some()).map(|(number, _)| *number).find(commits);
         let Some(number) = number else { return };
         let reason = match &self.proposals[&number].stage {
-            Stage::Voting(_, Some(reason)) => reason.clone(),
+            Stage::Voting(_, Err(reason)) => reason.clone(),
             _ => format!("another member has given attempt {} at version {} up", round.attempt, round.version),
         };
         if let Some(running) = self.proposals[&number].running().cloned() {
@@ -347,71 +348,6 @@ impl Operations {
         };
         self.set_stage(number, Stage::Ended(end));
         self.tell_head();
-    }
-
-    /// Signs the receipt of what was done.
-    fn done(&mut self, number: u64, operation: Operation, run: Run, outcome: receipt::Outcome) -> LoggedOutcome {
-        match self.new_receipt(operation, run, outcome) {
-            Ok(receipt) => {
-                let digest = receipt.digest();
-                self.await_signatures(number, receipt);
-                if let Some(note) = self.asking(number) {
-                    self.send_all(&note);
-                }
-                self.keep_receipt(number);
-                LoggedOutcome::Done(digest)
-            }
-            Err(error) => LoggedOutcome::Failed(error.to_string()),
-        }
-    }
-
-    /// A receipt that this party has signed.
-    fn new_receipt(&self, operation: Operation, run: Run, outcome: receipt::Outcome) -> Result<Receipt, receipt::BadReceipt> {
-        let mut receipt = Receipt::new(operation, run, outcome)?;
-        let signature = receipt.sign(&self.setup.identity);
-        receipt.add(self.me, signature)?;
-        Ok(receipt)
-    }
-
-    /// Keeps a receipt until all have signed it.
-    pub(super) fn await_signatures(&mut self, number: u64, receipt: Receipt) {
-        self.sign_receipt(number, &receipt);
-        self.receipts.insert(number, receipt);
-        while self.receipts.len() > MAX_RECEIPTS {
-            self.receipts.pop_first();
-        }
-    }
-
-    /// Asks all for their signatures under the receipt of what was done.
-    pub(super) fn ask_again(&mut self, number: u64, receipt: Receipt) {
-        if !self.receipts.contains_key(&number) {
-            self.await_signatures(number, receipt);
-        }
-        self.asking(number).iter().for_each(|note| self.send_all(note));
-    }
-
-    /// Keeps this party's signature for others who ask for it.
-    pub(super) fn sign_receipt(&mut self, number: u64, receipt: &Receipt) {
-        self.signatures.insert(number, receipt.sign(&self.setup.identity));
-        while self.signatures.len() > MAX_SIGNATURES {
-            self.signatures.pop_first();
-        }
-    }
-
-    /// Stores a receipt as it is, as it holds what was opened; once all who took part have signed it, no more signatures are asked for.
-    pub(super) fn keep_receipt(&mut self, number: u64) {
-        let Some(receipt) = self.receipts.get(&number) else { return };
-        self.step.changes.receipts.push((number, receipt.encode()));
-        if self.all_have_signed(receipt) {
-            self.receipts.remove(&number);
-        }
-    }
-
-    /// Whether a receipt of this party's store proves to anybody what it says. The members and the threshold of its operation are those of its epoch: no other
-    /// was taken.
-    pub(super) fn all_have_signed(&self, receipt: &Receipt) -> bool {
-        let operation = receipt.operation();
-        receipt.verify(&operation.members, operation.threshold).is_ok()
     }
 
     /// The one that begins, or that was to give a value, tells the others, who may not have begun, that it does not go on.

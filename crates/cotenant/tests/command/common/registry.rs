@@ -3,6 +3,7 @@
 //! | request | answer |
 //! | --- | --- |
 //! | `POST /register` with `{"token":"..."}` | 201, and the token is kept |
+//! | `POST /issue` | 200, with a token that it has drawn, and keeps, as `{"id":"17","token":"..."}` |
 //! | `GET /check` with `Authorization: Bearer ...` | 200 if it is the token, else 403 |
 //! | `GET /silence` | none, until the server is dropped |
 
@@ -98,7 +99,15 @@ async fn serve(acceptor: TlsAcceptor, socket: TcpStream, kept: Arc<Mutex<Kept>>)
     };
     let first = head.lines().next().unwrap_or_default().to_owned();
     kept.lock().unwrap().requests.push(first.clone());
+    let issued;
     let answer = match first.as_str() {
+        "POST /issue HTTP/1.1" => {
+            let token = drawn();
+            let content = format!("{{\"id\":\"17\",\"token\":\"{token}\"}}");
+            kept.lock().unwrap().token = Some(token);
+            issued = format!("200 OK\r\nContent-Length: {}\r\n\r\n{content}", content.len());
+            &issued
+        }
         "POST /register HTTP/1.1" => {
             let token = body.strip_prefix("{\"token\":\"").and_then(|rest| rest.strip_suffix("\"}"));
             kept.lock().unwrap().token = token.map(str::to_owned);
@@ -114,6 +123,14 @@ async fn serve(acceptor: TlsAcceptor, socket: TcpStream, kept: Arc<Mutex<Kept>>)
     };
     stream.write_all(format!("HTTP/1.1 {answer}").as_bytes()).await?;
     stream.shutdown().await
+}
+
+/// 24 letters and digits of a fresh key.
+fn drawn() -> String {
+    let key = KeyPair::generate().unwrap().serialize_der();
+    let letter = |byte: &u8| char::from(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"[usize::from(*byte) % 62]);
+    // Behind it the public key, before it headers.
+    key[key.len() - 24..].iter().map(letter).collect()
 }
 
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {

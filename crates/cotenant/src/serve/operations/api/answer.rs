@@ -3,7 +3,7 @@
 use super::{Numbered, shell, unreadable, waiting};
 use crate::serve::{daemon::Daemon, problem::Problem};
 use axum::{Json, extract::State, http::StatusCode};
-use cotenant_agent::{approve::escape::escape_bytes, hex, http};
+use cotenant_agent::{approve::escape::escape_bytes, hex, operate::Known};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -14,10 +14,12 @@ pub struct AnswerView {
     pub operation: u64,
     /// The HTTP status.
     pub status: u16,
-    /// Names and values of headers, escaped.
+    /// Names and values of headers, escaped; none of an answer of which a part stays secret.
     pub headers: Vec<(String, String)>,
-    /// The content, as it came.
+    /// The content, as it came; nothing of an answer of which a part stays secret.
     pub body: Content,
+    /// Of an answer of which a part stays secret, what its policy let out, by name.
+    pub opened: Vec<(String, Content)>,
 }
 
 /// Bytes that a server sent.
@@ -46,18 +48,32 @@ pub(super) async fn answer(State(daemon): State<Arc<Daemon>>, Numbered(room, num
 }
 
 impl AnswerView {
-    fn of(operation: u64, answer: http::Response) -> Self {
+    fn of(operation: u64, known: Known) -> Self {
         let header = |(name, value): (String, Vec<u8>)| (name, escape_bytes(&value).to_string());
-        AnswerView {
-            operation,
-            status: answer.status,
-            headers: answer.headers.into_iter().map(header).collect(),
-            body: String::from_utf8(answer.body).map_or_else(|error| Content::Hex(hex::encode(error.as_bytes())), Content::Text),
+        match known {
+            Known::Whole(answer) => AnswerView {
+                operation,
+                status: answer.status,
+                headers: answer.headers.into_iter().map(header).collect(),
+                body: Content::of(answer.body),
+                opened: Vec::new(),
+            },
+            Known::Part { status, values } => AnswerView {
+                operation,
+                status,
+                headers: Vec::new(),
+                body: Content::of(Vec::new()),
+                opened: values.into_iter().map(|(name, value)| (name, Content::of(value))).collect(),
+            },
         }
     }
 }
 
 impl Content {
+    fn of(bytes: Vec<u8>) -> Content {
+        String::from_utf8(bytes).map_or_else(|error| Content::Hex(hex::encode(error.as_bytes())), Content::Text)
+    }
+
     /// The bytes; none if what should be hexadecimal is not.
     pub fn bytes(&self) -> Option<Vec<u8>> {
         match self {

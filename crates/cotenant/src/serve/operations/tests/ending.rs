@@ -8,7 +8,10 @@ use super::{
     memory::{World, honest},
     names, put,
 };
-use cotenant_agent::{approve::run::Run, vault::commit::statement::Parties};
+use cotenant_agent::{
+    approve::{receipt::Outcome, run::Run},
+    vault::commit::statement::Parties,
+};
 use cotenant_core::Digest;
 
 fn running(operation: Digest, may_be_sent: bool) -> Running {
@@ -22,7 +25,7 @@ async fn what_may_have_happened_is_not_told_as_failed() {
     let world = World::new(2, 2, honest).await;
     world.through(0, put("kept", b"value")).await;
     let mut numbers = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..5 {
         numbers.push(world.propose(0, Aim::Verify(names(&["kept"]))).await);
     }
     let shell = world.shell(0);
@@ -30,7 +33,8 @@ async fn what_may_have_happened_is_not_told_as_failed() {
         let digest = all.proposals[&numbers[0]].digest;
         let stages = [
             Stage::Running(running(digest, true)),
-            Stage::Voting(running(digest, false), None),
+            Stage::Voting(running(digest, false), Ok(Outcome::NOTHING)),
+            Stage::Voting(running(digest, true), Ok(Outcome::NOTHING)),
             Stage::Running(running(digest, false)),
             Stage::Open(None),
         ];
@@ -42,6 +46,8 @@ async fn what_may_have_happened_is_not_told_as_failed() {
     });
     let reason = "the room has entered epoch 2, in which earlier proposals and approvals mean nothing".to_owned();
     let failed = || End::Failed { reason: reason.clone() };
-    let ends = [End::MayBeSent { reason: reason.clone() }, End::InDoubt { reason: reason.clone() }, failed(), failed()];
+    let in_doubt = |before: &str| End::InDoubt { reason: format!("{before}{reason}") };
+    let sent = in_doubt("its request may have been delivered, and ");
+    let ends = [End::MayBeSent { reason: reason.clone() }, in_doubt(""), sent, failed(), failed()];
     assert_eq!(ended.ok().unwrap(), ends.map(Shown::Ended));
 }
