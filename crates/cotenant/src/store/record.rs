@@ -12,10 +12,9 @@ use cotenant_core::{
 };
 use std::collections::BTreeMap;
 
-/// The form of what is written here. Earlier ones are still read: the first does not say by which epoch parties are numbered, it is the record's own; neither
-/// says which vault an entry began with.
+/// The form of what is written here. The first is still read: it is from before rooms could change. It does not say by which epoch parties are numbered, it is
+/// the record's own, nor which vault an entry began with.
 const FORM: u8 = 3;
-const SECOND_FORM: u8 = 2;
 const FIRST_FORM: u8 = 1;
 
 /// A commit record and the signatures of the statements that it tells.
@@ -99,7 +98,7 @@ impl SignedRecord {
         let mut reader = Reader::new(bytes);
         let form = reader.u8()?;
         let numbered = match form {
-            FORM | SECOND_FORM => Some(reader.u32()?),
+            FORM => Some(reader.u32()?),
             FIRST_FORM => None,
             _ => return Err(BadFormat),
         };
@@ -295,9 +294,9 @@ pub(super) mod tests {
         assert!(SignedRecord::new(record, 4, vec![Signature { begins_with: Some(Digest([1; 32])), ..plain }; 8]).is_none());
     }
 
-    /// In the earlier forms every signature is its bytes alone; in the first its own epoch's seats were the numbers.
+    /// In the first form every signature is its bytes alone, and its own epoch's seats were the numbers. The second was never released.
     #[test]
-    fn the_earlier_forms_are_still_read() {
+    fn the_first_form_is_still_read() {
         let record = SignedRecord { numbered: 3, ..example() };
         let bytes = record.encode();
         // What it says of the two ENTERED, at the end: that their vaults are not known.
@@ -305,9 +304,9 @@ pub(super) mod tests {
         let entered = told.iter().filter(|statement| is_entered(statement)).count();
         let head = &bytes[5..all - 64 * told.len() - entered];
         let signatures: Vec<u8> = record.signatures.iter().flat_map(|signature| signature.bytes).collect();
-        let second = [&[SECOND_FORM], &3u32.to_le_bytes()[..], head, &signatures].concat();
+        let second = [&[2], &3u32.to_le_bytes()[..], head, &signatures].concat();
         let first = [&[FIRST_FORM], head, &signatures].concat();
-        assert_eq!([second, first].map(|bytes| SignedRecord::decode(&bytes)), [Ok(record.clone()), Ok(record)]);
+        assert_eq!([first, second].map(|bytes| SignedRecord::decode(&bytes)), [Ok(record), Err(BadFormat)]);
     }
 
     /// Whatever can be read from changed bytes is written as those bytes again: nothing has two forms.

@@ -64,7 +64,7 @@ pub(super) enum Awaits {
     Vault(PartyId),
     /// For these to sign.
     Signatures(Parties),
-    /// For a further epoch: nobody has a record to rely on.
+    /// For a store that is whole: nobody has a record to rely on, and no further epoch changes that.
     Nobody,
     /// For a further epoch or for news: the first has signed for another vault than this party's.
     Differs(PartyId),
@@ -261,13 +261,13 @@ impl Vault {
         base.map_or(Some(self.empty()), |base| self.manifests.get(&base))
     }
 
-    /// Whether a vault says of this party's shares what is so, and at which place they are if this party knows it.
+    /// Whether a vault says of this party's shares what is so, and at which place they are if this party knows it. One that has no place for this party says
+    /// nothing of its shares: another may have taken it.
     fn is_right_of_me(&self, manifest: &Manifest, known: Option<&Manifest>) -> bool {
-        let place = |vault: &Manifest| vault.members().iter().position(|key| *key == self.own);
+        let place = |vault: &Manifest| vault.members().iter().position(|key| *key == self.own).map(PartyId::new);
         let (here, held) = (place(manifest), |entry: &HeldBy| self.entering.held.contains(&entry.run.0));
-        let has = |entry: &HeldBy| here.is_some_and(|seat| !entry.lacking.contains(PartyId::new(seat)));
         let moved = known.is_some_and(|known| place(known) != here) && manifest.items().any(held);
-        !moved && manifest.items().all(|entry| has(entry) == held(entry))
+        !moved && here.is_none_or(|seat| manifest.items().all(|entry| held(entry) != entry.lacking.contains(seat)))
     }
 
     /// What is signed with a vault.
@@ -283,7 +283,7 @@ impl Operations {
     /// Brings the vault into the room's epoch, as far as others have.
     pub(super) fn enter_vault(&mut self, now: i64) {
         loop {
-            let lost = self.log_is_lost().is_some();
+            let lost = self.record_may_be_old();
             let outcomes = self.vault.proceed(lost, &self.setup.identity, &mut self.step.changes);
             if outcomes.is_empty() {
                 return;
@@ -304,7 +304,9 @@ impl Operations {
             Awaits::First(party) => format!("for {} to sign first", self.name(party)),
             Awaits::Vault(party) => format!("for {} to show the vault that it has signed for", self.name(party)),
             Awaits::Signatures(parties) => format!("for the signature of {}", names(parties)),
-            Awaits::Nobody => "for a member that knows what there is, and there is none".to_owned(),
+            Awaits::Nobody => "for a member whose store is whole, and each is new or an old copy; no change of the room helps, a newer copy of one of the \
+                               stores does; nothing is destroyed"
+                .to_owned(),
             Awaits::Differs(party) => {
                 format!("for a further change of the room: {} has signed for a vault that is not this party's", self.name(party))
             }

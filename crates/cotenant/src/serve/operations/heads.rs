@@ -29,8 +29,8 @@ pub(super) struct Heads {
     known: BTreeMap<PartyId, Checkpoint>,
     /// Whose log is not a continuation of what it told before.
     rewritten: BTreeMap<PartyId, Checkpoint>,
-    /// What this party has told of its log in this epoch and what does not stand there.
-    lost: Option<Head>,
+    /// What this party has told of its log last that does not stand there, and in which epoch.
+    lost: Option<(u32, Head)>,
 }
 
 impl Operations {
@@ -44,10 +44,10 @@ impl Operations {
         let epoch = self.setup.parameters.charter().epoch;
         for entry in entries {
             match &entry.event {
-                Logged::Seen(seen) if seen.epoch != epoch => {}
                 Logged::Seen(seen) if seen.owner == self.setup.identity.public() => {
-                    self.heads.lost = Some(seen.head).filter(|head| !self.heads.has(head)).or(self.heads.lost);
+                    self.heads.lost = Some((seen.epoch, seen.head)).filter(|(_, head)| !self.heads.has(head)).or(self.heads.lost);
                 }
+                Logged::Seen(seen) if seen.epoch != epoch => {}
                 Logged::Seen(seen) => {
                     if let Some(party) = self.setup.parameters.seat(&seen.owner) {
                         self.heads.seen.insert(party, (*seen, entry.time));
@@ -130,17 +130,28 @@ impl Operations {
             return self.complain(from, None, &"what it tells of this party's log this party has not signed", now);
         }
         self.heads.known.insert(from, known);
-        if self.heads.lost.is_none() && !self.heads.has(&known.head) {
+        if self.lost_head().is_none() && !self.heads.has(&known.head) {
             let (room, from) = (self.room(), self.name(from));
             tracing::error!(%room, from, entries = known.head.entries, "this party has told of entries of its log that are not there: its store is an old copy");
-            self.heads.lost = Some(known.head);
+            self.heads.lost = Some((known.epoch, known.head));
             self.write_log(now, Logged::Seen(known));
         }
     }
 
+    /// What this party has told of its log in this epoch and what does not stand there.
+    fn lost_head(&self) -> Option<Head> {
+        let epoch = self.setup.parameters.charter().epoch;
+        self.heads.lost.filter(|(told, _)| *told == epoch).map(|(_, head)| head)
+    }
+
+    /// Whether the log shows that the record of the vault may lack something: what was told before the vault was in its epoch is nothing to it.
+    pub(super) fn record_may_be_old(&self) -> bool {
+        self.heads.lost.is_some_and(|(told, _)| told >= self.vault.round().epoch)
+    }
+
     /// Why nothing is begun here, if this party's log is not what it has told.
     pub(super) fn log_is_lost(&self) -> Option<String> {
-        let lost = self.heads.lost?;
+        let lost = self.lost_head()?;
         let (told, here) = (lost.entries, self.heads.digests.len());
         Some(format!(
             "this party's store is an old copy: it has told others of {told} entries of its log, which are not among the {here} here; {NEW_EPOCH}"

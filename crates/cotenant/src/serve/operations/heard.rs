@@ -27,11 +27,11 @@ pub(super) enum Objection {
     /// It breaks a rule of all operations.
     #[error(transparent)]
     Operation(#[from] BadOperation),
-    /// It is of an earlier epoch of the room.
-    #[error("it is of an earlier epoch of the room")]
-    Earlier,
-    /// It is of another room or a later epoch, or names other members or another threshold.
-    #[error("it is of another room, epoch, members or threshold")]
+    /// It is of another epoch of the room.
+    #[error("it is of another epoch of the room")]
+    Epoch,
+    /// It is of another room, or names other members or another threshold.
+    #[error("it is of another room, members or threshold")]
     Room,
     /// Somebody else than its proposer sent it.
     #[error("somebody else than its proposer sent it")]
@@ -111,8 +111,8 @@ impl Operations {
         });
         match judged {
             Ok(Some(operation)) => self.accept(operation, None, now),
-            // Who is still in the epoch before says what was right there.
-            Ok(None) | Err(Objection::Earlier) => {}
+            // Who is still in the epoch before, or is in the next one already, says what is right there, and says it again when both are in the same.
+            Ok(None) | Err(Objection::Epoch) => {}
             Err(objection) => self.complain(from, None, &objection, now),
         }
     }
@@ -128,8 +128,8 @@ impl Operations {
         let parameters = &self.setup.parameters;
         let charter = parameters.charter();
         let demand = |holds: bool, objection: Objection| if holds { Ok(()) } else { Err(objection) };
-        demand(operation.room != charter.room || operation.epoch >= charter.epoch, Objection::Earlier)?;
-        let place = (operation.room, operation.epoch, operation.threshold) == (charter.room, charter.epoch, charter.threshold);
+        demand(operation.room != charter.room || operation.epoch == charter.epoch, Objection::Epoch)?;
+        let place = (operation.room, operation.threshold) == (charter.room, charter.threshold);
         demand(place && parameters.keys().eq(operation.members.iter().copied()), Objection::Room)?;
         demand(operation.proposer == from, Objection::Proposer)?;
         demand(!self.used.contains(&operation.number) && may_number(operation.number, from, self.n()), Objection::Number)?;

@@ -45,8 +45,13 @@ pub enum OpenError {
     /// The record of the vault is missing, and what it must have named is there.
     #[error("the record of the vault's commits is missing; {RESTORE}")]
     NoRecord,
+    /// The vault is missing with which this party has signed that it enters an epoch.
+    #[error("the vault with which this party has signed that it enters an epoch is missing; {RESTORE}")]
+    NoEntered,
     /// The vault is in an epoch of other members.
-    #[error("the room and its vault, which is in an earlier epoch, have more than 64 members together; change the room in smaller steps")]
+    #[error(
+        "the room and its vault, which is in an earlier epoch, have more than 64 members together; restore a newer backup of this party, or let the others replace it"
+    )]
     Crowd,
     /// This party is no member.
     #[error("this party is not a member of the room")]

@@ -59,6 +59,11 @@ impl Seats {
         (all.len() <= MOST).then_some(Seats { then, between, now, all })
     }
 
+    /// Whether the members of a further epoch can be told apart from all of these.
+    pub(super) fn have_room_for(&self, keys: impl Iterator<Item = PublicIdentity>) -> bool {
+        self.all.len() + keys.filter(|key| !self.all.contains(key)).count() <= MOST
+    }
+
     /// The members of the room.
     pub(super) fn now(&self) -> &Members {
         &self.now

@@ -44,6 +44,9 @@ pub trait Way: Send + Sync {
 
     /// How many notes to a member there is room for now.
     fn room(&self, to: PartyId) -> usize;
+
+    /// Whether no note waits on the way to a member.
+    fn is_idle(&self, to: PartyId) -> bool;
 }
 
 /// How long runs of an earlier epoch may take to end.
@@ -289,7 +292,7 @@ impl<M: Meeting> Shell<M> {
             if self.way.room(party) < PAGE {
                 continue;
             }
-            for note in core.operations.page(party, now) {
+            for note in core.operations.page(party, self.way.is_idle(party), now) {
                 if !self.way.send(party, note.encode()) {
                     core.operations.behind(party);
                 }

@@ -24,6 +24,9 @@ pub enum Objection {
     /// This party's store was made of a backup. It may have signed other parameters for the same epoch, which only those can tell who stay.
     #[error("this party was restored from a backup, and has not heard since from {}: it may have signed another change", .0.join(", "))]
     Unheard(Vec<String>),
+    /// The vault goes from one epoch to the next by votes of the members of both.
+    #[error("the members whose votes the vault needs now and those of the new epoch are more than 64 together")]
+    Crowd,
 }
 
 impl Operations {
@@ -51,6 +54,9 @@ impl Operations {
             |party: &PartyId| !self.vault.has_heard(*party) && new.seat(&self.setup.parameters.members()[party.index()].key).is_some();
         if self.all_heard().is_err() && self.others().any(|party| unheard(&party)) {
             return Err(Objection::Unheard(self.names(self.others().filter(unheard))));
+        }
+        if !self.vault.seats.have_room_for(new.keys()) {
+            return Err(Objection::Crowd);
         }
         let stays = |key: &PublicIdentity| new.seat(key).is_some() && !anew.contains(key);
         let lost = |vault: &Manifest| {

@@ -6,6 +6,7 @@ use super::{
     note::Note,
     proposals::{End, Proposal, Stage},
 };
+use cotenant_agent::operate::Manifest;
 use cotenant_core::PartyId;
 use std::ops::Bound;
 
@@ -53,16 +54,22 @@ impl Operations {
         telling.anew = !telling.whole || telling.done.is_some();
     }
 
-    /// The next notes for this member, at most [`PAGE`].
-    pub(super) fn page(&mut self, party: PartyId, now: i64) -> Vec<Note> {
+    /// The next notes for this member, at most [`PAGE`]. None yet if a vault is among them and the way is not `idle`: a vault is long, and one that takes
+    /// nothing, but asks, would have many waiting.
+    pub(super) fn page(&mut self, party: PartyId, idle: bool, now: i64) -> Vec<Note> {
         let Some(mut telling) = self.telling.remove(&party) else { return Vec::new() };
+        let shown = self.vault.to_show().filter(|(_, who)| telling.votes.is_some() && who.contains(party)).map(|(manifest, _)| manifest);
+        if shown.is_some() && !idle {
+            self.telling.insert(party, telling);
+            return Vec::new();
+        }
+        let vault = shown.map(Manifest::encode);
         // Before anything that could be written down: a party whose log was put back learns of it first.
         let mut notes = if telling.whole && telling.votes.is_some() { self.heads_for(party) } else { Vec::new() };
         let mut bytes = 0;
         if let Some(asks) = telling.votes.take() {
             notes.push(self.told(asks));
-            if let Some((manifest, _)) = self.vault.to_show().filter(|(_, who)| who.contains(party)) {
-                let manifest = manifest.encode();
+            if let Some(manifest) = vault {
                 bytes += manifest.len();
                 notes.push(Note::Vault(manifest));
             }

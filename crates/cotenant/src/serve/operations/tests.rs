@@ -86,6 +86,10 @@ impl Way for Post {
     fn room(&self, _: PartyId) -> usize {
         if self.full.load(Ordering::Relaxed) { 0 } else { PAGE }
     }
+
+    fn is_idle(&self, to: PartyId) -> bool {
+        self.room(to) > 0
+    }
 }
 
 /// The members of a room.

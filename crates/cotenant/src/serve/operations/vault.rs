@@ -85,7 +85,7 @@ impl Vault {
     /// one does not name the shares that are in use.
     ///
     /// # Errors
-    /// Those of the store; [`OpenError::NoRecord`], [`OpenError::Crowd`].
+    /// Those of the store; [`OpenError::NoRecord`], [`OpenError::NoEntered`], [`OpenError::Crowd`].
     pub(super) fn open<S: Deref<Target: Source>>(
         stored: &Room<S>,
         parameters: &Parameters,
@@ -124,30 +124,25 @@ impl Vault {
         let (state, _) = State::restart(record);
         let own = *own;
         let mut vault = Vault { room, own, epochs, seats, state, signatures, empty, manifests, erase: true, entering };
-        vault.name_vaults();
+        if !vault.has_what_it_enters_with() {
+            return Err(OpenError::NoEntered);
+        }
         vault.be_silent();
         Ok(vault)
+    }
+
+    /// Whether the vault is stored with which this party has signed that it enters an epoch, if it has.
+    fn has_what_it_enters_with(&self) -> bool {
+        let record = &self.state.record;
+        let signed = record.entering().map(|own| Statement { signer: record.me, vote: statement::Vote::Entered(own) });
+        let digest = self.entering.own.as_ref().map(Manifest::digest);
+        signed.is_none_or(|signed| digest.is_some() && self.begins_with(&signed) == digest)
     }
 
     /// Signs nothing more in the vault's epoch if the room is in a later one.
     fn be_silent(&mut self) {
         if self.is_entering() {
             self.state = commit::step(self.state.clone(), Event::Leave).0;
-        }
-    }
-
-    /// Records of earlier forms do not say with which vault an epoch was entered. The one in which the record is was entered with the vault that is stored.
-    fn name_vaults(&mut self) {
-        let record = &self.state.record;
-        let entered = match (record.settled, self.epochs.get(&record.epoch)) {
-            (Some(version), _) => self.manifests.get(&version).map(Manifest::digest),
-            (None, Some(members)) => Some(Manifest::new(self.room, members.keys.clone()).digest()),
-            (None, None) => None,
-        };
-        for (statement, signature) in &mut self.signatures {
-            if matches!(statement.vote, statement::Vote::Entered(entry) if entry.epoch == record.epoch) {
-                signature.begins_with = signature.begins_with.or(entered);
-            }
         }
     }
 
@@ -310,6 +305,9 @@ impl Vault {
         }
         if erased {
             self.erase = false;
+        }
+        // What an earlier step of the same transaction has kept is not all that there is to keep now.
+        if erased || changes.keep.is_some() {
             changes.keep = Some(self.keep());
         }
         match self.state.record.settled {
@@ -417,7 +415,8 @@ fn epochs<S: Deref<Target: Source>>(stored: &Room<S>, parameters: &Parameters) -
     Ok(epochs)
 }
 
-/// What is stored, if this party was a member in every epoch since; where it stands otherwise.
+/// What is stored, if this party was a member in every epoch since; where it stands otherwise. A record that is in no epoch yet counts from the one that its
+/// party has signed to enter: of those before it says nothing.
 fn read<S: Deref<Target: Source>>(
     stored: &Room<S>,
     epochs: &BTreeMap<u32, Members>,
@@ -425,7 +424,11 @@ fn read<S: Deref<Target: Source>>(
     now: u32,
 ) -> Result<Stored, StoreError> {
     let member_since = |first: u32| epochs.range(first + 1..).all(|(_, members)| members.keys.contains(own));
-    if let Some(known) = stored.record(RECORD)?.filter(|known| member_since(known.record().epoch)) {
+    let before = |record: &Record<Digest>| match record.epoch {
+        0 => record.entering().map_or(0, |own| own.epoch.saturating_sub(1)),
+        epoch => epoch,
+    };
+    if let Some(known) = stored.record(RECORD)?.filter(|known| member_since(before(known.record()))) {
         return Ok((known.record().clone(), known.numbered(), known.statements().collect()));
     }
     let seat = |epoch: u32| epochs.get(&epoch)?.keys.iter().position(|key| key == own).map(PartyId::new);

@@ -178,9 +178,13 @@ impl Actor {
         Ok(match shell.look(|operations| operations.may_change_to(parameters, &anew)) {
             Ok(()) => None,
             Err(lost @ Objection::Lost { .. }) => {
-                let remedy =
-                    "before members leave, lower the threshold and share the vault out anew (cotenant vault reshare), or remove the item";
+                let remedy = "before members leave, share the vault out anew with a lower threshold (cotenant vault reshare), repair the item, or remove it; \
+                              each of these takes all members, also those who are to leave";
                 problem(&lost.to_string(), remedy)
+            }
+            Err(crowd @ Objection::Crowd) => {
+                let remedy = "change the room in smaller steps, each when the vault has followed the one before (cotenant vault list)";
+                problem(&crowd.to_string(), remedy)
             }
             Err(unheard @ Objection::Unheard(_)) => {
                 problem(&unheard.to_string(), "connect them, or replace those who will not be heard again")

@@ -108,6 +108,11 @@ impl Line {
         if up { self.outbox.capacity() } else { 0 }
     }
 
+    /// Whether it is up and no note waits on it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.room() == WAITING
+    }
+
     /// Ends the link, as the other side does not take what it has to; that it is down is told. Another one is made when links are looked after.
     pub(super) fn cut(&self) {
         self.cutting.cancel();

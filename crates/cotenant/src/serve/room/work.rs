@@ -80,6 +80,10 @@ impl Way for ByLines {
     fn room(&self, to: PartyId) -> usize {
         self.with(to, Line::room).unwrap_or(0)
     }
+
+    fn is_idle(&self, to: PartyId) -> bool {
+        self.with(to, Line::is_idle).unwrap_or(false)
+    }
 }
 
 impl Actor {

@@ -195,7 +195,7 @@ impl<'a> World<'a> {
         let actions = self.operations[k].take();
         self.carry_out(k, actions);
         for party in self.operations[k].to_be_told() {
-            let page = self.operations[k].page(party, NOW);
+            let page = self.operations[k].page(party, true, NOW);
             self.carry_out(k, page.iter().map(|note| Action::Send(party, note.encode())).collect());
         }
     }
@@ -432,5 +432,6 @@ fn one_epoch_says_nothing_about_another() {
     assert_eq!((manifest.members().len(), manifest.number()), (3, 1), "shares stay among a, b, c");
 }
 
+mod again;
 mod kept;
 mod spoiled;

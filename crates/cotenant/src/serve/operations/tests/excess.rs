@@ -110,7 +110,7 @@ async fn what_is_told_goes_in_pages() {
     assert!(!alice.take().iter().any(|action| matches!(action, super::super::Action::Send(..))), "nothing all at once");
     let mut pages = Vec::new();
     while !alice.to_be_told().is_empty() {
-        pages.push(alice.page(PartyId::new(1), now));
+        pages.push(alice.page(PartyId::new(1), true, now));
     }
     assert!(pages.len() > 1 && pages.iter().all(|page| page.len() <= PAGE), "{:?}", pages.iter().map(Vec::len).collect::<Vec<_>>());
     let count = |is: fn(&Note) -> bool| pages.iter().flatten().filter(|note| is(note)).count();

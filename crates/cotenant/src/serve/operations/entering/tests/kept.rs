@@ -128,3 +128,20 @@ fn a_change_that_would_lose_an_item_is_objected_to() {
     assert_eq!(objects(&two), Err(Objection::Unheard(vec!["m1".to_owned()])), "b stays, and may know what a has signed");
     assert_eq!(objects(&one), lost(1, 2), "those who leave are not waited for");
 }
+
+/// Three members whose votes the vault needs, and those of a further epoch: 64 can be told apart.
+#[test]
+fn a_change_to_too_many_others_at_once_is_objected_to() {
+    let mut parties = [(); 3].map(|()| Party::new());
+    let [a, b, c] = &mut parties;
+    let first = parameters(&[a, b, c], 2, None);
+    enter(&mut [a, b, c], &first);
+    let keys: Vec<_> = [a.key(), b.key()].into_iter().chain((0..62).map(|_| Identity::generate().unwrap().public())).collect();
+    let next = |seats: usize| {
+        let member = |(k, key): (usize, &PublicIdentity)| Member { name: format!("m{k}"), key: *key, addresses: Vec::new() };
+        let charter = Charter { epoch: 2, seats: seats as u8, previous: Some(first.digest()), ..first.charter().clone() };
+        Parameters::new(charter, keys[..seats].iter().enumerate().map(member).collect()).unwrap()
+    };
+    let world = World::new(vec![a], &first);
+    assert_eq!([63, 64].map(|seats| world.operations[0].may_change_to(&next(seats), &[])), [Ok(()), Err(Objection::Crowd)]);
+}

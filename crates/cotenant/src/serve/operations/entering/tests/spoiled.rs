@@ -8,7 +8,7 @@ fn entered_by(vote: &Vote, signer: usize) -> bool {
 }
 
 /// The same note without ENTERED of this seat.
-fn without(note: Note, signer: usize) -> Option<Note> {
+pub(super) fn without(note: Note, signer: usize) -> Option<Note> {
     match note {
         Note::Vote(vote) => (!entered_by(&vote, signer)).then_some(Note::Vote(vote)),
         Note::Told { epoch, newest, standing, votes, asks } => {
