@@ -18,6 +18,6 @@ mod questions;
 mod reading;
 
 pub(crate) use joint::JointAnswer;
-pub use plan::{AnswerPlan, MAX_BYTES, can_hold};
+pub use plan::{AnswerPlan, MAX_BYTES, MAX_MATCHER, can_hold, matcher_gates};
 pub use questions::{Contents, Questions, TagKeys, Window};
-pub use reading::{Read, Refusal, Unread, read};
+pub use reading::{Expected, Read, Refusal, Unread, read};

@@ -11,7 +11,7 @@ pub use answer::{Answered, Keeping, Reading, Redaction, Saved};
 pub use content::{Content, Key, SignedRequest};
 pub use parts::{Part, Parts, Secret};
 
-use crate::answer::{AnswerPlan, Read, Refusal, Unread};
+use crate::answer::{AnswerPlan, Expected, Read, Refusal, Unread};
 use crate::derive::NoValue;
 use crate::http;
 use crate::relay::{Patience, Relay, RelayError, Server};
@@ -91,12 +91,17 @@ pub struct Hooks {
     pub observe: Observer,
     /// Is asked before anything of the request's ciphertext leaves this party. It may take as long as a disk does; if it says no, nothing is sent.
     pub may_send: Gate,
+    /// Is told what was opened of an answer of which something is to be saved, before anything of that is done. If it says no, nothing is.
+    pub seen: Seen,
 }
+
+/// Takes what was opened of an answer, which others know; whether it is safe.
+pub type Seen = Box<dyn FnMut(&Done) -> bool + Send>;
 
 impl Hooks {
     /// An observer, for a caller that keeps nothing.
     pub fn observing(observe: Observer) -> Self {
-        Hooks { observe, may_send: Box::new(|| true) }
+        Hooks { observe, may_send: Box::new(|| true), seen: Box::new(|_| true) }
     }
 }
 
@@ -162,6 +167,9 @@ pub enum CallError {
     /// The answer is not read.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// This party could not store what was opened of the answer ([`Hooks::seen`]).
+    #[error("what was opened of the answer could not be stored, so nothing of it is saved")]
+    Unstored,
     /// The content takes an item that the call does not load: an error of the caller, which all parties make alike.
     #[error("the request takes item {number} of those that are loaded, and there are fewer")]
     NoItem {
@@ -264,7 +272,8 @@ pub async fn run<C: Channel, R: Channel, S: Server>(
     let options = Options { observer: Some(observer), threads };
     let session = Session::start(mpc, agreed, session_rng, options).await?;
     watch.finished(Stage::Setup, session.stats());
-    run_on(session, relay, call, Taken::default(), rng, (&watch, Box::new(|| true))).await.map(|ended| ended.done)
+    let Hooks { may_send, seen, .. } = Hooks::observing(Box::new(|_| ()));
+    run_on(session, relay, call, Taken::default(), rng, (&watch, may_send, seen)).await.map(|ended| ended.done)
 }
 
 /// The same on a session that was started elsewhere, of any engine.
@@ -291,9 +300,9 @@ pub async fn run_with_secrets<E: Engine, R: Channel, S: Server>(
     call: Call,
     taken: Taken,
     rng: ChaCha20Rng,
-    Hooks { observe, may_send }: Hooks,
+    Hooks { observe, may_send, seen }: Hooks,
 ) -> Result<Ended<E::Online>, CallError> {
-    run_on(session, relay, call, taken, rng, (&Watch(Arc::new(Mutex::new(observe))), may_send)).await
+    run_on(session, relay, call, taken, rng, (&Watch(Arc::new(Mutex::new(observe))), may_send, seen)).await
 }
 
 async fn run_on<E: Engine, R: Channel, S: Server>(
@@ -302,7 +311,7 @@ async fn run_on<E: Engine, R: Channel, S: Server>(
     call: Call,
     taken: Taken,
     rng: ChaCha20Rng,
-    (watch, may_send): (&Watch, Gate),
+    (watch, may_send, seen): (&Watch, Gate, Seen),
 ) -> Result<Ended<E::Online>, CallError> {
     let Call { target, config, limits, content, reading, .. } = call;
     let Taken { wanted, shares, given } = taken;
@@ -311,11 +320,11 @@ async fn run_on<E: Engine, R: Channel, S: Server>(
     let mut online = session.seal().await?;
     watch.finished(Stage::Prepare, online.stats());
 
-    let ready = Ready { plan, message, shares, given, config, target, limits, rng, watch, may_send };
+    let ready = Ready { plan, message, shares, given, config, target, limits, rng, watch, may_send, seen };
     match ready.run(&mut online, &mut relay).await {
         Ok((done, saved)) => Ok(Ended { done, saved: saved.map(|(shares, check)| Saved { online, shares, check }) }),
+        // A party that refuses the server, say, must not leave the others waiting.
         Err(error) => {
-            // A party that refuses the server, say, must not leave the others waiting.
             online.give_up().await;
             Err(error)
         }
@@ -334,6 +343,7 @@ struct Ready<'a> {
     rng: ChaCha20Rng,
     watch: &'a Watch,
     may_send: Gate,
+    seen: Seen,
 }
 
 /// What a call leaves beside what is known: this party's shares of what was kept, and how they are verified.
@@ -341,7 +351,7 @@ type Made = Option<(Vec<Share>, LoadPlan)>;
 
 impl Ready<'_> {
     async fn run<O: Online, R: Channel, S: Server>(self, online: &mut O, relay: &mut Relay<R, S>) -> Result<(Done, Made), CallError> {
-        let Ready { plan, message, shares, given, config, target, limits, mut rng, watch, may_send } = self;
+        let Ready { plan, message, shares, given, config, target, limits, mut rng, watch, may_send, mut seen } = self;
         if !plan.holes.is_empty() {
             plan.holes.fill(online, &message, shares, given).await?;
             watch.finished(Stage::Sign, online.stats());
@@ -358,18 +368,20 @@ impl Ready<'_> {
             Milestone::Sealed => watch.finished(Stage::Send, stats),
             Milestone::Opened => watch.finished(Stage::Receive, stats),
         };
+        let done = |answer| Done { answer, server_chain: Digest(*chain.lock().unwrap_or_else(PoisonError::into_inner)) };
         let calling = async {
             let keys = JointKeys::new(online, plan.tls, ChaCha20Rng::from_rng(&mut rng), may_send, reached);
             let held = converse(keys, relay, config, target, message.pieces, limits).await?;
-            let Some(read) = plan.read else { return Ok((Answered::Whole(held.open().await.map_err(|f| f.error)?), None)) };
-            let (answer, to_head, keep) = read.split();
-            let (read, kept) = read_part(held, answer, to_head).await?;
-            let made = keep.run(online, &kept).await?;
-            Ok((Answered::Part(read), made))
+            let Some(read) = plan.read else { return Ok((done(Answered::Whole(held.open().await.map_err(|f| f.error)?)), None)) };
+            let (answer, expected, keep) = read.split();
+            let (read, kept) = read_part(held, answer, &expected).await?;
+            let done = done(Answered::Part(read));
+            if keep.saves() && !seen(&done) {
+                return Err(CallError::Unstored);
+            }
+            Ok((done, keep.run(online, &kept).await?))
         };
-        let result: Result<(Answered, Made), CallError> = calling.await;
-        let server_chain = Digest(chain.into_inner().unwrap_or_else(PoisonError::into_inner));
-        let result = result.map(|(answer, made)| (Done { answer, server_chain }, made));
+        let result: Result<(Done, Made), CallError> = calling.await;
         match released.into_inner() {
             true => result.map_err(|e| CallError::MayHaveBeenSent(Box::new(e))),
             false => result,
@@ -396,10 +408,10 @@ async fn converse<'o, O: Online, R: Channel, S: Server>(
 async fn read_part<O: Online>(
     held: HeldAnswer<JointKeys<'_, O>>,
     plan: AnswerPlan,
-    to_head: bool,
+    expected: &Expected,
 ) -> Result<(Read, Vec<O::Verified>), CallError> {
     let Released { ops, digest, records, .. } = held.release();
-    Ok(ops.read(plan, digest, records, to_head).await?)
+    Ok(ops.read(plan, digest, records, expected).await?)
 }
 
 async fn handshake<'o, O: Online, R: Channel, S: Server>(

@@ -28,6 +28,8 @@ use cotenant_circuit::{
 
 /// The longest value, as long as the longest request.
 pub const MAX_VALUE: usize = crate::call::MAX_REQUEST as usize;
+/// The most bytes of all secrets of a call and all that is made of them, together: in the circuit that makes them each takes 32 of memory.
+pub const MAX_VALUES: usize = 1 << 20;
 /// The most compressions of SHA-256 in one message, each of 22 271 AND gates if nothing of it is public: as many as hash the longest request twice.
 pub const MAX_COMPRESSIONS: usize = 1 << 10;
 /// Which characters stand for themselves wherever percent-escapes are read (RFC 3986 section 2.3).
@@ -118,6 +120,9 @@ pub enum NoValue {
     /// It is longer than [`MAX_VALUE`].
     #[error("a value would be longer than {MAX_VALUE} bytes")]
     Long,
+    /// They are longer than [`MAX_VALUES`].
+    #[error("secrets and what is made of them would be longer than {MAX_VALUES} bytes together")]
+    Longer,
     /// Too much is hashed.
     #[error("more than {MAX_COMPRESSIONS} blocks would be hashed inside MPC")]
     Dear,
@@ -279,11 +284,17 @@ impl Value {
 /// # Errors
 /// If there is no such value, or they take too much together.
 pub fn shapes(first: Vec<Shape>, made: &[Value]) -> Result<Vec<Shape>, NoValue> {
-    let mut compressions = 0;
+    let (mut compressions, mut bytes) = (0, first.iter().map(|shape| shape.len).sum::<usize>());
     made.iter().try_fold(first, |mut shapes, value| {
         compressions += value.compressions(&shapes)?;
-        shapes.push(value.shape(&shapes)?);
-        if compressions <= MAX_COMPRESSIONS { Ok(shapes) } else { Err(NoValue::Dear) }
+        let shape = value.shape(&shapes)?;
+        bytes += shape.len;
+        shapes.push(shape);
+        match () {
+            () if bytes > MAX_VALUES => Err(NoValue::Longer),
+            () if compressions > MAX_COMPRESSIONS => Err(NoValue::Dear),
+            () => Ok(shapes),
+        }
     })
 }
 

@@ -37,6 +37,6 @@ pub(crate) use directive::Sign;
 pub use disposal::{Disposal, Save};
 pub use error::{FlowError, Position, Problem};
 pub use request::Flow;
-pub(crate) use request::{Body, Place, is_body_file};
+pub(crate) use request::{Body, Header, is_body_file};
 pub(crate) use template::{Hole, Piece, Template};
 pub(crate) use value::Expression;

@@ -16,6 +16,7 @@ use cotenant::{
     target::Endpoint,
 };
 use cotenant_agent::{
+    answer::Expected,
     call::{self, Answered, Call, CallError, Content, Event, Key, Reading, Redaction, SignedRequest, Stage},
     redact::Policy,
     relay::Relay,
@@ -237,7 +238,8 @@ impl Job {
             content: Content::Signed(Box::new(signed)),
             reading: match (self.secret, Policy::parse(service::POLICY)) {
                 (true, Ok(Policy::Rules(rules))) => {
-                    Reading::Part(Redaction { rules, to_head: false, saves: Vec::new(), checks: Vec::new() })
+                    let expected = Expected { to_head: false, statuses: 200..=299 };
+                    Reading::Part(Redaction { rules, expected, saves: Vec::new(), checks: Vec::new() })
                 }
                 _ => Reading::Whole,
             },

@@ -13,7 +13,7 @@
 use super::circuits::{self, BLOCK, BLOCKS, COUNTER, IV, ROUND_KEYS, SEQUENCE};
 use crate::redact::{
     Rules,
-    circuit::{HEAD_BITS, Room},
+    circuit::{HEAD_BITS, Room, most_gates},
     framing::CHUNK_DIGITS,
     inner::WINDOW,
 };
@@ -28,6 +28,20 @@ pub const MAX_BYTES: usize = 1 << 15;
 const MAX_RECORDS: usize = 1 << SEQUENCE;
 /// What a record has beside its inner plaintext: header and tag.
 const AROUND: usize = 21;
+
+/// The most AND gates of the circuit that looks for the rules, by [`matcher_gates`]. The other circuits of a request and an answer of the longest take some 10
+/// million each, and gates take memory.
+pub const MAX_MATCHER: u64 = 1 << 23;
+
+/// At least as many AND gates as the circuit has that looks for these rules in an answer of so many bytes.
+pub fn matcher_gates(rules: &Rules, bytes: usize) -> u64 {
+    most_gates(rules, Room::of(rules, head_room(bytes), bytes))
+}
+
+/// How many bytes the head may have.
+fn head_room(bytes: usize) -> usize {
+    (bytes / 4).clamp(1 << 10, 1 << 12)
+}
 
 /// Whether an answer of these limits can be read in part.
 pub fn can_hold(limits: AnswerLimits) -> bool {
@@ -77,7 +91,7 @@ impl AnswerPlan {
         };
         let blocks = (0..blocks).map(|_| of_blocks(engine)).collect::<Result<_, Error>>()?;
         let windows = (bytes + (WINDOW - 1 - AROUND) * records) / WINDOW;
-        let head_room = (bytes / 4).clamp(1 << 10, 1 << 12);
+        let head_room = head_room(bytes);
         let room = Room::of(rules, head_room, bytes);
         let matched = HEAD_BITS * room.head + 8 * room.content;
         Ok(AnswerPlan {

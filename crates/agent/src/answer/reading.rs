@@ -15,7 +15,7 @@ use cotenant_tls::{
     record::{ContentType, MAX_FRAGMENT, MessageJoiner, Record},
 };
 use ghash::universal_hash::UniversalHash;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 /// Handshake messages that a server may send after the handshake (RFC 8446 section 4.6).
 const NEW_SESSION_TICKET: u8 = 4;
@@ -92,19 +92,30 @@ impl<E> From<FramingError> for Unread<E> {
     }
 }
 
-/// Reads the records of one answer, once: they are used up, as whoever has the keys of their tags can make others. `to_head` is whether the request was HEAD.
+/// What is wanted of an answer beside its rules.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Expected {
+    /// Whether the request is HEAD, to which an answer has no content.
+    pub to_head: bool,
+    /// The statuses that fit.
+    pub statuses: RangeInclusive<u16>,
+}
+
+/// Reads the records of one answer, once: they are used up, as whoever has the keys of their tags can make others.
 ///
 /// # Errors
 /// The first rule that does not hold, or what kept a question from being answered.
-pub async fn read<Q: Questions>(held: Vec<Record>, asked: &mut Q, rules: &Rules, to_head: bool) -> Result<Read, Unread<Q::Error>> {
+pub async fn read<Q: Questions>(held: Vec<Record>, asked: &mut Q, rules: &Rules, expected: &Expected) -> Result<Read, Unread<Q::Error>> {
     let keys = asked.tag_keys().await.map_err(Unread::Unanswered)?;
     check_tags(&held, &keys)?;
     let ends = inner_ends(&held, asked).await?;
     let Others { data, end, tickets } = others(&ends, asked).await?;
     asked.join(&data);
     let length = data.iter().map(|part| part.length).sum();
-    let framing = framing(asked, length, to_head, end).await?;
-    if !asked.fits(framing.head, &framing.content).await.map_err(Unread::Unanswered)? {
+    let framing = framing(asked, length, expected.to_head, end).await?;
+    // The status is open, so what it says costs nothing and tells nothing more.
+    let may_fit = expected.statuses.contains(&framing.status);
+    if !may_fit || !asked.fits(framing.head, &framing.content).await.map_err(Unread::Unanswered)? {
         return Err(Refusal::Policy { status: framing.status }.into());
     }
     let found = asked.places().await.map_err(Unread::Unanswered)?;
@@ -241,7 +252,9 @@ async fn chunks<Q: Questions>(asked: &mut Q, mut at: usize, length: usize) -> Re
     let mut chunks = vec![];
     loop {
         let (line, size) = asked.chunk_line(at).await.map_err(Unread::Unanswered)?.ok_or(FramingError::Chunk)?;
-        let chunk = at + line..at + line + size;
+        // A size has up to 32 bits, which a position need not have.
+        let chunk = (at + line).checked_add(size).map(|end| at + line..end).filter(|chunk| chunk.end < length);
+        let chunk = chunk.ok_or(FramingError::End)?;
         at = chunk.end + 2;
         if at > length {
             return Err(FramingError::End.into());

@@ -237,6 +237,15 @@ impl Body {
         }
     }
 
+    /// Who gives the value of a put, or what is private in a call.
+    pub fn giver(&self) -> Option<PartyId> {
+        match self {
+            Body::Put { giver, .. } => Some(*giver),
+            Body::Call(call) => call.giver(),
+            _ => None,
+        }
+    }
+
     /// Whether a quorum cannot do it: what changes the vault is committed by all or by none.
     pub fn needs_everyone(&self) -> bool {
         matches!(self, Body::Remove(_)) || !self.saves().is_empty()

@@ -21,7 +21,8 @@
 //! ```
 //!
 //! A call is named by the digest of its flow, items, uses, host, roots, response policy, and the keys of those who give or read something: host and path
-//! alone do not tell two calls apart, nor do seats, which move. What makes, destroys or shares out items is for people.
+//! alone do not tell two calls apart, nor do seats, which move. What makes, destroys or shares out items is for people, also a call that keeps something of its
+//! answer: each time it replaces the item by what a server says.
 //!
 //! An operation that a policy approves has to expire within an hour, within the hours and before the rule, as it may begin at any time until then.
 //!
@@ -222,6 +223,7 @@ impl Named {
     /// What an operation is counted as; none for what people approve.
     pub fn of(operation: &Operation) -> Option<Self> {
         match &operation.body {
+            Body::Call(_) if !operation.body.saves().is_empty() => None,
             Body::Call(call) => Some(Named::Call(call.flow_digest(&operation.members))),
             Body::Refresh(_) => Some(Named::Refresh),
             Body::Verify(_) => Some(Named::Verify),

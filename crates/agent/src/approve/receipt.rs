@@ -15,6 +15,7 @@ use super::{
     run::{BadRun, Run},
     wire::{MAX_PARTIES, Put, Take, rising, whole},
 };
+use crate::redact::{self, MAX_RULES, MAX_TIMES};
 use cotenant_core::{
     Digest, Domain, PartyId,
     codec::{BadFormat, Reader, Writer},
@@ -29,8 +30,10 @@ pub const PURPOSE: &str = "operation receipt";
 pub const LABEL: &str = "COTENANT RECEIPT";
 /// The most bytes of a value that was opened.
 pub const MAX_VALUE: usize = 1 << 24;
-const MAX_VALUES: usize = 256;
-const MAX_NAME: usize = 64;
+/// The most values: a status beside those of all rules of a policy.
+const MAX_VALUES: usize = 1 + MAX_RULES * MAX_TIMES;
+/// The longest name: that of a rule, and `.NN` for one of several values.
+const MAX_NAME: usize = redact::MAX_NAME + 3;
 const MAX_RUN: usize = 1 << 18;
 const FORMAT: u8 = 1;
 
@@ -49,7 +52,7 @@ pub struct Outcome {
 /// A value that was opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Value {
-    /// What the operation calls it; up to 64 bytes.
+    /// What the operation calls it; up to 66 bytes.
     pub name: String,
     /// To whom, and what.
     pub opened: Opened,
@@ -92,7 +95,7 @@ impl Receipt {
     /// One that nobody has signed.
     ///
     /// # Errors
-    /// If run or result are not of the operation.
+    /// If run or result are not of the operation, or the result is larger than one that can be read again.
     pub fn new(operation: Operation, run: Run, outcome: Outcome) -> Result<Self, BadReceipt> {
         let receipt = Receipt { operation, run, outcome, signatures: BTreeMap::new() };
         receipt.consistent()?;
@@ -119,6 +122,11 @@ impl Receipt {
         let result = Domain::OperationResult.hasher().field(&self.outcome.write(Writer::new()).done()).digest();
         let mut hasher = Domain::Receipt.hasher();
         hasher.field(&self.operation.digest().0).field(&self.run.digest().0).field(&result.0).digest()
+    }
+
+    /// Whether this party has signed.
+    pub fn is_signed_by(&self, party: PartyId) -> bool {
+        self.signatures.contains_key(&party)
     }
 
     /// The signature of a party that took part.
@@ -193,6 +201,9 @@ impl Receipt {
             (Opened::Only { party, .. }, Audience::Only(agreed)) => *party == agreed,
             _ => false,
         };
+        if !self.outcome.has_room() {
+            return Err(BadReceipt::Size);
+        }
         let named = rising(self.outcome.values.iter().map(|value| &value.name));
         if named && self.outcome.values.iter().all(as_agreed) { Ok(()) } else { Err(BadReceipt::Values) }
     }
@@ -216,6 +227,15 @@ impl Receipt {
 }
 
 impl Outcome {
+    /// Whether it is within the bounds that [`Outcome::read`] has.
+    fn has_room(&self) -> bool {
+        let fits = |value: &Value| {
+            let bytes = if let Opened::All(bytes) = &value.opened { bytes.len() } else { 0 };
+            value.name.len() <= MAX_NAME && bytes <= MAX_VALUE
+        };
+        self.values.len() <= MAX_VALUES && self.values.iter().all(fits)
+    }
+
     fn write(&self, to: Writer) -> Writer {
         let to = to.list(self.server_chain.iter(), |to, digest| to.digest(digest));
         to.list(self.values.iter(), |to, value| {
@@ -257,6 +277,9 @@ pub enum BadReceipt {
     /// Values are not in order, or opened to others than was agreed.
     #[error("values were opened to others than was agreed, or are not in order")]
     Values,
+    /// There are more values, or longer ones, than a receipt has.
+    #[error("more was opened than a receipt has room for")]
+    Size,
     /// The members or the threshold are others than whoever verifies knows.
     #[error("the operation is of other members than these, or has another threshold")]
     Members,
@@ -364,6 +387,23 @@ mod tests {
         assert_eq!(receipt.add(seat(1), signature), Err(BadReceipt::Signature { party: seat(1) }));
         assert_eq!(receipt.add(seat(3), signature), Err(BadReceipt::TookNoPart { party: seat(3) }));
         assert_eq!(Receipt::new(call(), run_of(&refresh()), answer()), Err(BadReceipt::Run(BadRun::Operation)));
+    }
+
+    /// What can be written can be read again: all else is lost with the answer.
+    #[test]
+    fn what_has_no_room_in_a_receipt_is_no_receipt() {
+        let of = |number: usize, name: usize, bytes: usize| {
+            let value = |k: usize| Value { name: format!("{k:0name$}"), opened: Opened::All(vec![b'x'; bytes]) };
+            Outcome { server_chain: None, values: (0..number).map(value).collect() }
+        };
+        let made = |outcome| Receipt::new(refresh(), run_of(&refresh()), outcome);
+        for most in [of(257, 66, 1), of(1, 66, MAX_VALUE)] {
+            let receipt = made(most).unwrap();
+            assert!(Receipt::decode(&receipt.encode()) == Ok(receipt));
+        }
+        for more in [of(258, 66, 1), of(1, 67, 1), of(1, 1, MAX_VALUE + 1)] {
+            assert!(made(more) == Err(BadReceipt::Size));
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use super::CallError;
 use crate::{
-    answer::{AnswerPlan, Read, can_hold},
+    answer::{AnswerPlan, Expected, Read, can_hold},
     redact::{Action, Rules},
     vault::{
         load::{LoadPlan, Wanted},
@@ -31,8 +31,8 @@ pub enum Reading {
 pub struct Redaction {
     /// The policy.
     pub rules: Rules,
-    /// Whether the request is HEAD, to which an answer has no content.
-    pub to_head: bool,
+    /// What is wanted beside it.
+    pub expected: Expected,
     /// What becomes an item.
     pub saves: Vec<Keeping>,
     /// Loads of the new items, so that the share of every member is in one.
@@ -78,7 +78,7 @@ pub struct Saved<O> {
 /// What is declared for the reading of a part.
 pub(super) struct ReadPlan {
     pub(super) answer: AnswerPlan,
-    pub(super) to_head: bool,
+    pub(super) expected: Expected,
     save: Option<KeepPlan>,
 }
 
@@ -97,7 +97,7 @@ impl ReadPlan {
         limits: AnswerLimits,
         server: &[Wire],
     ) -> Result<ReadPlan, CallError> {
-        let Redaction { rules, to_head, saves, checks } = redaction;
+        let Redaction { rules, expected, saves, checks } = redaction;
         if !can_hold(limits) {
             return Err(CallError::Limits);
         }
@@ -114,12 +114,12 @@ impl ReadPlan {
                 Some(KeepPlan { values, save: SavePlan::declare(engine, &new)?, check: LoadPlan::declare(engine, checks)? })
             }
         };
-        Ok(ReadPlan { answer, to_head: *to_head, save })
+        Ok(ReadPlan { answer, expected: expected.clone(), save })
     }
 
     /// Splits what is read from what is saved.
-    pub(super) fn split(self) -> (AnswerPlan, bool, Keep) {
-        (self.answer, self.to_head, Keep(self.save))
+    pub(super) fn split(self) -> (AnswerPlan, Expected, Keep) {
+        (self.answer, self.expected, Keep(self.save))
     }
 }
 
@@ -128,6 +128,11 @@ impl ReadPlan {
 pub(super) struct Keep(Option<KeepPlan>);
 
 impl Keep {
+    /// Whether anything is.
+    pub(super) fn saves(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Makes items of kept values: this party's shares of them, and how they are verified.
     pub(super) async fn run<O: Online>(self, online: &mut O, kept: &[O::Verified]) -> Result<Option<(Vec<Share>, LoadPlan)>, CallError> {
         let Some(KeepPlan { values, save, check }) = self.0 else { return Ok(None) };

@@ -151,6 +151,9 @@ fn what_is_too_much_is_refused() {
     assert_eq!(twice.shape(&[secret(MAX_VALUE / 2 + 1)]), Err(NoValue::Long));
     assert_eq!(Value::Earlier(1).shape(&[secret(1)]), Err(NoValue::Missing));
     assert_eq!(shapes(vec![secret(1)], &[Value::Earlier(1)]), Err(NoValue::Missing), "not of itself");
+    // Each is short enough.
+    let copied = |times: usize| shapes(vec![secret(MAX_VALUE)], &vec![Value::Earlier(0); times - 1]).map(|_| ());
+    assert_eq!((copied(MAX_VALUES / MAX_VALUE), copied(MAX_VALUES / MAX_VALUE + 1)), (Ok(()), Err(NoValue::Longer)));
     // 16 384 bytes are 257 blocks with their padding.
     let hashed = |times| shapes(vec![secret(1 << 14)], &vec![of(Function::Sha256, Value::Earlier(0)); times]).map(|_| ());
     assert_eq!((hashed(3), hashed(4)), (Ok(()), Err(NoValue::Dear)));

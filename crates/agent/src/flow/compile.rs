@@ -7,7 +7,7 @@ use super::{
     disposal::{self, BadLine, Disposal},
     error::{FlowError, Position, Problem},
     request::{Body, Flow},
-    secrets::slots,
+    secrets::Secrets,
 };
 use crate::{
     answer,
@@ -15,6 +15,7 @@ use crate::{
         operation::{Argument, Audience, Call, Language, Response, Slot},
         receipt,
     },
+    derive::MAX_VALUES,
     http,
     redact::Policy,
     sign::{
@@ -24,7 +25,7 @@ use crate::{
 };
 use cotenant_core::{Digest, PartyId};
 use cotenant_tls::AnswerLimits;
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 /// The slot of a signature.
 pub const SIGNATURE: &str = "signature";
@@ -56,11 +57,16 @@ pub fn call(flow: Vec<u8>, mut arguments: Vec<Argument>, seats: Seats, trust_roo
     let Seats { connector, giver } = seats;
     arguments.sort_by(|a, b| a.name.cmp(&b.name));
     let parsed = Flow::parse(&flow)?;
-    let slots = slots(&parsed, giver)?;
+    let secrets = Secrets::of(&parsed);
+    let slots = secrets.slots(giver)?;
     check_holes(&parsed, &arguments, &slots)?;
-    let response = response(&parsed)?;
-    // What the writer and the signer refuse is refused here.
+    let response = response(&parsed, &secrets)?;
+    // What the writer and the signer refuse is refused here, and what is longer than people are to be shown.
     let blank = |name: &str| Cow::from(argument(&arguments, name).unwrap_or(b"0"));
+    let made = parsed.lets().iter().map(|made| made.value.filled_len(&blank)).fold(0, usize::saturating_add);
+    if made > MAX_VALUES {
+        return Err(Problem::LongValues(made).at(parsed.at));
+    }
     match &parsed.directives.sign {
         Some(sign) => signed(&parsed, sign, &blank, 0).map(drop)?,
         None => parsed.request(&blank).map(drop)?,
@@ -111,14 +117,15 @@ pub(crate) fn signed<'f>(flow: &Flow, sign: &Sign, fill: &impl Fn(&str) -> Cow<'
     Ok(ToSign { request, scope, style, access_key_id })
 }
 
-/// The value of an argument.
+/// The value of an argument; they are in rising order.
 pub(crate) fn argument<'a>(arguments: &'a [Argument], name: &str) -> Option<&'a [u8]> {
-    arguments.iter().find(|argument| argument.name == name).map(|argument| &argument.value[..])
+    let found = arguments.binary_search_by(|argument| argument.name.as_str().cmp(name));
+    found.ok().map(|number| &arguments[number].value[..])
 }
 
-/// What becomes of the answer: the directives about it, and for each secret that is sent, where the answer is opened, that it is not sent back.
-fn response(flow: &Flow) -> Result<Response, FlowError> {
-    let Directives { policy, not_reflected, limit, .. } = &flow.directives;
+/// What becomes of the answer: the directives about it, and for each secret that is sent, where anything of the answer is opened or kept, that it is not sent back.
+fn response(flow: &Flow, secrets: &Secrets) -> Result<Response, FlowError> {
+    let Directives { policy, limit, sign, .. } = &flow.directives;
     if policy.is_empty() {
         return Err(Problem::NotOpened.at(flow.at));
     }
@@ -128,37 +135,45 @@ fn response(flow: &Flow) -> Result<Response, FlowError> {
         let Position { line, column: before } = policy[line].at;
         problem.at(Position { line, column: before + if column > 1 { column } else { 0 } })
     })?;
-    let (default, most) = match policy {
+    let (default, most) = match &policy {
         Policy::All => (DEFAULT_LIMIT, MAX_LIMIT),
         Policy::Rules(_) => (DEFAULT_PART, answer::MAX_BYTES as u64),
     };
-    match (policy, not_reflected.first()) {
-        (Policy::Rules(_), Some(hole)) => return Err(Problem::OnlyBesideAll.at(hole.at)),
-        (Policy::Rules(_), None) => {}
-        (Policy::All, _) => lines.extend(unreflected(flow)?),
+    // AWS answers 403 SignatureDoesNotMatch with the canonical request, which has the headers as they were sent and the hash of the body; whoever can give a wrong
+    // key brings that about.
+    if let (Policy::All, Some(_), Some(secret)) = (&policy, sign, flow.directives.holes().next()) {
+        return Err(Problem::SignedSecret(secret.name.to_owned()).at(secret.at));
     }
+    lines.extend(unreflected(flow, secrets, &policy)?);
     let limit_bytes = limit.unwrap_or(default);
     if limit_bytes > most {
         return Err(Problem::PartLimit.at(flow.at));
+    }
+    if let Policy::Rules(rules) = &policy {
+        flow.is_not_compressed()?;
+        // What it takes is looked at before anybody is asked: all would have to build it.
+        let gates = answer::matcher_gates(rules, limit_bytes as usize);
+        if gates > answer::MAX_MATCHER {
+            return Err(Problem::Matcher(gates).at(flow.at));
+        }
     }
     let limit_records = AnswerLimits::of_bytes(limit_bytes as usize).records as u64;
     Ok(Response { policy: lines.join("\n").into_bytes(), audience: Audience::All, limit_bytes, limit_records })
 }
 
-/// What is said not to be sent back, of each secret that could be.
-fn unreflected(flow: &Flow) -> Result<Vec<String>, FlowError> {
-    let Directives { vault, private, not_reflected, .. } = &flow.directives;
-    let secrets: Vec<_> = vault.iter().map(|secret| secret.hole).chain(private.iter().map(|secret| secret.hole)).collect();
-    if let Some(strange) = not_reflected.iter().find(|hole| !secrets.iter().any(|secret| secret.name == hole.name)) {
+/// What is said not to be sent back, of each secret that could be: the whole answer may have it, and so may what a rule opens, or keeps as an item with other
+/// uses. The status alone has nothing.
+fn unreflected(flow: &Flow, secrets: &Secrets, policy: &Policy) -> Result<Vec<String>, FlowError> {
+    let not_reflected = &flow.directives.not_reflected;
+    if let Some(strange) = not_reflected.iter().find(|hole| !flow.is_secret(hole.name)) {
         return Err(Problem::NoSecret(strange.name.to_owned()).at(strange.at));
     }
-    let said = |name: &str| not_reflected.iter().any(|said| said.name == name);
-    if let Some(shown) = secrets.iter().find(|secret| !said(secret.name) && flow.shows(secret.name)) {
-        return Err(Problem::Reflected(shown.name.to_owned()).at(shown.at));
+    let said: BTreeSet<&str> = not_reflected.iter().map(|said| said.name).collect();
+    let says_nothing = matches!(policy, Policy::Rules(rules) if rules.is_empty());
+    if let Some(seen) = secrets.reflected().iter().find(|secret| !says_nothing && !said.contains(secret.name)) {
+        return Err(Problem::Reflected(seen.name.to_owned()).at(seen.at));
     }
-    let mut lines: Vec<String> = not_reflected.iter().map(|hole| format!("{NOT_REFLECTED} {}", hole.name)).collect();
-    lines.sort();
-    Ok(lines)
+    Ok(said.iter().map(|hole| format!("{NOT_REFLECTED} {hole}")).collect())
 }
 
 /// Every hole is filled once, and everything that is given fills one.
@@ -182,11 +197,12 @@ fn check_holes(flow: &Flow, arguments: &[Argument], slots: &[Slot]) -> Result<()
     };
     // A signature has a slot and no hole.
     let is_taken = |name: &str| flow.is_secret(name) || slots.iter().any(|slot| slot.hole == name);
+    let public: BTreeSet<&str> = public.iter().map(|hole| hole.name).collect();
     for (k, Argument { name, .. }) in arguments.iter().enumerate() {
-        if arguments[..k].iter().any(|other| other.name == *name) || is_taken(name) {
+        if arguments[..k].last().is_some_and(|other| other.name == *name) || is_taken(name) {
             return Err(Problem::Twice(name.clone()).at(flow.at));
         }
-        if Some(name.as_str()) != file && !public.iter().any(|hole| hole.name == *name) {
+        if Some(name.as_str()) != file && !public.contains(name.as_str()) {
             return Err(Problem::Unused(name.clone()).at(flow.at));
         }
     }

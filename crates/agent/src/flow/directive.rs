@@ -8,14 +8,24 @@ use super::{
     value::Expression,
 };
 use crate::{
-    approve::item::{ItemName, is_token},
+    approve::{
+        item::{ItemName, is_token},
+        operation::MAX_HOLES,
+    },
     derive::MAX_VALUE,
     redact::characters,
     vault::alphabet::Alphabet,
 };
+use std::collections::BTreeSet;
+
+/// The most holes that one request declares, and the most directives of each other kind of which there can be several: with the slot of a signature as many as an
+/// operation holds. A text of another member is read before anybody has approved it, so what follows from it may not grow faster than it does.
+pub(super) const MOST: usize = MAX_HOLES - 1;
+/// The longest word that a nearest one is looked for, in bytes.
+const MAX_WORD: usize = 64;
 
 /// The forms of all directives, the word first.
-const FORMS: [(&str, &str); 10] = [
+const FORMS: [(&str, &str); 11] = [
     ("name", "@name NAME"),
     ("vault", "@vault HOLE = ITEM"),
     ("private", PRIVATE),
@@ -24,11 +34,13 @@ const FORMS: [(&str, &str); 10] = [
     ("open", "@open all, @open status or @open NAME in ..."),
     ("keep", "@keep NAME in ..."),
     ("save", SAVE),
+    ("status", STATUS),
     ("not-reflected", "@not-reflected HOLE"),
     ("limit", "@limit BYTES"),
 ];
 const SIGN: &str = "@sign aws-sigv4 service=SERVICE region=REGION key=ITEM access-key-id=ID";
 const PRIVATE: &str = "@private HOLE chars CHARACTERS len LENGTH";
+pub(super) const STATUS: &str = "@status NUMBER, of three digits";
 pub(super) const SAVE: &str = "@save NAME = ITEM, or @save NAME = ITEM for USE ...";
 const SIGN_SETTINGS: [&str; 4] = ["service", "region", "key", "access-key-id"];
 
@@ -39,6 +51,8 @@ pub(super) struct Directives<'a> {
     pub(super) vault: Vec<Vault<'a>>,
     pub(super) private: Vec<Private<'a>>,
     pub(super) lets: Vec<Let<'a>>,
+    /// The names of all holes that these three fill.
+    pub(super) declared: BTreeSet<&'a str>,
     pub(super) sign: Option<Sign<'a>>,
     /// Lines of the policy, as they are written.
     pub(super) policy: Vec<PolicyLine<'a>>,
@@ -104,14 +118,16 @@ impl<'a> Directives<'a> {
             "name" if self.name.is_some() => return Err(twice()),
             "name" => self.name = Some(hole(rest)?.name),
             "open" if rest == "all-else" => return Err(wrong()),
-            "open" | "keep" | "save" if rest.is_empty() => return Err(wrong()),
-            "open" | "keep" | "save" if self.policy.iter().any(|line| line.text == text.trim()) => return Err(twice()),
-            "open" | "keep" | "save" => self.policy.push(PolicyLine { text: text.trim(), at }),
+            "open" | "keep" | "save" | "status" if rest.is_empty() => return Err(wrong()),
+            "open" | "keep" | "save" | "status" if self.policy.len() == MOST => return Err(Problem::Many.at(at)),
+            "open" | "keep" | "save" | "status" if self.policy.iter().any(|line| line.text == text.trim()) => return Err(twice()),
+            "open" | "keep" | "save" | "status" => self.policy.push(PolicyLine { text: text.trim(), at }),
             "limit" if self.limit.is_some() => return Err(twice()),
             "limit" => {
                 let bytes = rest.parse().ok().filter(|bytes| (1..=MAX_LIMIT).contains(bytes));
                 self.limit = Some(bytes.ok_or_else(|| Problem::Limit.at(at))?);
             }
+            "not-reflected" if self.not_reflected.len() == MOST => return Err(Problem::Many.at(at)),
             "not-reflected" => {
                 let hole = hole(rest)?;
                 if self.not_reflected.iter().any(|other| other.name == hole.name) {
@@ -121,18 +137,18 @@ impl<'a> Directives<'a> {
             }
             "vault" => {
                 let (name, item) = rest.split_once('=').ok_or_else(wrong)?;
-                let hole = self.declared(hole(name.trim())?)?;
+                let hole = self.declare(hole(name.trim())?)?;
                 self.vault.push(Vault { hole, item: item_name(line, item.trim())? });
             }
             "private" => {
                 let (name, rest) = rest.split_once(char::is_whitespace).ok_or_else(wrong)?;
-                let hole = self.declared(hole(name)?)?;
+                let hole = self.declare(hole(name)?)?;
                 let (alphabet, len) = kind(line, rest).ok_or_else(wrong)??;
                 self.private.push(Private { hole, alphabet, len });
             }
             "let" => {
                 let (name, value) = rest.split_once('=').ok_or_else(wrong)?;
-                let hole = self.declared(hole(name.trim())?)?;
+                let hole = self.declare(hole(name.trim())?)?;
                 self.lets.push(Let { hole, value: Expression::parse(line, value)? });
             }
             "sign" if self.sign.is_some() => return Err(twice()),
@@ -149,11 +165,11 @@ impl<'a> Directives<'a> {
     }
 
     /// A hole that nothing fills yet.
-    fn declared(&self, hole: Hole<'a>) -> Result<Hole<'a>, FlowError> {
-        match self.holes().any(|other| other.name == hole.name) {
-            true => Err(Problem::Twice(hole.name.to_owned()).at(hole.at)),
-            false => Ok(hole),
+    fn declare(&mut self, hole: Hole<'a>) -> Result<Hole<'a>, FlowError> {
+        if self.declared.len() == MOST {
+            return Err(Problem::Many.at(hole.at));
         }
+        if self.declared.insert(hole.name) { Ok(hole) } else { Err(Problem::Twice(hole.name.to_owned()).at(hole.at)) }
     }
 }
 
@@ -197,6 +213,7 @@ fn item_name(line: &Line, text: &str) -> Result<ItemName, FlowError> {
 
 /// The one of `known` that takes the fewest changes.
 pub(super) fn nearest(found: &str, known: &[&'static str]) -> &'static str {
+    let found = &found[..found.floor_char_boundary(MAX_WORD)];
     known.iter().copied().min_by_key(|known| strsim::damerau_levenshtein(known, found)).unwrap_or_default()
 }
 
@@ -285,5 +302,23 @@ mod tests {
             let told = fails(texts);
             assert!(told.starts_with(words), "{texts:?}: {told}");
         }
+    }
+
+    /// As many as an operation holds, of all kinds together; what can be said of one hole, or of the answer, is bounded too.
+    #[test]
+    fn holes_are_counted_while_they_are_read() {
+        let lines = |from: usize, to: usize, text: &dyn Fn(usize) -> String| {
+            (from..to).map(text).map(|text| &*text.leak()).collect::<Vec<&'static str>>()
+        };
+        let of = |count: usize| {
+            let [vault, private] =
+                [lines(0, 100, &|k| format!("vault h{k} = k")), lines(100, 200, &|k| format!("private h{k} chars hex len 1"))];
+            read(&[vault, private, lines(200, count, &|k| format!("let h{k} = h0"))].concat()).map(|read| read.declared.len())
+        };
+        assert_eq!(of(MOST), Ok(MOST));
+        assert_eq!(of(MOST + 1), Err(Problem::Many.at(Position { line: MOST + 1, column: 5 })));
+        let many = |text: &dyn Fn(usize) -> String| read(&lines(0, MOST + 1, text)).map(drop);
+        assert_eq!(many(&|k| format!("not-reflected h{k}")), Err(Problem::Many.at(Position { line: MOST + 1, column: 1 })));
+        assert_eq!(many(&|k| format!("keep h{k}")), Err(Problem::Many.at(Position { line: MOST + 1, column: 1 })));
     }
 }

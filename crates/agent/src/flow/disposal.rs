@@ -2,13 +2,17 @@
 //!
 //! ```text
 //! open all                                          the whole answer becomes known to all
-//! not-reflected HOLE                                beside it: the server does not send this secret back
 //!
 //! keep NAME in PLACE ...                            rules of `crate::redact`, at least one, or
 //! open NAME in PLACE ...
 //! open status                                       this alone: nothing but the status becomes known
 //! save NAME = ITEM [for USE ...]                    each value that is kept becomes the next version of an item
+//! status NUMBER                                     an answer of another status does not fit
+//!
+//! not-reflected HOLE                                beside either: the server does not send this secret back
 //! ```
+//!
+//! Without `status`, an answer from which something is saved has one of 200 to 299: what a server says of an error is no secret that it has issued.
 //!
 //! A saved value has one length, which all know before there is an answer, and its item the characters of its rule.
 
@@ -18,13 +22,20 @@ use crate::{
     redact::{Action, Policy, Rules},
     vault::item::Use,
 };
+use std::ops::RangeInclusive;
 
 /// The policy that opens the whole answer to all.
-const OPEN_ALL: &str = "open all";
+pub(super) const OPEN_ALL: &str = "open all";
 /// Before the name of a hole.
 const NOT_REFLECTED: &str = "not-reflected ";
 /// Before what is saved.
 const SAVE: &str = "save ";
+/// Before the status.
+const STATUS: &str = "status ";
+/// Whatever an answer says.
+const ANY_STATUS: RangeInclusive<u16> = 0..=999;
+/// That the server has done what it was asked for (RFC 9110 section 15.3).
+const SUCCESS: RangeInclusive<u16> = 200..=299;
 
 /// What becomes of an answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,6 +44,8 @@ pub struct Disposal {
     pub policy: Policy,
     /// What becomes an item, in the order of the rules that keep.
     pub saves: Vec<Save>,
+    /// The statuses that fit.
+    pub statuses: RangeInclusive<u16>,
 }
 
 /// A kept value that becomes an item.
@@ -71,15 +84,13 @@ pub(super) fn read(lines: &[&str]) -> Result<Disposal, BadLine> {
         let other = lines.iter().position(|line| *line != OPEN_ALL && !line.starts_with(NOT_REFLECTED));
         return match other {
             Some(line) => Err(bad(line, Problem::BesideAll)),
-            None => Ok(Disposal { policy: Policy::All, saves: Vec::new() }),
+            None => Ok(Disposal { policy: Policy::All, saves: Vec::new(), statuses: ANY_STATUS }),
         };
     }
-    if let Some(line) = lines.iter().position(|line| line.starts_with(NOT_REFLECTED)) {
-        return Err(bad(line, Problem::OnlyBesideAll));
-    }
     let is_save = |line: &&str| line.starts_with(SAVE);
+    let is_rule = |line: &&str| ![SAVE, STATUS, NOT_REFLECTED].iter().any(|word| line.starts_with(word));
     // Lines of the rules keep their numbers.
-    let rules: String = lines.iter().map(|line| if is_save(line) { "\n".to_owned() } else { format!("{line}\n") }).collect();
+    let rules: String = lines.iter().map(|line| if is_rule(line) { format!("{line}\n") } else { "\n".to_owned() }).collect();
     let policy = Policy::parse(&rules).map_err(|error| BadLine {
         line: error.line - 1,
         column: error.column,
@@ -96,7 +107,20 @@ pub(super) fn read(lines: &[&str]) -> Result<Disposal, BadLine> {
     }
     saves.sort_by_key(|save| save.rule);
     check_kept(lines, of, &saves)?;
-    Ok(Disposal { policy, saves })
+    let statuses = statuses(lines)?.unwrap_or(if saves.is_empty() { ANY_STATUS } else { SUCCESS });
+    Ok(Disposal { policy, saves, statuses })
+}
+
+/// The one that is asked for.
+fn statuses(lines: &[&str]) -> Result<Option<RangeInclusive<u16>>, BadLine> {
+    let mut said = None;
+    for (number, line) in lines.iter().enumerate() {
+        let Some(status) = line.strip_prefix(STATUS) else { continue };
+        let status = status.parse::<u16>().ok().filter(|found| (100..=599).contains(found) && format!("{found}") == status);
+        let status = status.filter(|_| said.is_none()).ok_or(BadLine { line: number, column: 1, problem: Problem::Status })?;
+        said = Some(status..=status);
+    }
+    Ok(said)
 }
 
 /// `save NAME = ITEM [for USE ...]`.

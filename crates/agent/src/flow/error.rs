@@ -4,7 +4,7 @@ use crate::{http::RequestError, redact::Fault, sign::sigv4::SigningError};
 use std::fmt;
 
 /// A place in a text, for people: both numbers are from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// The line.
     pub line: usize,
@@ -177,6 +177,12 @@ pub enum Problem {
     /// A directive, a setting or a name that is there already.
     #[error("{0} is there already")]
     Twice(String),
+    /// Too many directives of one kind.
+    #[error("a request declares at most {most} holes, and has at most {most} directives of another kind", most = super::directive::MOST)]
+    Many,
+    /// What is made of secrets takes too much that is none.
+    #[error("what all know of the values of all @let has {0} bytes, and {most} is the most", most = crate::derive::MAX_VALUES)]
+    LongValues(usize),
     /// A number of bytes out of bounds.
     #[error("a limit is a number of bytes from 1 to {}", super::compile::MAX_LIMIT)]
     Limit,
@@ -189,9 +195,20 @@ pub enum Problem {
     /// The whole answer is opened, and something else is said of it.
     #[error("# @open all opens the whole answer, and stands alone")]
     BesideAll,
-    /// That a secret is not sent back is said where the whole answer is not opened.
-    #[error("only what the rules name is opened: # @not-reflected goes with # @open all")]
-    OnlyBesideAll,
+    /// A server may compress an answer of which a part stays secret.
+    #[error(
+        "its length would tell what stays secret, and no rule reads what is compressed: write Accept-Encoding: identity, or leave it out"
+    )]
+    Compressed,
+    /// A status that is none, or a second one.
+    #[error("this is not the one status of the answer, from 100 to 599")]
+    Status,
+    /// The rules take too many gates for the limit.
+    #[error(
+        "to look for these rules in so long an answer takes up to {0} AND gates, and {most} is the most: set a lower @limit, or fewer or shorter values",
+        most = crate::answer::MAX_MATCHER
+    )]
+    Matcher(u64),
     /// What is saved is not what a rule keeps.
     #[error("no # @keep keeps {0}")]
     NotKept(String),
@@ -208,10 +225,17 @@ pub enum Problem {
     #[error("an answer of which a part stays secret has at most {} bytes", crate::answer::MAX_BYTES)]
     PartLimit,
     /// The answer could tell what was sent.
-    #[error("the whole answer is opened to all, so it has to be said that the server does not send {0} back: # @not-reflected {0}")]
+    #[error(
+        "what is opened or kept of the answer could be {0}, so it has to be said that the server does not send it back: # @not-reflected {0}"
+    )]
     Reflected(String),
+    /// A secret in a signed request of which the whole answer is opened.
+    #[error(
+        "a server that does not find a signature right sends back what was signed, so {0} could be in its answer: open parts of it in place of # @open all"
+    )]
+    SignedSecret(String),
     /// What is not sent back is no secret.
-    #[error("{0} is not the hole of a secret that is sent")]
+    #[error("{0} is not the hole of a secret")]
     NoSecret(String),
     /// A secret in the path or the query, which servers write into logs.
     #[error("the secret {0} cannot stand in the path or query: in the value of a header, or in the body")]

@@ -10,6 +10,7 @@
 
 use super::{
     directive::{Directives, Sign},
+    disposal::OPEN_ALL,
     error::{FlowError, Position, Problem},
     lines::{Kind, Line, blocks},
     template::{Hole, Template},
@@ -21,6 +22,9 @@ use std::{borrow::Cow, slice::Iter};
 const HTTPS: u16 = 443;
 /// The longest path of a body's file: with "< " before it, it is the name of an argument.
 const MAX_PATH: usize = 62;
+/// The header by which a client says how an answer may be encoded, and its value if it may not be.
+const ACCEPT_ENCODING: &str = "Accept-Encoding";
+const IDENTITY: &str = "identity";
 /// How lines of a body begin that editors take for programs, or for files that answers are written to.
 const HANDLERS: [&str; 5] = ["> ", ">>", "< {%", "<@", "<>"];
 
@@ -131,12 +135,33 @@ impl<'a> Flow<'a> {
             let value = text(value, http::RequestError::FieldValue, *at)?;
             request.add_header(name, &value).map_err(|error| Problem::from(error).at(*at))?;
         }
+        if let Some((name, value)) = self.adds() {
+            request.add_header(name, value).map_err(|error| Problem::from(error).at(self.at))?;
+        }
         request.set_body(match &self.body {
             Body::Text(text) => text.filled(fill),
             Body::File(argument, _) => fill(argument).into_owned(),
         });
         self.check_length(request.encode().len())?;
         Ok(request)
+    }
+
+    /// Whether it asks for an answer that is not compressed, or [`Flow::request`] does.
+    pub(super) fn is_not_compressed(&self) -> Result<(), FlowError> {
+        let other = self.encodings().find(|header| header.value.plain() != Some(IDENTITY));
+        other.map_or(Ok(()), |header| Err(Problem::Compressed.at(header.at)))
+    }
+
+    /// What is said of it in the text.
+    fn encodings(&self) -> impl Iterator<Item = &Header<'a>> {
+        self.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(ACCEPT_ENCODING))
+    }
+
+    /// The header that asks for an answer that is not compressed, where a part of it stays secret and the text does not have it (RFC 9110 section 12.5.3).
+    pub(crate) fn adds(&self) -> Option<(&'static str, &'static str)> {
+        let policy = &self.directives.policy;
+        let secret = !policy.is_empty() && policy.iter().all(|line| line.text != OPEN_ALL);
+        (secret && self.encodings().next().is_none()).then_some((ACCEPT_ENCODING, IDENTITY))
     }
 
     /// The bytes of its parts, once filled; the request has more.

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{approve::item::is_token, derive::Function};
 use cotenant_circuit::base64::Base64;
+use std::borrow::Cow;
 
 /// Functions within functions.
 const DEEPEST: usize = 8;
@@ -49,7 +50,7 @@ pub(crate) enum Expression<'a> {
 impl<'a> Expression<'a> {
     /// Reads `text`, which is the rest of a line.
     pub(super) fn parse(line: &Line<'a>, text: &'a str) -> Result<Expression<'a>, FlowError> {
-        let mut reader = Reader { line, rest: text, depth: 0 };
+        let mut reader = Reader { rest: text, depth: 0, counted: (text, line.place_of(text)) };
         let value = reader.value()?;
         if reader.rest.is_empty() { Ok(value) } else { Err(Problem::Value.at(reader.here())) }
     }
@@ -65,11 +66,36 @@ impl<'a> Expression<'a> {
         }
     }
 
-    /// The holes of which it tells something, however little, to one who knows the others. An HMAC under a key that is `secret` tells nothing.
-    pub(crate) fn shown(&self, secret: &impl Fn(&str) -> bool) -> Vec<Hole<'a>> {
+    /// The bytes of all texts in it, with what fills the holes.
+    pub(super) fn filled_len<'f>(&self, fill: &impl Fn(&str) -> Cow<'f, [u8]>) -> usize {
+        let all = |parts: &[Expression]| parts.iter().map(|part| part.filled_len(fill)).fold(0, usize::saturating_add);
         match self {
-            Expression::Hmac(of) if of[0].holes().iter().any(|hole| secret(hole.name)) => Vec::new(),
-            Expression::Hmac(of) => of.iter().flat_map(|part| part.shown(secret)).collect(),
+            Expression::Text(text) => text.len(),
+            Expression::Hole(hole) => fill(hole.name).len(),
+            Expression::Join(parts) => all(parts),
+            Expression::Of(_, of) => of.filled_len(fill),
+            Expression::Hmac(of) => all(&of[..]),
+        }
+    }
+
+    /// The holes that are in it otherwise than in keys.
+    pub(super) fn outside_keys(&self) -> Vec<Hole<'a>> {
+        match self {
+            Expression::Hmac(of) => of[1].outside_keys(),
+            Expression::Join(parts) => parts.iter().flat_map(Expression::outside_keys).collect(),
+            Expression::Of(_, of) => of.outside_keys(),
+            Expression::Text(_) | Expression::Hole(_) => self.holes(),
+        }
+    }
+
+    /// The holes of which it tells something, however little, to one who knows the others. An HMAC tells nothing if its key has a part that is `secret`; another
+    /// HMAC in a key is no such part, as it may be known by its own.
+    pub(super) fn shown(&self, secret: &impl Fn(&str) -> bool) -> Vec<Hole<'a>> {
+        match self {
+            Expression::Hmac(of) => match of[0].shown(secret) {
+                key if key.iter().any(|hole| secret(hole.name)) => Vec::new(),
+                key => [key, of[1].shown(secret)].concat(),
+            },
             Expression::Join(parts) => parts.iter().flat_map(|part| part.shown(secret)).collect(),
             Expression::Of(_, of) => of.shown(secret),
             Expression::Text(_) | Expression::Hole(_) => self.holes(),
@@ -77,15 +103,18 @@ impl<'a> Expression<'a> {
     }
 }
 
-struct Reader<'a, 'b> {
-    line: &'b Line<'a>,
+struct Reader<'a> {
     rest: &'a str,
     depth: usize,
+    /// What was left when columns were counted last, and where that began: each is counted once.
+    counted: (&'a str, Position),
 }
 
-impl<'a> Reader<'a, '_> {
-    fn here(&self) -> Position {
-        self.line.place_of(self.rest)
+impl<'a> Reader<'a> {
+    fn here(&mut self) -> Position {
+        let (text, at) = self.counted;
+        self.counted = (self.rest, at.after(&text[..text.len() - self.rest.len()]));
+        self.counted.1
     }
 
     fn skip(&mut self) {
@@ -222,7 +251,21 @@ mod tests {
         assert_eq!(shown("hex(hmac-sha256(key, secret)) other"), "other");
         assert_eq!(shown("hmac-sha256(public, secret)"), "publicsecret", "anyone can try secrets");
         assert_eq!(shown("hmac-sha256(sha256(\"x\" key), a)"), "");
+        assert_eq!(shown("hmac-sha256(hmac-sha256(key, a), b)"), "b", "the key may be what is sent elsewhere");
         assert_eq!(shown("base64(sha256(a) percent(b))"), "ab");
+        let outside = |text| parse(text).unwrap().outside_keys().iter().map(|hole| hole.name).collect::<String>();
+        assert_eq!(outside("hex(hmac-sha256(a b, c hmac-sha256(d, e))) f"), "cef");
+    }
+
+    /// Each character of a line is counted once, however many terms it has.
+    #[test]
+    fn columns_are_carried_along() {
+        let text: &str = format!("{}\"\u{e4}{{{{b}}}}\"  c", "a ".repeat(50_000)).leak();
+        let line = Line { number: 1, of: text, from: 0, text };
+        let mut reader = Reader { rest: text, depth: 0, counted: (text, line.start()) };
+        let holes = reader.value().unwrap().holes();
+        assert_eq!(holes[50_000..].iter().map(|hole| hole.at.column).collect::<Vec<_>>(), [100_003, 100_011]);
+        assert_eq!(reader.counted, ("c", Position { line: 1, column: 100_011 }), "the next count begins here");
     }
 
     #[test]

@@ -1,33 +1,37 @@
 //! What a call sends, from its approved text: the pieces between the secrets, what those are made of, and whether each may stand where it does
 //! (`place`).
 //!
-//! To find the holes, the request is written once with the same character in place of all secret ones, and once more for each secret with another one in
-//! place of its own: where the two differ is that secret. So the writer has seen bytes of the right length at the right places.
+//! To find the holes, the request is written with one character in place of all secret ones, and with another: where the two differ are secrets. Which it is
+//! follows from one more for each bit of their numbers, with the other character in place of those whose number has it. So the writer has seen bytes of the right
+//! length at the right places.
 
-use super::{error::Refused, manifest::Entry, place};
+use super::{error::Refused, manifest::Entry, place, task::rank};
 use crate::{
-    approve::operation::{Call, Slot, Source},
+    approve::operation::{BadOperation, Call, Slot, Source},
     call::{Content, Key, Part, Parts, Secret, SignedRequest},
     derive::{Function, Shape, Sort, Value, shapes},
-    flow::{self, Body, Expression, Flow, Hole, Piece, Place, SIGNATURE, Template, argument},
+    flow::{self, Body, Expression, Flow, Piece, SIGNATURE, Template, argument},
     sign::sigv4::{self, Scope, TERMINATOR},
-    vault::item::{Item, Use},
+    vault::{
+        commit::statement::Parties,
+        item::{Item, Use},
+    },
 };
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 /// The longest key of which `AWS4` and the key are one block of HMAC.
 const MAX_KEY: usize = 60;
 /// Digits of a SHA-256 digest.
 const DIGITS: usize = 64;
 
-/// What is sent. `entries` are the items that the call reads, in its order.
-pub(super) fn content(call: &Call, entries: &[&Entry], date: i64) -> Result<Content, Refused> {
+/// What is sent. `entries` are the items that the call reads, in its order; `quorum` are those who take part.
+pub(super) fn content(call: &Call, entries: &[&Entry], quorum: Parties, date: i64) -> Result<Content, Refused> {
     if !flow::is_its_text(call)? {
         return Err(Refused::NotItsText);
     }
     let flow = Flow::parse(&call.flow)?;
-    let values = Values::new(call, &flow, entries)?;
-    flow.holes().try_for_each(|(hole, place)| values.may_stand(&flow, &hole, place))?;
+    let values = Values::new(call, &flow, entries, quorum)?;
+    values.may_stand(&flow)?;
     let Some(sign) = flow.sign() else { return values.parts(&flow).map(Content::Parts) };
     let (number, key) = values.key().ok_or(Refused::NotItsText)?;
     if key.len > MAX_KEY {
@@ -53,8 +57,8 @@ pub fn check_uses(item: &Item) -> Result<(), Refused> {
 /// What fills the holes of a call.
 struct Values<'a> {
     call: &'a Call,
-    /// The holes of secrets, in the order of the slots, then of what is made of them.
-    holes: Vec<&'a str>,
+    /// The holes of secrets, by their numbers: in the order of the slots, then of what is made of them.
+    numbers: HashMap<&'a str, usize>,
     secrets: Vec<Secret>,
     /// The items of those that are one.
     items: Vec<Option<&'a Item>>,
@@ -64,25 +68,25 @@ struct Values<'a> {
 }
 
 impl<'a> Values<'a> {
-    fn new(call: &'a Call, flow: &Flow<'a>, entries: &[&'a Entry]) -> Result<Self, Refused> {
-        let holes = call.slots.iter().map(|slot| slot.hole.as_str()).collect();
-        let mut values = Values { call, holes, secrets: Vec::new(), items: Vec::new(), made: Vec::new(), shapes: Vec::new() };
+    fn new(call: &'a Call, flow: &Flow<'a>, entries: &[&'a Entry], quorum: Parties) -> Result<Self, Refused> {
+        let numbers = call.slots.iter().map(|slot| slot.hole.as_str()).zip(0..).collect();
+        let mut values = Values { call, numbers, secrets: Vec::new(), items: Vec::new(), made: Vec::new(), shapes: Vec::new() };
         for slot in &call.slots {
-            let (secret, item, shape) = secret(slot, entries)?;
+            let (secret, item, shape) = secret(slot, entries, quorum)?;
             values.secrets.push(secret);
             values.items.push(item);
             values.shapes.push(shape);
         }
         for each in flow.lets() {
             values.made.push(values.value(&each.value));
-            values.holes.push(each.hole.name);
+            values.numbers.insert(each.hole.name, values.numbers.len());
         }
         values.shapes = shapes(values.shapes, &values.made)?;
         Ok(values)
     }
 
     fn number(&self, hole: &str) -> Option<usize> {
-        self.holes.iter().position(|other| *other == hole)
+        self.numbers.get(hole).copied()
     }
 
     /// The key of a signature: its number, and the item.
@@ -107,12 +111,14 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// That no character which can be in the hole means something at its place.
-    fn may_stand(&self, flow: &Flow, hole: &Hole, place: Place) -> Result<(), Refused> {
-        let Some(number) = self.number(hole.name) else { return Ok(()) };
-        match place::may_stand(flow, hole, place, self.shapes[number].sort, &self.filled(None)) {
-            true => Ok(()),
-            false => Err(Refused::Characters { hole: hole.name.to_owned(), of: self.name(number) }),
+    /// That no character which can be in a hole means something at its place.
+    fn may_stand(&self, flow: &Flow) -> Result<(), Refused> {
+        let sort = |hole: &str| self.number(hole).map(|number| self.shapes[number].sort);
+        let value = |hole: &str| argument(&self.call.arguments, hole).unwrap_or(b"0");
+        let name = |number| self.name(number);
+        match place::misplaced(flow, &sort, &value) {
+            None => Ok(()),
+            Some(hole) => Err(Refused::Characters { hole: hole.name.to_owned(), of: self.number(hole.name).map(name).unwrap_or_default() }),
         }
     }
 
@@ -124,10 +130,10 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// Arguments in their holes, and in those of secrets one character as often as each has one; another in that of the one with the number `marked`.
-    fn filled<'f>(&'f self, marked: Option<usize>) -> impl Fn(&str) -> Cow<'f, [u8]> {
+    /// Arguments in their holes, and in those of secrets one character as often as each has one; another in those that are marked.
+    fn filled<'f>(&'f self, marked: Marked<'f>) -> impl Fn(&str) -> Cow<'f, [u8]> {
         move |hole| match self.number(hole) {
-            Some(number) => vec![blank(marked == Some(number)); self.shapes[number].len].into(),
+            Some(number) => vec![blank(marked(number)); self.shapes[number].len].into(),
             None => argument(&self.call.arguments, hole).unwrap_or_default().into(),
         }
     }
@@ -143,7 +149,7 @@ impl<'a> Values<'a> {
 
     /// A request of which all know everything but the signature.
     fn signed(&self, flow: &Flow, sign: &flow::Sign, key: usize, date: i64) -> Result<SignedRequest, Refused> {
-        let flow::ToSign { request, scope, style, access_key_id } = flow::signed(flow, sign, &self.filled(None), date)?;
+        let flow::ToSign { request, scope, style, access_key_id } = flow::signed(flow, sign, &self.filled(&|_| false), date)?;
         Ok(SignedRequest { request, scope, style, access_key_id, key: Key::Item(key) })
     }
 
@@ -158,10 +164,10 @@ impl<'a> Values<'a> {
             }
             _ => None,
         };
-        let prepared = |marked: Option<usize>| {
+        let prepared = |marked: Marked| {
             let flow::ToSign { mut request, scope, style, access_key_id } = flow::signed(flow, sign, &self.filled(marked), date)?;
             let hash = match hash {
-                Some(number) => char::from(blank(marked == Some(number))).to_string().repeat(DIGITS),
+                Some(number) => char::from(blank(marked(number))).to_string().repeat(DIGITS),
                 None => sigv4::hex_sha256(request.body()),
             };
             let wrong = |error: sigv4::SigningError| Refused::Flow(flow::Problem::from(error).at(sign.at));
@@ -170,7 +176,7 @@ impl<'a> Values<'a> {
             Ok::<_, Refused>((request, to_sign, prefix))
         };
         let canonical = cut(&lengths, |marked| Ok(prepared(marked)?.1.canonical_request.into_bytes()))?;
-        let scope = prepared(None)?.1.scope;
+        let scope = prepared(&|_| false)?.1.scope;
         let string_to_sign = Value::Join(vec![public(scope.string_to_sign("")), digest(joined(canonical))]);
         let signature = Value::Of(Function::Hex, Box::new(hmac(signing_key(Value::Earlier(key), &scope), string_to_sign)));
         let number = lengths.len();
@@ -179,7 +185,7 @@ impl<'a> Values<'a> {
             let (request, _, prefix) = prepared(marked)?;
             let hole = request.encode_around_hole("Authorization", &prefix);
             let (before, after) = hole.map_err(|error| Refused::Flow(flow::Problem::from(error).at(sign.at)))?;
-            Ok([before, vec![blank(marked == Some(number)); DIGITS], after].concat())
+            Ok([before, vec![blank(marked(number)); DIGITS], after].concat())
         })?;
         self.made.push(signature);
         Ok(Parts { secrets: self.secrets, made: self.made, parts })
@@ -195,7 +201,7 @@ impl<'a> Values<'a> {
 }
 
 /// What fills a slot, if it may be used like this.
-fn secret<'a>(slot: &Slot, entries: &[&'a Entry]) -> Result<(Secret, Option<&'a Item>, Shape), Refused> {
+fn secret<'a>(slot: &Slot, entries: &[&'a Entry], quorum: Parties) -> Result<(Secret, Option<&'a Item>, Shape), Refused> {
     match &slot.source {
         Source::Item { stored, purpose } => {
             let name = stored.item.as_str();
@@ -208,34 +214,38 @@ fn secret<'a>(slot: &Slot, entries: &[&'a Entry]) -> Result<(Secret, Option<&'a 
         }
         Source::Private { owner, len, alphabet } => {
             let (len, sort) = (*len as usize, Sort::text(alphabet.mask()));
-            Ok((Secret::Given { owner: *owner, len, alphabet: *alphabet }, None, Shape { len, sort }))
+            let owner = rank(quorum, *owner).ok_or(BadOperation::Seat)?;
+            Ok((Secret::Given { owner, len, alphabet: *alphabet }, None, Shape { len, sort }))
         }
     }
 }
+
+/// Which secrets are marked, by their numbers.
+type Marked<'a> = &'a dyn Fn(usize) -> bool;
 
 /// What stands for a secret byte.
 fn blank(marked: bool) -> u8 {
     if marked { b'1' } else { b'0' }
 }
 
-/// The pieces of what `write` writes, given which value is marked; of so many bytes are the values.
-fn cut(lengths: &[usize], write: impl Fn(Option<usize>) -> Result<Vec<u8>, Refused>) -> Result<Vec<Part>, Refused> {
-    let plain = write(None)?;
-    let mut of: Vec<Option<usize>> = vec![None; plain.len()];
-    for number in 0..lengths.len() {
-        let marked = write(Some(number))?;
-        let differs = plain.iter().zip(&marked).map(|(x, y)| x != y);
-        of.iter_mut().zip(differs).filter(|(_, differs)| *differs).for_each(|(of, _)| *of = Some(number));
+/// The pieces of what `write` writes, given which values are marked; of so many bytes are the values.
+fn cut(lengths: &[usize], write: impl Fn(Marked) -> Result<Vec<u8>, Refused>) -> Result<Vec<Part>, Refused> {
+    let (plain, all) = (write(&|_| false)?, write(&|_| true)?);
+    let mut of: Vec<Option<usize>> = plain.iter().zip(&all).map(|(x, y)| (x != y).then_some(0)).collect();
+    for bit in 0..usize::BITS - lengths.len().leading_zeros() {
+        let marked = write(&|number| number >> bit & 1 == 1)?;
+        let differs = plain.iter().zip(&marked).map(|(x, y)| usize::from(x != y));
+        of.iter_mut().zip(differs).for_each(|(of, differs)| *of = of.map(|number| number | differs << bit));
     }
     let (mut parts, mut at) = (Vec::new(), 0);
     for run in of.chunk_by(|a, b| a == b) {
         match run[0] {
             None => parts.push(Part::Public(plain[at..at + run.len()].to_vec())),
             // The same secret twice on end is two holes.
-            Some(number) if run.len().is_multiple_of(lengths[number]) => {
-                parts.extend(std::iter::repeat_n(Part::Secret(number), run.len() / lengths[number]));
-            }
-            Some(_) => return Err(Refused::NotItsText),
+            Some(number) => match lengths.get(number) {
+                Some(len) if run.len().is_multiple_of(*len) => parts.extend(std::iter::repeat_n(Part::Secret(number), run.len() / len)),
+                _ => return Err(Refused::NotItsText),
+            },
         }
         at += run.len();
     }

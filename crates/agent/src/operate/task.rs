@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     agree::CLOCK_TOLERANCE,
+    answer::Expected,
     approve::{
         item::ItemName,
         operation::{self, Body, MAX_ITEMS, Operation, Stored},
@@ -192,8 +193,8 @@ fn task_digest(run: &Run, before: &Manifest, round: Option<Round>) -> Digest {
     hasher.number(epoch.into()).number(version).number(attempt.into()).digest()
 }
 
-/// The place of a seat among those who take part.
-fn rank(quorum: Parties, seat: PartyId) -> Option<PartyId> {
+/// The place of a seat among those who take part: which party of the session it is.
+pub(super) fn rank(quorum: Parties, seat: PartyId) -> Option<PartyId> {
     quorum.iter().position(|other| other == seat).map(PartyId::new)
 }
 
@@ -302,7 +303,7 @@ impl Facts {
 
     fn call(&self, call: &operation::Call) -> Result<Call, Refused> {
         let entries = self.entries();
-        let content = request::content(call, &entries, self.run.date)?;
+        let content = request::content(call, &entries, self.operation.quorum, self.run.date)?;
         let loads = entries.iter().map(|entry| self.load(entry, None)).collect::<Result<_, _>>()?;
         let connector = rank(self.operation.quorum, call.connector).ok_or(operation::BadOperation::Seat)?;
         let (reading, after) = self.reading(call)?;
@@ -311,10 +312,10 @@ impl Facts {
 
     /// What becomes of the answer, and of the vault, if something is kept.
     fn reading(&self, call: &operation::Call) -> Result<(Reading, Option<Manifest>), Refused> {
-        let Disposal { policy, saves } = Disposal::parse(&call.response.policy).ok_or(Refused::NotItsText)?;
+        let Disposal { policy, saves, statuses } = Disposal::parse(&call.response.policy).ok_or(Refused::NotItsText)?;
         let Policy::Rules(rules) = policy else { return Ok((Reading::Whole, None)) };
-        let to_head = Flow::parse(&call.flow)?.method == "HEAD";
-        let redaction = |saves, checks| Reading::Part(Redaction { rules: rules.clone(), to_head, saves, checks });
+        let expected = Expected { to_head: Flow::parse(&call.flow)?.method == "HEAD", statuses };
+        let redaction = |saves, checks| Reading::Part(Redaction { rules: rules.clone(), expected, saves, checks });
         if saves.is_empty() {
             return Ok((redaction(Vec::new(), Vec::new()), None));
         }
@@ -330,7 +331,7 @@ impl Facts {
     fn kept(&self, rule: &Rule, save: &flow::Save) -> Result<Item, Refused> {
         let sharing = Sharing::new(self.operation.threshold.into(), self.operation.members.len());
         let version = self.before.next_version(save.item.as_str());
-        Ok(Item::new(Fields {
+        let item = Item::new(Fields {
             name: save.item.to_string(),
             version,
             kind: Kind::Text(rule.characters),
@@ -338,7 +339,9 @@ impl Facts {
             sharing: sharing.ok_or(operation::BadOperation::Threshold)?,
             uses: save.uses.clone(),
             note: String::new(),
-        })?)
+        })?;
+        request::check_uses(&item)?;
+        Ok(item)
     }
 }
 

@@ -13,6 +13,7 @@
 use super::plain::{Found, Texts};
 use super::policy::{Action, Place, Rule, Rules};
 use super::repeat;
+use super::sample::Sample;
 use cotenant_circuit::bytes::{Byte, bits_of, input_bytes, to_array};
 use cotenant_circuit::charset::Charsets;
 use cotenant_circuit::sum::{Term, sum};
@@ -83,6 +84,31 @@ pub fn read(rules: &Rules, room: Room, positions: &[bool]) -> Vec<Found> {
     let of_rules = rules.iter().enumerate().flat_map(|(number, rule)| std::iter::repeat_n(number, rule.times));
     let ranges = positions.chunks(2 * room.width().max(1)).map(|range| range.split_at(range.len() / 2));
     of_rules.zip(ranges).map(|(rule, (begin, end))| Found { rule, at: number(begin)..number(end) }).collect()
+}
+
+/// At least as many AND gates as [`matcher`] has, without building it: what is in the table of `docs/protocol/redaction.md`, each line at its dearest.
+pub fn most_gates(rules: &Rules, room: Room) -> u64 {
+    let of = |place| (if place == Place::Header { room.head } else { room.content }) as u64;
+    let places = [Place::Header, Place::Body].map(|place| {
+        let (mut literals, mut a_byte) = (0_u128, 0);
+        for (_, rule) in rules.of(place) {
+            rule.prefix_sets().for_each(|set| literals |= set);
+            rule.suffix.iter().for_each(|c| literals |= 1 << c);
+            // Rows of the characters, chains of both literals, a count, what begins in a prefix, and of each value: whose turn it is, a latch, length, suffix.
+            a_byte += (8 + rule.prefix.len() + rule.suffix.len() + 2 + 5 * rule.times) as u64;
+        }
+        // Monomials of both nibbles, a row for each character of a literal and what stands before a prefix; and for all bytes once counts of up to 16 bits.
+        (a_byte + 22 + 2 * u64::from(literals.count_ones()) + 2) * of(place) + 64 * rules.len() as u64
+    });
+    let of_action = |action| rules.iter().filter(move |rule| rule.action == action);
+    let again = of_action(Action::Keep).flat_map(|kept| of_action(Action::Open).map(move |open| (kept, open))).map(|(kept, open)| {
+        let Sample { bytes, bits } = Sample::of(kept);
+        let (sample, bits) = ((bytes * bits) as u64, bits as u64);
+        let one = bits * of(kept.place) + bytes as u64 * sample;
+        let other = bits * of(open.place) + (*open.length.end() + bytes) as u64 * (sample + 3);
+        kept.times as u64 * (one + open.times as u64 * other)
+    });
+    places.iter().sum::<u64>() + again.sum::<u64>()
 }
 
 /// Secret bytes, and how to look at them.

@@ -3,7 +3,7 @@
 use super::circuits::{ROUND_KEYS, curve};
 use super::ecdh::{self, Context, Secret, ShareFault};
 use super::plan::{AdditionPlan, ApplicationPlan, GroupPlan, SchedulePlan, SealingPlan, Shape, TlsPlan};
-use crate::answer::{self, AnswerPlan, JointAnswer, Read, Unread};
+use crate::answer::{self, AnswerPlan, Expected, JointAnswer, Read, Unread};
 use crate::redact::Action;
 use chacha20::ChaCha20Rng;
 use cotenant_circuit::coordinates::DenominatorError;
@@ -169,13 +169,13 @@ impl<'o, O: Online> JointKeys<'o, O> {
         plan: AnswerPlan,
         held: AnswerDigest,
         records: Vec<Record>,
-        to_head: bool,
+        expected: &Expected,
     ) -> Result<(Read, Vec<O::Verified>), Unread<JointError>> {
         let unanswered = |error: cotenant_mpc::Error| Unread::Unanswered(JointError::from(error));
         self.compare_held(6, &held).await.map_err(Unread::Unanswered)?;
         let rules = plan.rules().clone();
         let mut answer = JointAnswer::new(self.online, plan, &records);
-        let read = answer::read(records, &mut answer, &rules, to_head).await.map_err(|unread| match unread {
+        let read = answer::read(records, &mut answer, &rules, expected).await.map_err(|unread| match unread {
             Unread::Refused(refusal) => Unread::Refused(refusal),
             Unread::Unanswered(error) => unanswered(error),
         })?;

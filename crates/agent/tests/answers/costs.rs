@@ -28,11 +28,7 @@ fn ands(policy: &str, limit: usize) -> u64 {
 fn what_a_byte_of_the_limit_costs() {
     let json = "keep token in json \"token\" chars alnum len 40";
     let cookie = "keep sid in header \"Set-Cookie: sid=\" chars alnum len 32 \";\"";
-    let costs = [json, POLICY, cookie].map(|policy| [1024, 2048, 4096, 16384, 32768].map(|limit| ands(policy, limit)));
-    let expected = [
-        [675_672, 1_032_487, 1_744_070, 6_426_647, 12_271_939],
-        [715_240, 1_105_858, 1_885_047, 6_973_260, 13_359_400],
-        [687_449, 1_002_151, 1_629_509, 5_969_750, 11_141_249],
-    ];
+    let costs = [json, POLICY, cookie].map(|policy| [1024, 2048, 4096].map(|limit| ands(policy, limit)));
+    let expected = [[675_672, 1_032_487, 1_744_070], [715_240, 1_105_858, 1_885_047], [687_449, 1_002_151, 1_629_509]];
     assert_eq!(costs, expected);
 }

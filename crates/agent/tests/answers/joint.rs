@@ -6,7 +6,7 @@ use crate::lanes::{Lanes, Running, run_all};
 use crate::seen::{Notes, Seen, assert_untold};
 use crate::servers::{ID, POLICY, SECRET, content, response, rules, started};
 use crate::sockets::{Tcp, records};
-use cotenant_agent::answer::{Read, Refusal};
+use cotenant_agent::answer::{Expected, Read, Refusal};
 use cotenant_agent::call::{Answered, Call, CallError, Content, Done, Reading, Redaction, run_in};
 use cotenant_agent::redact::framing::{Delimiter, FramingError};
 use cotenant_agent::relay::{Patience, Relay, Server as Socket, ServerFault};
@@ -44,7 +44,12 @@ impl Calling {
             connector: PartyId::new(self.n - 1),
             limits: AnswerLimits::of_bytes(self.limit),
             content: Content::Public(format!("GET /{} HTTP/1.1\r\n{head}", self.path).into_bytes()),
-            reading: Reading::Part(Redaction { rules: rules(&self.policy), to_head: false, saves: vec![], checks: vec![] }),
+            reading: Reading::Part(Redaction {
+                rules: rules(&self.policy),
+                expected: Expected { to_head: false, statuses: 0..=999 },
+                saves: vec![],
+                checks: vec![],
+            }),
         }
     }
 

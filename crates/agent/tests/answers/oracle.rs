@@ -2,7 +2,7 @@
 //! answers, nothing else.
 
 use aes::cipher::{BlockCipherEncrypt, KeyInit};
-use cotenant_agent::answer::{self, Contents, Questions, Read, Refusal, TagKeys, Unread, Window};
+use cotenant_agent::answer::{self, Contents, Expected, Questions, Read, Refusal, TagKeys, Unread, Window};
 use cotenant_agent::redact::circuit::{Room, inputs, matcher, read};
 use cotenant_agent::redact::head::{self, HeadFound};
 use cotenant_agent::redact::inner::{self, Last, WINDOW};
@@ -101,7 +101,7 @@ impl Oracle {
     /// Reads, once: the held records are used up.
     pub(crate) fn read(&mut self, held: Vec<Record>, to_head: bool) -> Result<Read, Refusal> {
         let rules = self.rules.clone();
-        ready(answer::read(held, self, &rules, to_head)).map_err(|unread| match unread {
+        ready(answer::read(held, self, &rules, &Expected { to_head, statuses: 0..=999 })).map_err(|unread| match unread {
             Unread::Refused(refusal) => refusal,
             Unread::Unanswered(never) => match never {},
         })

@@ -119,8 +119,8 @@ impl World {
             let relay = Relay::new(lanes.end(me), call.connector(), if me == call.connector() { server.take() } else { None });
             let (link, ideal, on) = (links.end(me), seats.next().expect("a seat a party"), self.on);
             let (client, rng) = (Client { config: config.clone(), now: UnixTime::now() }, session_rng(seed + 1, me));
-            let may = self.holds != Some(seat);
-            let hooks = Hooks { may_send: Box::new(move || may), ..Hooks::observing(Box::new(|_| ())) };
+            let (may, stores) = (self.holds != Some(seat), self.forgets != Some(seat));
+            let hooks = Hooks { may_send: Box::new(move || may), seen: Box::new(move |_| stores), ..Hooks::observing(Box::new(|_| ())) };
             let (log, lies) = (Log::new(), self.lies(me));
             logs.push(log.clone());
             let (disk, notes) = (&self.disks[seat], notes.clone());

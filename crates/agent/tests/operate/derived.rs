@@ -9,6 +9,7 @@ use cotenant_agent::{
     approve::operation::Call,
     call::CallError,
     derive::NoValue,
+    flow,
     http::Request,
     operate::{OperateError, Refused},
     vault::{
@@ -16,6 +17,7 @@ use cotenant_agent::{
         item::{Kind, Use},
     },
 };
+use cotenant_core::PartyId;
 use cotenant_tls::Config;
 use data_encoding::{BASE64, HEXLOWER};
 use hmac::{Hmac, KeyInit, Mac};
@@ -68,6 +70,9 @@ fn headers_and_forms() {
 # @open all
 # @not-reflected password
 # @not-reflected field
+# @not-reflected auth
+# @not-reflected mac
+# @not-reflected form
 POST https://localhost/login
 Authorization: Basic {{auth}}
 X-Mac: {{mac}}
@@ -94,6 +99,7 @@ fn a_password_in_json() {
 # @let value = json(visible)
 # @open all
 # @not-reflected visible
+# @not-reflected value
 POST https://localhost/
 Content-Type: application/json
 
@@ -102,6 +108,13 @@ Content-Type: application/json
     let (_, body) = text(world.calls(&[0, 1], &call(request, &[])));
     assert_eq!(body, "{\"a\":\"\\u0061\\u0022\\u005c\\u003b\\u002b\"}");
     assert_eq!(serde_json::from_str::<serde_json::Value>(&body).unwrap()["a"], "a\"\\;+");
+}
+
+/// Runs a call whose answer is opened in part, and gives what the server received.
+fn received(world: &mut World, request: &str) -> String {
+    let (results, received) = world.call(&[0, 1], &call(request, &[]), &Config::new(roots()), |_, _| ());
+    results.into_iter().for_each(|result| drop(result.unwrap_or_else(|error| panic!("{error}"))));
+    String::from_utf8(received).unwrap()
 }
 
 /// Signature Version 4 over a body and a header with secrets, for a service that is told the hash of the body and for one that is not.
@@ -115,9 +128,8 @@ fn a_signature_over_secrets() {
 # @vault password = password
 # @let form = percent(password)
 # @sign aws-sigv4 service={service} region=us-east-1 key=key access-key-id=AKIDEXAMPLE
-# @open all
-# @not-reflected token
-# @not-reflected password
+# @open status
+# @limit 1536
 POST https://localhost/a%20b?x=1
 X-Amz-Security-Token: {{{{token}}}}
 Content-Type: application/x-www-form-urlencoded
@@ -125,51 +137,59 @@ Content-Type: application/x-www-form-urlencoded
 Action=ChangePassword&NewPassword={{{{form}}}}
 "
         );
-        let received = world.calls(&[0, 1], &call(&request, &[]));
+        let received = received(&mut world, &request);
         let mut one = Request::new("POST", HOST, 443, "/a%20b?x=1").unwrap();
         one.add_header("X-Amz-Security-Token", "AbCd1234").unwrap();
         one.add_header("Content-Type", "application/x-www-form-urlencoded").unwrap();
         let form: String = SECRET.iter().map(|byte| format!("%{byte:02X}")).collect();
         one.set_body(format!("Action=ChangePassword&NewPassword={form}").into_bytes());
-        assert_eq!(String::from_utf8(received), String::from_utf8(signed_for(service, one)));
+        assert_eq!(Ok(received), String::from_utf8(signed_for(service, one)));
     }
 }
 
-/// A secret in a header alone: the body, and so its hash, is known to all.
+/// A secret in a header alone: the body, and so its hash, is known to all. Here it is the key of the signature itself, which is loaded once.
 #[test]
 fn a_signature_over_a_secret_header() {
-    let mut world = world();
-    let request = "\
-# @vault token = token
+    for on in [On::Ideal, On::Real] {
+        let mut world = World::new(on, 2, 2);
+        let key = world.item("key", Kind::Text(Alphabet::BASE64), 40, vec![sigv4("s3", "us-east-1", HOST), header("x-amz-security-token")]);
+        world.put(0, key, KEY);
+        let request = "\
+# @vault token = key
 # @sign aws-sigv4 service=s3 region=us-east-1 key=key access-key-id=AKIDEXAMPLE
-# @open all
-# @not-reflected token
+# @open status
+# @limit 1024
 PUT https://localhost/bucket/key
 X-Amz-Security-Token: {{token}}
 
 what is stored
 ";
-    let received = world.calls(&[0, 1], &call(request, &[]));
-    let mut one = Request::new("PUT", HOST, 443, "/bucket/key").unwrap();
-    one.add_header("X-Amz-Security-Token", "AbCd1234").unwrap();
-    one.set_body(b"what is stored".to_vec());
-    assert_eq!(String::from_utf8(received), String::from_utf8(signed_for("s3", one)));
+        let received = received(&mut world, request);
+        let mut one = Request::new("PUT", HOST, 443, "/bucket/key").unwrap();
+        one.add_header("X-Amz-Security-Token", std::str::from_utf8(KEY).unwrap()).unwrap();
+        one.set_body(b"what is stored".to_vec());
+        assert_eq!(Ok(received), String::from_utf8(signed_for("s3", one)));
+    }
 }
 
 #[test]
 fn what_may_not_stand_there_is_refused() {
     let world = world();
     let with = |item: &str, value: &str, rest: &str| {
-        let request =
-            format!("# @vault hole = {item}\n# @let made = {value}\n# @open all\n# @not-reflected hole\nPOST https://localhost/\n{rest}");
+        let request = format!(
+            "# @vault hole = {item}\n# @let made = {value}\n# @open all\n# @not-reflected hole\n# @not-reflected made\nPOST https://localhost/\n{rest}"
+        );
         refused(&world, call(&request, &[]))
     };
     let made = || Some(Refused::Characters { hole: "made".into(), of: "what is made of it".into() });
     assert_eq!(with("password", "sha256(hole)", "Authorization: {{made}}\n"), made());
     assert_eq!(with("password", "hex(sha256(hole))", "Authorization: {{made}}\n"), None);
     assert_eq!(with("password", "hole \" \"", "Authorization: {{made}}\n"), made());
-    assert_eq!(with("visible", "json(hole)", "\n{{made}}"), made(), "its escapes mean nothing in a form");
-    assert_eq!(with("visible", "percent(hole)", "\n{{made}}"), None);
+    let form = "Content-Type: application/x-www-form-urlencoded\n\na={{made}}";
+    assert_eq!(with("visible", "json(hole)", form), made(), "its escapes mean nothing in a form");
+    assert_eq!(with("visible", "percent(hole)", form), None);
+    assert_eq!(with("visible", "percent(hole)", "\n{{made}}"), made(), "of which type this is nobody knows");
+    assert_eq!(with("visible", "percent(hole)", "Content-Type: multipart/form-data; boundary=b\n\n--b\n\n{{made}}\n--b--"), made());
     assert_eq!(with("password", "json(hole)", "\n{{made}}"), Some(Refused::Value(NoValue::NotText)));
     assert_eq!(with("visible", "\"a=\" hole", "Cookie: {{made}}\n"), made());
     assert_eq!(with("visible", "\"a=\" hex(hole)", "Cookie: {{made}}\n"), None);
@@ -183,16 +203,20 @@ fn private(characters: &str, len: usize, rest: &str) -> Call {
     call(&format!("{directives}POST https://localhost/pay\n{rest}"), &[])
 }
 
+/// Whoever of those who take part gives it: the giver is the same member to all, whichever party of the session it is.
 #[test]
 fn what_one_party_gives_is_sent() {
-    for quorum in [vec![0, 1], vec![0, 1, 2]] {
+    for (quorum, giver) in [(vec![0, 1], 0), (vec![0, 1, 2], 0), (vec![1, 2], 1), (vec![1, 2], 2), (vec![0, 2], 2), (vec![0, 1, 2], 1)] {
         let mut world = World::new(On::Ideal, 2, 3);
-        let request = private("digits", 16, "Content-Type: application/json\n\n{\"card\":\"{{card}}\"}");
+        let text = "# @private card chars digits len 16\n# @open all\n# @not-reflected card\nPOST https://localhost/pay\nContent-Type: application/json\n\n{\"card\":\"{{card}}\"}";
+        let seats = flow::Seats { connector: PartyId::new(quorum[1]), giver: PartyId::new(giver) };
+        let request = flow::call(text.into(), Vec::new(), seats, cotenant_core::Digest(roots().digest())).unwrap();
         let (results, received) = world.call(&quorum, &request, &Config::new(roots()), |seat, mine| {
-            mine.value = (seat == 0).then(|| b"4111111111111111".to_vec().into());
+            mine.value = (seat == giver).then(|| b"4111111111111111".to_vec().into());
         });
-        assert!(results.iter().all(Result::is_ok));
-        assert_eq!(text(received).1, "{\"card\":\"4111111111111111\"}");
+        let errors: Vec<_> = results.into_iter().filter_map(Result::err).collect();
+        assert!(errors.is_empty(), "{quorum:?}, {giver}: {errors:?}");
+        assert_eq!(self::text(received).1, "{\"card\":\"4111111111111111\"}");
     }
 }
 
@@ -200,7 +224,7 @@ fn what_one_party_gives_is_sent() {
 #[test]
 fn what_is_given_is_made_and_sent_on_the_real_engine() {
     let mut world = World::new(On::Real, 2, 2);
-    let request = "# @private card chars digits len 4\n# @let made = base64(\"n=\" card)\n# @open all\n# @not-reflected card\nGET https://localhost/\nX: {{made}}\n";
+    let request = "# @private card chars digits len 4\n# @let made = base64(\"n=\" card)\n# @open all\n# @not-reflected card\n# @not-reflected made\nGET https://localhost/\nX: {{made}}\n";
     let (results, received) = world.call(&[0, 1], &call(request, &[]), &Config::new(roots()), |seat, mine| {
         mine.value = (seat == 0).then(|| b"4111".to_vec().into());
     });
@@ -288,7 +312,10 @@ fn a_class_that_does_not_fit_its_place() {
     let world = World::new(On::Ideal, 2, 2);
     let given = || Some(Refused::Characters { hole: "card".into(), of: "what is given".into() });
     // As in a URL: it could add fields to a form.
-    assert_eq!(refused(&world, private("[A-Za-z0-9._~/?&=%+\\-]", 9, "\nurl=https://h/{{card}}")), given());
+    assert_eq!(
+        refused(&world, private("[A-Za-z0-9._~/?&=%+\\-]", 9, "Content-Type: application/x-www-form-urlencoded\n\nurl=https://h/{{card}}")),
+        given()
+    );
     assert_eq!(refused(&world, private("[ -~]", 9, "X: {{card}}\n")), given());
     assert_eq!(refused(&world, private("[!-~]", 9, "Cookie: a={{card}}\n")), given());
     assert_eq!(refused(&world, private("[,0-9]", 9, "Content-Type: application/json\n\n[{{card}}]")), given());

@@ -8,8 +8,10 @@ use crate::{
     world::{On, World},
 };
 use cotenant_agent::{
+    answer::Refusal,
     approve::operation::{Body, Call},
-    operate::{Known, Refused, answer, outcome},
+    call::CallError,
+    operate::{Known, OperateError, Refused, answer, outcome},
     relay::Server as Socket,
     vault::{
         alphabet::Alphabet,
@@ -126,4 +128,49 @@ fn a_quorum_keeps_nothing() {
     let world = World::new(On::Ideal, 2, 3);
     let operation = world.operation(&[0, 1], Body::Call(call(ISSUE, &[])));
     assert!(matches!(world.task(operation).err(), Some(Refused::Operation(_))));
+}
+
+/// An answer that fits, of an error: what it says is no secret that the server has issued. Unless the text has that status.
+#[test]
+fn an_answer_of_another_status_is_not_kept() {
+    let body = format!("{{\"id\":\"key-7\",\"token\":\"{TOKEN}\"}}");
+    let locations = format!("location = /issue {{ default_type application/json; return 400 '{body}'; }}");
+    let server = Server::nginx(&PKI.1, &[], "X25519:P-256", &locations).unwrap_or_else(|error| panic!("{error}"));
+    let mut world = World::new(On::Ideal, 2, 2);
+    let (results, notes) = world.call_to(Tcp::new(server.address()), &[0, 1], &call(ISSUE, &[]), &Config::new(roots()), |_, _| ());
+    for (result, notes) in results.into_iter().zip(notes) {
+        let Err(OperateError::Call(CallError::MayHaveBeenSent(error))) = result else { panic!("it was read") };
+        assert!(matches!(*error, CallError::Refused(Refusal::Policy { status: 400 })) && !notes.have(b"key-7"), "{error}");
+    }
+    let said = call(&ISSUE.replace("# @open", "# @status 400\n# @open"), &[]);
+    let (Known::Part { status, values }, _) = world.keeps(Tcp::new(server.address()), &said) else { panic!("it was read in part") };
+    assert_eq!((status, values.len()), (400, 1));
+    assert_eq!(world.read(&[0, 1], "api/token"), TOKEN.as_bytes());
+}
+
+/// What was opened is stored before anything is saved: if one cannot store it, nobody has a share.
+#[test]
+fn what_one_cannot_store_nobody_saves() {
+    let locations =
+        format!("location = /issue {{ default_type application/json; return 200 '{{\"id\":\"key-7\",\"token\":\"{TOKEN}\"}}'; }}");
+    let server = Server::nginx(&PKI.1, &[], "X25519:P-256", &locations).unwrap_or_else(|error| panic!("{error}"));
+    let mut world = World::new(On::Ideal, 2, 2);
+    world.forgets = Some(1);
+    let (results, notes) = world.call_to(Tcp::new(server.address()), &[0, 1], &call(ISSUE, &[]), &Config::new(roots()), |_, _| ());
+    assert!(notes.iter().all(|notes| notes.have(b"key-7")), "all were told");
+    let errors: Vec<OperateError> = results.into_iter().filter_map(Result::err).collect();
+    assert!(matches!(&errors[..], [_, OperateError::Call(CallError::MayHaveBeenSent(error))] if matches!(**error, CallError::Unstored)));
+    assert!(world.disks.iter().all(|disk| disk.borrow().is_empty()));
+}
+
+/// A key that no signature can take is not asked for.
+#[test]
+fn what_can_never_be_used_is_not_kept() {
+    let world = World::new(On::Ideal, 2, 2);
+    let issue = |len: usize| {
+        let text = ISSUE.replace("len 40", &format!("len {len}")).replace("header:authorization@", "sigv4:eu-west-1/s3@");
+        world.task(world.operation(&[0, 1], Body::Call(call(&text, &[])))).map(drop)
+    };
+    assert!(issue(60).is_ok());
+    assert!(matches!(issue(61), Err(Refused::KeyLength { len: 61, .. })));
 }

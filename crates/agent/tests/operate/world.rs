@@ -76,6 +76,8 @@ pub(crate) struct World {
     pub(crate) manifest: Manifest,
     /// The member whose disk takes no note that a request may be sent.
     pub(crate) holds: Option<usize>,
+    /// The member whose disk does not take what was opened of an answer.
+    pub(crate) forgets: Option<usize>,
     /// What the first of those who take part gives for a call in place of what its program would let it give, of the same length.
     pub(crate) forged: Option<Vec<u8>>,
     /// How far the last call came, at each who took part, if it was on the ideal engine.
@@ -103,6 +105,7 @@ impl World {
             disks: (0..n).map(|_| Disk::default()).collect(),
             manifest,
             holds: None,
+            forgets: None,
             forged: None,
             reached: Vec::new(),
             seed: 0,

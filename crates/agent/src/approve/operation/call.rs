@@ -144,7 +144,7 @@ impl Call {
     }
 
     /// The items that values of the answer become, in rising order; none of a policy that is none.
-    pub(super) fn saves(&self) -> Vec<ItemName> {
+    pub(in crate::approve) fn saves(&self) -> Vec<ItemName> {
         let saves = Disposal::parse(&self.response.policy).map(|disposal| disposal.saves).unwrap_or_default();
         let mut items: Vec<ItemName> = saves.into_iter().map(|save| save.item).collect();
         items.sort();

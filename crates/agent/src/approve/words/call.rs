@@ -4,6 +4,7 @@
 
 use super::{SHOWN_ARGUMENT, barred};
 use crate::{
+    answer,
     approve::{
         escape::{escape, escape_bytes},
         item,
@@ -56,17 +57,27 @@ pub(super) fn lines(call: &Call, members: &[PublicIdentity], who: &impl Fn(Party
         .extend(call.arguments.iter().map(|argument| format!("  argument {} = {}", escape(&argument.name), super::value(&argument.value))));
     lines.push(format!("  text of {} bytes, from which all of this follows:", call.flow.len()));
     lines.extend(barred(&call.flow));
-    lines.push(format!("  a standing policy names this flow {}", call.flow_digest(members)));
+    lines.push(match call.saves().is_empty() {
+        true => format!("  a standing policy names this flow {}", call.flow_digest(members)),
+        false => "  no standing policy approves this, as it makes items".to_owned(),
+    });
     lines
 }
 
 /// What the policy means, where it does not open all.
 fn disposal(call: &Call) -> Vec<String> {
-    let Some(Disposal { policy, saves }) = Disposal::parse(&call.response.policy) else {
+    let Some(Disposal { policy, saves, statuses }) = Disposal::parse(&call.response.policy) else {
         return vec!["  it is no policy, so it will not run".to_owned()];
     };
     let Policy::Rules(rules) = &policy else { return Vec::new() };
     let mut lines: Vec<String> = policy.words().into_iter().map(|line| format!("  {line}")).collect();
+    let bytes = usize::try_from(call.response.limit_bytes).map_or(answer::MAX_BYTES, |bytes| bytes.min(answer::MAX_BYTES));
+    lines.push(format!("  to look for this takes up to {} AND gates", answer::matcher_gates(rules, bytes)));
+    let (least, most) = statuses.into_inner();
+    if (least, most) != (0, 999) {
+        let which = if least == most { format!("status {least}") } else { format!("a status from {least} to {most}") };
+        lines.push(format!("  an answer without {which} does not fit: of that only the status and the lengths become known"));
+    }
     for Save { rule, item, uses } in saves {
         lines.push(format!("  {} becomes the next version of item {item}, new or in place of what it is now", rules[rule].name));
         lines.extend(uses.iter().map(|one| format!("    which may be used: {}", item::in_words(one))));
@@ -86,6 +97,9 @@ fn request(call: &Call) -> Result<Option<Vec<String>>, FlowError> {
     let mut lines = vec![format!("  {} {}", flow.method, filled(call, &flow.target).concat())];
     for header in &flow.headers {
         lines.push(format!("  | {}: {}", escape(header.name), filled(call, &header.value).concat()));
+    }
+    if let Some((name, value)) = flow.adds() {
+        lines.push(format!("  | {name}: {value}"));
     }
     if let Some(sign) = flow.sign() {
         lines.push(format!("  signed under the access key id {}", filled(call, &sign.access_key_id).concat()));
@@ -219,6 +233,8 @@ a{{name}}
 # @let mac = hex(hmac-sha256(key, \"\\n\\\" \\\\secret{x}\"))
 # @open all
 # @not-reflected card
+# @not-reflected auth
+# @not-reflected mac
 POST https://api.example/
 Authorization: Basic {{auth}}
 X-Mac: {{mac}}
@@ -269,7 +285,10 @@ X-Mac: {{mac}}
         let words = lines(&call, &[], &|party| party.to_string()).join("\n");
         for part in [
             "opened to all who take part:\n  | keep key in xml \"Key\" chars base64 len 40\n  | save key = iam/key for field@b.example\n  | open status\n",
+            "\n  POST /\n  | Accept-Encoding: identity\n",
+            "\n  an answer without a status from 200 to 299 does not fit: of that only the status and the lengths become known\n",
             "\n  the status and the lengths of the answer become known to all\n",
+            "\n  no standing policy approves this, as it makes items",
             "\n  key: what stands once in the content after \"<Key>\", 40 characters of [",
             "\n  key becomes the next version of item iam/key, new or in place of what it is now\n    which may be used: sent to b.example in the body\n",
         ] {

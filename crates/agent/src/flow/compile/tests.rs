@@ -105,6 +105,7 @@ const KEEP: &str = "\
 # @keep token in json \"token\" chars alnum len 40
 # @open id in json \"id\" chars digits len 1..9
 # @save token = api/token for header:authorization@api.example field@b.example
+# @not-reflected admin
 POST https://api.example/tokens
 Authorization: Bearer {{admin}}
 ";
@@ -113,12 +114,13 @@ Authorization: Bearer {{admin}}
 fn an_answer_of_which_a_part_is_kept() {
     let call = compiled(KEEP, &[]).unwrap();
     let lines = "keep token in json \"token\" chars alnum len 40\nopen id in json \"id\" chars digits len 1..9\nsave token = api/token for \
-                 header:authorization@api.example field@b.example";
+                 header:authorization@api.example field@b.example\nnot-reflected admin";
     assert_eq!(String::from_utf8_lossy(&call.response.policy), lines);
     assert_eq!((call.response.limit_bytes, call.response.limit_records), (DEFAULT_PART, 24));
     let disposal = Disposal::parse(&call.response.policy).unwrap();
     let [save] = &disposal.saves[..] else { panic!("one is saved") };
     let uses = [Use::Header { name: "authorization".into(), host: "api.example".into() }, Use::Field { host: "b.example".into() }];
+    assert_eq!(disposal.statuses, 200..=299);
     assert_eq!((save.rule, save.item.as_str(), &save.uses[..]), (0, "api/token", &uses[..]));
     let Policy::Rules(rules) = &disposal.policy else { panic!("a part is kept") };
     assert_eq!(rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>(), ["token", "id"]);
@@ -131,9 +133,27 @@ fn an_answer_of_which_a_part_is_kept() {
     let status = compiled("# @open status\nGET https://h/\n", &[]).unwrap();
     assert!(matches!(Disposal::parse(&status.response.policy), Some(Disposal { policy: Policy::Rules(rules), .. }) if rules.is_empty()));
     assert!(!crate::approve::operation::Body::Call(status).needs_everyone());
+    // The status has nothing of what was sent.
+    assert!(compiled("# @vault key = k\n# @open status\nGET https://h/\nX-Key: {{key}}\n", &[]).is_ok());
+    let redirected = compiled(&KEEP.replace("# @open", "# @status 303\n# @open"), &[]).unwrap();
+    assert_eq!(Disposal::parse(&redirected.response.policy).unwrap().statuses, 303..=303);
     for none in [&b"\xff"[..], b"open", b"keep x", b"open all\nsave x = y", b"save x = y"] {
         assert!(Disposal::parse(none).is_none(), "{}", none.escape_ascii());
     }
+}
+
+/// A server may compress what nobody has spoken of: where a part stays secret somebody has, in the text or in what is sent.
+#[test]
+fn an_answer_of_which_a_part_is_kept_is_not_compressed() {
+    let sent = |text: &str| {
+        let request = Flow::parse(text.as_bytes()).unwrap().request(&|_| Cow::from(&b"x"[..])).unwrap();
+        let encodings = request.headers().iter().filter(|(name, _)| name.eq_ignore_ascii_case("accept-encoding"));
+        encodings.map(|(_, value)| value.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(sent(KEEP), ["identity"]);
+    assert_eq!(sent(&KEEP.replace("{{admin}}", "{{admin}}\nAccept-encoding: identity")), ["identity"]);
+    assert!(sent(TOKEN).is_empty());
+    assert_eq!(sent(&TOKEN.replace("Authorization", "Accept-Encoding: gzip\nAuthorization")), ["gzip"]);
 }
 
 #[test]
@@ -150,15 +170,22 @@ fn what_is_wrong_about_what_is_kept() {
         ("api/token for", "Api for", "4:3: \"Api\" is no name of an item"),
         ("field@b", "feld@b", "4:3: \"feld@b.example\" is no use"),
         ("field@b", "field@B", "4:3: \"field@B.example\" is no use"),
-        ("= api", "api", "4:3: this is not in the form of the directive: @save NAME = ITEM"),
+        ("= api/token", "api/token", "4:3: this is not in the form of the directive: @save NAME = ITEM"),
         ("len 40", "len 39..40", "2:3: token becomes an item, so it stands once and has one length"),
         ("len 40", "len 40 exactly 2 times", "2:3: token becomes an item, so it stands once and has one length"),
         ("len 40", "len 3", "2:4: a value has 1 to "),
         ("chars alnum", "char alnum", "2:32: chars was expected here"),
         ("# @open id", "# @open all\n# @open id", "2:3: # @open all opens the whole answer, and stands alone"),
-        ("# @open id", "# @not-reflected admin\n# @open id", "3:18: only what the rules name is opened"),
+        ("# @not-reflected admin\n", "", "1:10: what is opened or kept of the answer could be admin"),
+        ("reflected admin", "reflected token", "5:18: token is not the hole of a secret"),
+        ("Bearer {{admin}}", "Bearer {{admin}}\naccept-encoding: gzip", "8:1: its length would tell what stays secret"),
+        ("Bearer {{admin}}", "Bearer {{admin}}\nAccept-Encoding: identity\nAccept-Encoding: br", "9:1: its length would tell"),
+        ("# @open id", "# @status 20\n# @open id", "3:3: this is not the one status"),
+        ("# @open id", "# @status 0200\n# @open id", "3:3: this is not the one status"),
+        ("# @open id", "# @status 303\n# @status 302\n# @open id", "4:3: this is not the one status"),
+        ("digits len 1..9", "digits len 1..16384 exactly 16 times", "6:1: to look for these rules in so long an answer takes up to "),
         ("# @open id", "# @keep token in json \"token\" chars alnum len 40\n# @open id", "3:3: @keep is there already"),
-        ("# @open id", "# @limit 32769\n# @open id", "6:1: an answer of which a part stays secret has at most 32768 bytes"),
+        ("# @open id", "# @limit 32769\n# @open id", "7:1: an answer of which a part stays secret has at most 32768 bytes"),
         ("# @open id", "# @save token = other\n# @open id", "5:3: other is there already"),
     ] {
         let told = changed(from, to);
@@ -175,7 +202,7 @@ fn what_is_wrong_is_named_where_it_stands() {
     };
     for (from, to, words) in [
         ("# @open all\n", "", "6:1: nothing says what becomes of the answer"),
-        ("# @not-reflected token\n", "", "1:10: the whole answer is opened to all"),
+        ("# @not-reflected token\n", "", "1:10: what is opened or kept of the answer could be"),
         ("@not-reflected token", "@not-reflected tokens", "4:18: tokens is not the hole of a secret"),
         ("Bearer {{token}}", "Bearer x", "1:10: there is no {{token}} in the request"),
         ("Bearer {{token}}", "Bearer {{tokn}}", "1:10: there is no {{token}} in the request"),
@@ -218,13 +245,17 @@ fn made(directives: &str, header: &str, body: &str) -> Result<Call, FlowError> {
 
 #[test]
 fn what_is_made_of_a_secret_has_its_use() {
-    let call = made("# @let mac = hex(hmac-sha256(key, \"a\"))\n# @let twice = mac \".\" mac\n", "{{twice}}", "").unwrap();
+    let call =
+        made("# @let mac = hex(hmac-sha256(key, \"a\"))\n# @let twice = mac \".\" mac\n# @not-reflected twice\n", "{{twice}}", "").unwrap();
     let slots: Vec<_> = call.slots.iter().map(|slot| (slot.hole.as_str(), slot.source.clone())).collect();
     let private = Source::Private { owner: PartyId::new(0), len: 4, alphabet: crate::vault::alphabet::Alphabet::DIGITS };
     assert_eq!((slots[0].clone(), slots.len()), (("card", private), 3));
     let use_of = |k: usize| if let Source::Item { purpose, .. } = &slots[k].1 { purpose.clone() } else { panic!("an item") };
     assert_eq!(use_of(1), Use::Header { name: "x-a".into(), host: "h".into() });
-    assert_eq!(call.response.policy, b"open all\nnot-reflected card\nnot-reflected word", "an HMAC shows nothing of its key");
+    assert_eq!(
+        call.response.policy, b"open all\nnot-reflected card\nnot-reflected twice\nnot-reflected word",
+        "an HMAC shows nothing of its key"
+    );
     assert_eq!((call.giver(), is_its_text(&call)), (Some(PartyId::new(0)), Ok(true)));
     let mut other = call.clone();
     if let Source::Private { len, .. } = &mut other.slots[0].source {
@@ -239,10 +270,15 @@ fn what_is_wrong_with_what_is_made() {
     let wrong = |directives: &str, header: &str, body: &str| made(directives, header, body).unwrap_err().to_string();
     for (directives, header, body, words) in [
         ("", "x", "", "1:10: there is no {{key}} in the request"),
-        ("", "{{key}}", "", "1:10: the whole answer is opened to all"),
-        ("# @let a = base64(key)\n", "{{a}}", "", "1:10: the whole answer is opened to all"),
-        ("# @let a = hmac-sha256(\"public\", key)\n", "{{a}}", "", "1:10: the whole answer is opened to all"),
-        ("# @let a = hmac-sha256(key, key) \"x\"\n# @let b = hex(key)\n", "{{a}}{{b}}", "", "1:10: the whole answer is opened to all"),
+        ("", "{{key}}", "", "1:10: what is opened or kept of the answer could be"),
+        ("# @let a = base64(key)\n", "{{a}}", "", "1:10: what is opened or kept of the answer could be"),
+        ("# @let a = hmac-sha256(\"public\", key)\n", "{{a}}", "", "1:10: what is opened or kept of the answer could be"),
+        (
+            "# @let a = hmac-sha256(key, key) \"x\"\n# @let b = hex(key)\n",
+            "{{a}}{{b}}",
+            "",
+            "1:10: what is opened or kept of the answer could be",
+        ),
         ("# @let a = hex(key)\n", "x", "", "4:8: there is no {{a}} in the request"),
         ("# @let a = hex(b)\n# @let b = hex(key)\n", "{{a}}", "", "4:16: {{b}} is made by this @let or a later one"),
         ("# @let a = hex(a key)\n", "{{a}}", "", "4:16: {{a}} is made by this @let or a later one"),
@@ -258,4 +294,79 @@ fn what_is_wrong_with_what_is_made() {
     assert!(compiled(target, &[]).unwrap_err().to_string().starts_with("5:15: the secret a cannot stand in the path or query"));
     let id = "# @vault key = k\n# @sign aws-sigv4 service=s3 region=r key=k access-key-id={{key}}\n# @open all\n# @not-reflected key\nGET https://h/\nX: {{key}}";
     assert!(compiled(id, &[]).unwrap_err().to_string().starts_with("2:59: nothing fills {{key}}"), "an access key id is public");
+}
+
+/// Which holes have to be said not to be sent back, where `directives` stand before a request with this header X-A.
+fn reflected(directives: &str, header: &str) -> Vec<String> {
+    let mut said: Vec<String> = Vec::new();
+    loop {
+        let lines: String = said.iter().map(|hole| format!("# @not-reflected {hole}\n")).collect();
+        let text = format!(
+            "# @vault k = k\n# @vault s = s\n# @private p chars hex len 8\n{directives}{lines}# @open all\nGET https://h/\nX-A: {header}\n"
+        );
+        match compiled(&text, &[]).map_err(|error| error.problem) {
+            Ok(_) => return said,
+            Err(Problem::Reflected(hole)) => said.push(hole),
+            Err(problem) => panic!("{problem}"),
+        }
+    }
+}
+
+/// What is sent may be used by whoever is told it, whatever it is made of. Of what that is made of nothing is told by an HMAC, if no member can know its key.
+#[test]
+fn what_the_server_must_not_send_back() {
+    let with = |directives: &str, header: &str| reflected(directives, &format!("{{{{p}}}} {header}"));
+    // A MAC that authorises, such as a token that is signed with it.
+    assert_eq!(with("# @let m = hex(hmac-sha256(k, s))\n", "{{m}}"), ["p", "m"]);
+    // The giver knows its key.
+    assert_eq!(reflected("# @let m = hex(hmac-sha256(p, k s))\n", "{{m}}"), ["k", "s", "p", "m"]);
+    assert_eq!(with("# @let m = hex(hmac-sha256(p k, s))\n", "{{m}}"), ["p", "m"], "but not all of it");
+    // A key that is itself sent, under its name, in another value, as another hole of the same item, or written out again.
+    let chained = "# @let m = hex(hmac-sha256(k, \"a\"))\n# @let n = hex(hmac-sha256(m, s))\n";
+    assert_eq!(with(chained, "{{m}}{{n}}"), ["s", "p", "m", "n"]);
+    assert_eq!(with(&chained.replace("(m,", "(hex(hmac-sha256(k, \"a\")),"), "{{m}}{{n}}"), ["s", "p", "m", "n"]);
+    assert_eq!(with("# @let n = hex(hmac-sha256(k, s))\n", "{{k}}{{n}}"), ["k", "s", "p", "n"]);
+    assert_eq!(with("# @let h = hex(sha256(k))\n# @let n = hex(hmac-sha256(h, s))\n", "{{h}}{{n}}"), ["k", "s", "p", "h", "n"]);
+    assert_eq!(with("# @vault j = k\n# @let n = hex(hmac-sha256(k, s))\n", "{{j}}{{n}}"), ["k", "s", "j", "p", "n"]);
+    // A key that is made of an item alone and is in nothing else.
+    assert_eq!(with("# @let h = sha256(\"x\" k)\n# @let n = hex(hmac-sha256(h, s))\n", "{{n}}"), ["p", "n"]);
+    assert_eq!(with("# @let a = s k\n", "{{a}}"), ["k", "s", "p", "a"]);
+}
+
+/// A server that does not find a signature right sends back what was signed.
+#[test]
+fn what_is_signed_with_a_secret_is_not_opened_whole() {
+    let sign = "# @sign aws-sigv4 service=s3 region=r key=k access-key-id=A\n";
+    let text = |directives: &str, rest: &str| compiled(&format!("{sign}{directives}PUT https://h/\n{rest}"), &[]).map(drop);
+    for secret in ["# @vault t = t\n", "# @private t chars hex len 4\n"] {
+        let column = secret.find(" t").unwrap() + 2;
+        for rest in ["X-A: {{t}}\n", "\n{{t}}"] {
+            let error = text(&format!("{secret}# @open all\n# @not-reflected t\n"), rest).unwrap_err();
+            assert_eq!(error, Problem::SignedSecret("t".into()).at(Position { line: 2, column }));
+            assert_eq!(text(&format!("{secret}# @open status\n"), rest), Ok(()));
+        }
+    }
+    assert_eq!(text("# @open all\n", ""), Ok(()));
+}
+
+/// One note of a member: a text as long as there can be, of values each made of the one before. It is refused before any is followed.
+#[test]
+fn a_chain_of_eighteen_thousand_values_is_not_followed() {
+    let name = |k: usize| (0..3).map(|place| char::from(b'a' + (k / 26usize.pow(2 - place) % 26) as u8)).collect::<String>();
+    let lets: String = (1..17_000).map(|k| format!("#@let {}={}\n", name(k), name(k - 1))).collect();
+    let text = format!("#@vault aaa=k\n{lets}#@open all\nGET https://h/\nX: {{{{{}}}}}\n", name(16_999));
+    assert!((200_000..1 << 18).contains(&text.len()));
+    assert_eq!(compiled(&text, &[]), Err(Problem::Many.at(Position { line: super::super::directive::MOST + 1, column: 7 })));
+}
+
+/// What all know of what is made is shown to people, with what fills it.
+#[test]
+fn an_argument_in_fifty_thousand_places_of_a_value_is_not_shown() {
+    let text = format!(
+        "# @vault k = k\n# @let m = \"{}\" k\n# @open all\n# @not-reflected k\n# @not-reflected m\nGET https://h/\nX: {{{{m}}}}\n",
+        "{{a}}".repeat(50_000)
+    );
+    let value = "x".repeat(4096);
+    assert_eq!(compiled(&text, &[("a", &value)]).map_err(|error| error.problem), Err(Problem::LongValues(50_000 * 4096 + 1)));
+    assert!(compiled(&text, &[("a", "x")]).is_ok());
 }

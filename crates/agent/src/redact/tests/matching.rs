@@ -1,7 +1,7 @@
 //! The circuit against its meaning, on random rules and texts, and what it costs.
 
 use super::*;
-use crate::redact::circuit::{Room, inputs, matcher, read};
+use crate::redact::circuit::{Room, inputs, matcher, most_gates, read};
 use crate::redact::plain::{Found, Texts, find};
 use cotenant_circuit::Circuit;
 use proptest::prelude::*;
@@ -124,6 +124,27 @@ fn both_outcomes_are_met_often() {
         found += usize::from(find(&rules, Texts { head: &head, content: &content }).is_some());
     }
     assert!((10..=54).contains(&found), "{found} of 64 random policies find everything in an answer made for them");
+}
+
+/// Nobody has to build a circuit to know that it is not too large; what is told is not far from what there is.
+#[test]
+fn no_matcher_is_larger_than_is_told() {
+    use proptest::{strategy::ValueTree, test_runner::TestRunner};
+    let mut runner = TestRunner::deterministic();
+    for bytes in (0..64).map(|k| 40 + 37 * k) {
+        let rules = any_rules().new_tree(&mut runner).expect("rules").current();
+        let room = Room::of(&rules, bytes, 2 * bytes);
+        let (ands, most) = (matcher(&rules, room).stats().ands() as u64, most_gates(&rules, room));
+        assert!(ands <= most, "{ands} and not {most}: {rules:?}");
+    }
+    let two = "keep secret in xml \"SecretAccessKey\" chars [A-Za-z0-9+/=] len 40\nopen id in xml \"AccessKeyId\" chars alnum len 16..128";
+    let many = "keep a in json \"a\" chars alnum len 4\nopen b in json \"b\" chars alnum len 1..2000 exactly 16 times";
+    for text in [two, many] {
+        let rules = rules(text);
+        let room = Room::of(&rules, 4096, 4096);
+        let (ands, most) = (matcher(&rules, room).stats().ands() as u64, most_gates(&rules, room));
+        assert!(ands <= most && most <= 3 * ands, "{ands} and {most}: {text}");
+    }
 }
 
 /// ANDs for each further byte, once a text is longer than anything that is looked for.

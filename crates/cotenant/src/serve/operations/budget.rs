@@ -1,7 +1,8 @@
 //! How much one member can make the others look at, keep and write: so much that is not over, and so much within a day.
 //!
 //! What is proposed within a day counts however it ended: a member that refuses what it proposed itself has used its day up all the same. Of it, what this party
-//! decided about stands in its log, and so is counted again after a restart; the rest has left nothing.
+//! decided about stands in its log, and so is counted again after a restart; the rest has left nothing. What is read and then refused, such as a text that is no
+//! flow, counts as well.
 //!
 //! | limit, each for one proposer | why so much |
 //! | --- | --- |

@@ -3,6 +3,9 @@
 //! That a request may be sent is in the log, durably, before anything of its ciphertext leaves this party ([`Operations::may_send`]). A run that is in the log
 //! like that and has no answer may have been delivered, whatever else became of it: it is never gone on with, and says so after a crash as well. Of a run that
 //! is not, nothing was sent, as it takes every party's part to have a ciphertext.
+//!
+//! What is opened of an answer of which something is to be saved is stored before anything of that is done ([`Place::stores_what_is_seen`]), as a receipt that
+//! nobody has signed: others know it from then on, and people can revoke at the server what it has issued, whatever becomes of the run and of the votes.
 
 use super::{
     NotDone, Operations,
@@ -24,11 +27,12 @@ use cotenant_agent::{
     approve::{
         log::Event as Logged,
         operation::{self, Body, Source},
+        receipt::Receipt,
     },
-    call::{CallError, Event, Hooks},
+    call::{CallError, Done, Event, Hooks, Seen},
     flow::{self, Seats},
     http,
-    operate::{self, Call, Called, Client, Known, Mine, OperateError},
+    operate::{self, Call, Called, Client, Known, Mine, OperateError, Task},
     relay::Relay,
     tls::Gate,
 };
@@ -57,7 +61,8 @@ impl Operations {
     }
 
     /// Writes down that the request of this operation may be sent from here on; whether it may. One that was told to stop may not: it is stopped before this
-    /// party signs what lets others use the next version of the vault, and a request with the one before does not go out after that.
+    /// party signs what lets others use the next version of the vault, and a request with the one before does not go out after that; nor does one whose
+    /// attempt this party has signed off, as what it would keep of the answer can be kept by nobody.
     pub fn may_send(&mut self, number: u64, now: i64) -> bool {
         let Some(proposal) = self.proposals.get_mut(&number).filter(|proposal| proposal.stopped.is_none()) else { return false };
         let Stage::Running(running) = &mut proposal.stage else { return false };
@@ -134,7 +139,7 @@ impl<M: Meeting> Place<M> {
         agreed: Digest,
         mine: Mine,
         turn: Turn,
-        may_send: Gate,
+        (may_send, seen): (Gate, Seen),
     ) -> Result<RunEnd, RunError> {
         let limit = Duration::from_secs(self.times.call.into());
         let approved = call.approved().clone();
@@ -149,7 +154,8 @@ impl<M: Meeting> Place<M> {
                     turn.finished_stage(crate::stages::name(stage));
                 }
             });
-            let Called { done, saved } = call.run(session, relay, mine, client, rng, Hooks { observe, may_send }).await.map_err(cause)?;
+            let Called { done, saved } =
+                call.run(session, relay, mine, client, rng, Hooks { observe, may_send, seen }).await.map_err(cause)?;
             let outcome = operate::outcome(&done);
             // Whether the connector has passed all of it on: half an answer is none, and every party finds that for itself.
             match (operate::answer(&approved, &outcome), saved) {
@@ -159,6 +165,22 @@ impl<M: Meeting> Place<M> {
             }
         };
         Deadline::after(limit).bound(making).await.unwrap_or_else(|Passed| Err(RunError::Late(limit)))
+    }
+
+    /// Stores what was opened of the answer to this call.
+    pub(super) fn stores_what_is_seen(&self, number: u64, task: &Task) -> Seen {
+        let (daemon, room, operation, run) = (self.daemon.clone(), self.room, task.operation().clone(), task.run().clone());
+        Box::new(move |done: &Done| {
+            let stored = Receipt::new(operation.clone(), run.clone(), operate::outcome(done)).map_err(|error| error.to_string());
+            let stored = stored.and_then(|receipt| {
+                let daemon = daemon.upgrade().ok_or("the daemon is ending")?;
+                let put = daemon.store().transaction(|changes| changes.room(room.0).put_receipt(number, &receipt.encode()));
+                put.map_err(|error| error.to_string())
+            });
+            stored
+                .inspect_err(|error| tracing::error!(%room, operation = number, %error, "what a server has answered cannot be stored"))
+                .is_ok()
+        })
     }
 
     fn server(&self, call: &operation::Call) -> TcpServer {

@@ -36,6 +36,9 @@ pub(super) enum Objection {
     /// Somebody else than its proposer sent it.
     #[error("somebody else than its proposer sent it")]
     Proposer,
+    /// Another than its proposer is to give a value, and has not said so.
+    #[error("somebody else than its proposer is to give its value")]
+    Giver,
     /// The number is another member's, or one of an earlier epoch.
     #[error("its number is another member's, or one of an earlier epoch")]
     Number,
@@ -103,11 +106,18 @@ impl Operations {
                 return Ok(None);
             }
             self.acceptable(from, &operation, now)?;
-            if known.is_some() {
-                self.heard_mine(from, bytes);
-                return Err(Objection::Twice);
+            // Reading it and finding what is wrong costs this party as much as what is taken.
+            let judged = match known {
+                None => is_its_text(&operation),
+                Some(_) => Err(Objection::Twice),
+            };
+            if judged.is_err() {
+                self.budget.take(from, now, bytes.len());
             }
-            Ok(Some(operation))
+            if judged == Err(Objection::Twice) {
+                self.heard_mine(from, bytes);
+            }
+            judged.map(|()| Some(operation))
         });
         match judged {
             Ok(Some(operation)) => self.accept(operation, None, now),
@@ -123,7 +133,7 @@ impl Operations {
         remembered.or_else(|| self.ledger.state(number).map(|state| state.operation()))
     }
 
-    /// Whether this is a proposal that people should be asked about.
+    /// Whether this is a proposal that people should be asked about, by all but the text of a call.
     fn acceptable(&self, from: PartyId, operation: &Operation, now: i64) -> Result<(), Objection> {
         let parameters = &self.setup.parameters;
         let charter = parameters.charter();
@@ -137,11 +147,8 @@ impl Operations {
         demand((now + 1..=latest).contains(&operation.expiry), Objection::Expiry)?;
         let same = operation.program == program() && operation.engine == engine_digest(charter);
         demand(same, Objection::Program)?;
-        self.has_room(operation, now)?;
-        match &operation.body {
-            Body::Call(call) => demand(flow::is_its_text(call) == Ok(true), Objection::NotItsText),
-            _ => Ok(()),
-        }
+        demand(operation.body.giver().is_none_or(|giver| giver == operation.proposer), Objection::Giver)?;
+        Ok(self.has_room(operation, now)?)
     }
 
     pub(super) fn heard_decision(&mut self, from: PartyId, signed: Signed, now: i64) {
@@ -233,5 +240,13 @@ impl Operations {
             let outcomes = self.vault.heard(*vote, &self.setup.identity, &mut self.step.changes);
             self.carry_on(outcomes, now);
         }
+    }
+}
+
+/// Whether a call is what its text says.
+fn is_its_text(operation: &Operation) -> Result<(), Objection> {
+    match &operation.body {
+        Body::Call(call) if flow::is_its_text(call) != Ok(true) => Err(Objection::NotItsText),
+        _ => Ok(()),
     }
 }

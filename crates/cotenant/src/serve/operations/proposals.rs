@@ -248,11 +248,7 @@ impl Proposal {
 
     /// Who gives the value of a put, or what is private in a call.
     pub(super) fn giver(&self) -> Option<PartyId> {
-        match &self.operation.body {
-            Body::Put { giver, .. } => Some(*giver),
-            Body::Call(call) => call.giver(),
-            _ => None,
-        }
+        self.operation.body.giver()
     }
 
     /// Whether it does not begin if this member says so: nothing begins without who is to begin it, or who is to give a value.

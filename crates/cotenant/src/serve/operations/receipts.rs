@@ -15,16 +15,6 @@ const MAX_RECEIPTS: usize = 64;
 const MAX_SIGNATURES: usize = 1 << 12;
 
 impl Operations {
-    /// Stores what a server was seen to answer before this party votes for what was kept of it: the vote may be the last that is missing, and then the
-    /// answer is as good as the item. It stays when the votes come to nothing, so that people can undo what they asked the server for.
-    pub(super) fn keep_outcome(&mut self, number: u64, operation: Operation, run: Run, outcome: receipt::Outcome) {
-        let receipt = (outcome != receipt::Outcome::NOTHING).then(|| self.new_receipt(operation, run, outcome));
-        match receipt.transpose() {
-            Ok(receipt) => self.step.changes.receipts.extend(receipt.map(|receipt| (number, receipt.encode()))),
-            Err(error) => tracing::error!(operation = number, %error, "what a server has answered is in no form for a receipt"),
-        }
-    }
-
     /// Signs the receipt of what was done.
     pub(super) fn done(&mut self, number: u64, operation: Operation, run: Run, outcome: receipt::Outcome) -> LoggedOutcome {
         match self.new_receipt(operation, run, outcome) {
@@ -81,6 +71,13 @@ impl Operations {
         if self.all_have_signed(receipt) {
             self.receipts.remove(&number);
         }
+    }
+
+    /// Whether a receipt of this party's store is of what was done, which it has signed. Of what failed, or is voted on, there may be one of the answer: nobody
+    /// signs that, as it says that the run has made what it was to make.
+    pub(super) fn is_of_what_was_done(&self, receipt: &Receipt) -> bool {
+        let operation = receipt.operation();
+        operation.epoch == self.parameters().charter().epoch && receipt.is_signed_by(self.me)
     }
 
     /// Whether a receipt of this party's store proves to anybody what it says. The members and the threshold of its operation are those of its epoch: no other

@@ -248,7 +248,8 @@ impl Operations {
             let running = |task| Running { task, run: run.clone(), loads: None, may_be_sent };
             match task {
                 Ok(task) if round.is_some() && self.vault.started() == Some(task) => {
-                    let seen = stored_receipt(stored, number)?.filter(|receipt| receipt.run() == run);
+                    // Without its vote the version cannot have come to be, whatever it has seen of an answer.
+                    let seen = stored_receipt(stored, number)?.filter(|receipt| receipt.run() == run && self.vault.pending().is_some());
                     let stage = Stage::Voting(running(task), seen.map(|receipt| receipt.outcome().clone()).ok_or(reason));
                     self.proposals.entry(number).and_modify(|p| p.stage = stage);
                 }

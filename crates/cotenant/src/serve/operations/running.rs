@@ -213,12 +213,13 @@ impl<M: Meeting> Place<M> {
         pulse: Pulse,
         may_send: Gate,
     ) -> Result<RunEnd, RunError> {
-        let Begin { task, value, .. } = begin;
+        let Begin { number, task, value, .. } = begin;
         let mut lane = links.lane(COMPARE);
         let compared = timeout(SILENCE, operate::compare(&mut lane, &task)).await.map_err(|_| RunError::Silent)?;
         let compared = compared.map_err(|source| self.disagreed(&task, &source))?;
         let shares = self.shares(&task.needs(me))?;
         let (digest, mine) = (task.digest(), Mine { shares, value });
+        let seen = self.stores_what_is_seen(number, &task);
         match task.into_work() {
             Work::Save(save) => {
                 let saved = save.run(self.session(links, digest, turn, pulse).await?, mine).await?;
@@ -232,7 +233,7 @@ impl<M: Meeting> Place<M> {
                 self.put(digest, remove.after(), &[])?;
                 Ok(RunEnd::Made(remove.run(&compared).map_err(OperateError::from)?, Outcome::NOTHING))
             }
-            Work::Call(call) => self.call(*call, (me, links), digest, mine, turn, may_send).await,
+            Work::Call(call) => self.call(*call, (me, links), digest, mine, turn, (may_send, seen)).await,
         }
     }
 

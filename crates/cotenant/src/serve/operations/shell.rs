@@ -217,7 +217,7 @@ impl<M: Meeting> Shell<M> {
             return Ok(Some(receipt));
         }
         // Members of an earlier epoch sit elsewhere now, or are gone.
-        if self.look(|operations| operations.parameters().charter().epoch) == receipt.operation().epoch {
+        if self.look(|operations| operations.is_of_what_was_done(&receipt)) {
             let _ = self.act(|operations, _| operations.ask_again(number, receipt));
         }
         Ok(None)

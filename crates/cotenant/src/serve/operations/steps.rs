@@ -195,9 +195,7 @@ impl Operations {
         let commits = proposal.operation().body.needs_everyone();
         match end {
             RunEnd::Made(verified, outcome) => {
-                let (operation, run) = (proposal.operation().clone(), running.run.clone());
-                proposal.stage = Stage::Voting(running, Ok(outcome.clone()));
-                self.keep_outcome(number, operation, run, outcome);
+                proposal.stage = Stage::Voting(running, Ok(outcome));
                 self.vault.made(verified.after().clone());
                 self.vault_step(verified.event(), now);
             }
@@ -231,8 +229,11 @@ impl Operations {
         for outcome in outcomes {
             match outcome {
                 Outcome::Stop(run) => {
-                    let stopped = self.number_of(|running| running.task == run);
-                    self.step.stops.extend(stopped.map(|(number, _)| Action::Stop(number)));
+                    let number = self.number_of(|running| running.task == run).map(|(number, _)| number);
+                    if let Some(proposal) = number.and_then(|number| self.proposals.get_mut(&number)) {
+                        proposal.stopped.get_or_insert("it was given up while it ran");
+                    }
+                    self.step.stops.extend(number.map(Action::Stop));
                 }
                 Outcome::Send(vote) => self.send_all(&Note::Vote(vote)),
                 Outcome::Settled(run) => {

@@ -8,6 +8,7 @@ mod keeping;
 mod lies;
 mod life;
 mod memory;
+mod opened;
 mod proposing;
 mod server;
 mod square;

@@ -8,7 +8,11 @@ use super::{
     *,
 };
 use crate::store::Transaction;
-use cotenant_agent::vault::commit::statement::Version;
+use cotenant_agent::{
+    approve::operation::{Argument, Call},
+    flow,
+    vault::commit::statement::Version,
+};
 
 /// A member proposes without end, and refuses each proposal itself so that it is over: nothing of that is written, little is remembered, its day is used up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -67,6 +71,48 @@ async fn a_restart_gives_no_new_day_and_64_are_open() {
     world.kill(0).await;
     world.start(0).await;
     assert_eq!(taken(&world), 5, "ended and restarted, and still counted");
+}
+
+/// Texts are read before they are judged: one that is no flow, a call that is another than its text says, and a second one under a number use up the day of whoever
+/// sends them as what is taken does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_refused_counts() {
+    let world = World::new(2, 2, honest()).await;
+    let body = Argument { name: "< ./body".to_owned(), value: vec![b'x'; 30_000] };
+    let text = b"# @open all\nPUT https://h.example/\n\n< ./body\n";
+    let seats = flow::Seats { connector: PartyId::new(1), giver: PartyId::new(1) };
+    let right = flow::call(text.to_vec(), vec![body], seats, roots()).unwrap();
+    let calls: [fn(&mut Call); 4] =
+        [|_| (), |call| call.port = 444, |call| call.flow = vec![b'#'; 1 << 18], |call| call.connector = PartyId::new(0)];
+    let forged = |number: u64, change: fn(&mut Call)| {
+        let mut call = right.clone();
+        change(&mut call);
+        world.forged(1, number, Body::Call(call))
+    };
+    // The last is right by itself, and has the number of the first.
+    let operations: Vec<Operation> = [2, 4, 6, 2].into_iter().zip(calls).map(|(number, change)| forged(number, change)).collect();
+    world.tell(1, 0, operations.iter().map(|operation| Note::Proposal(operation.encode())).collect()).await;
+    let taken = |world: &World| world.shell(0).look(|all| (all.views().len(), all.budget.count(PartyId::new(1))));
+    assert_eq!(taken(&world), (1, 4));
+    let long = operations[2].encode();
+    let many = (32 << 20) / long.len() + 1;
+    world.tell(1, 0, (0..many).map(|_| Note::Proposal(long.clone())).collect()).await;
+    assert!(taken(&world).1 <= many + 3, "the day was used up before the last");
+    assert_eq!(world.shell(0).look(|all| all.has_room(&operations[2], crate::party::unix_seconds())), Err(Exceeded::Day));
+}
+
+/// Who proposes gives what is to be given: nobody is said to give what it may not have.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_gives_for_another() {
+    let world = World::new(2, 2, honest()).await;
+    let text = b"# @private card chars digits len 4\n# @open all\n# @not-reflected card\nGET https://h.example/\nX: {{card}}\n";
+    let call = |giver: usize| {
+        let seats = flow::Seats { connector: PartyId::new(1), giver: PartyId::new(giver) };
+        Body::Call(flow::call(text.to_vec(), Vec::new(), seats, roots()).unwrap())
+    };
+    let operations = [world.forged(1, 2, call(0)), world.forged(1, 4, call(1))];
+    world.tell(1, 0, operations.iter().map(|operation| Note::Proposal(operation.encode())).collect()).await;
+    assert_eq!(world.shell(0).look(|all| all.views().iter().map(|view| view.number).collect::<Vec<_>>()), [4]);
 }
 
 /// A member uses high numbers of its own towards one other: that one's proposals are heard by the third all the same.

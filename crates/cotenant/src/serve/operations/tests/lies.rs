@@ -47,7 +47,7 @@ fn votes_in(note: &Note) -> Vec<Vote> {
 const ANY: (RoomId, Digest) = (ROOM, Digest([0; 32]));
 
 /// The last member of `n` says this to `to` instead of its own votes.
-fn liar(
+pub(super) fn liar(
     n: usize,
     mut says: impl FnMut(usize, Kind<Digest>) -> Option<Kind<Digest>> + Send + 'static,
 ) -> impl FnOnce(&[Arc<Identity>]) -> Meddle {

@@ -33,6 +33,7 @@ pub(super) struct Life(Arc<Mutex<Inner>>);
 struct Inner {
     taken: Vec<Effect>,
     end: Option<usize>,
+    before: Option<Effect>,
     over: bool,
 }
 
@@ -42,6 +43,11 @@ impl Life {
         let mut inner = self.0.lock().unwrap();
         inner.taken.clear();
         inner.end = Some(effects);
+    }
+
+    /// It ends before the next effect that is this one.
+    pub(super) fn ends_before(&self, effect: Effect) {
+        self.0.lock().unwrap().before = Some(effect);
     }
 
     /// It does not end by itself from now on; false if it has ended.
@@ -54,7 +60,7 @@ impl Life {
     /// Whether the effect takes place. If not, none does from then on.
     pub(super) fn may(&self, effect: Effect) -> bool {
         let mut inner = self.0.lock().unwrap();
-        inner.over |= inner.end.is_some_and(|end| inner.taken.len() >= end);
+        inner.over |= inner.end.is_some_and(|end| inner.taken.len() >= end) || inner.before == Some(effect);
         if !inner.over {
             inner.taken.push(effect);
         }

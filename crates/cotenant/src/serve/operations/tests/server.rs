@@ -89,7 +89,10 @@ async fn door(socket: TcpStream, inside: DuplexStream, life: Life) -> io::Result
     }
 }
 
-/// 200 if the token is shown that the tests have put into the vault, else 403.
+/// What it issues to whoever asks for it by POST: a number, and a token of 24 characters.
+pub(super) const ISSUED: &str = "{\"id\":\"17\",\"token\":\"4fT7kQ0mZp2LxV9sYd6Rb8Nw\"}";
+
+/// 200 if the token is shown that the tests have put into the vault, else 403; by POST what is issued.
 async fn answer(acceptor: TlsAcceptor, socket: DuplexStream, requests: Requests) -> io::Result<()> {
     let mut stream = acceptor.accept(socket).await?;
     let (mut head, mut piece) = (Vec::new(), [0; 4096]);
@@ -102,7 +105,8 @@ async fn answer(acceptor: TlsAcceptor, socket: DuplexStream, requests: Requests)
     let head = String::from_utf8(head).expect("requests of the tests are text");
     let shown = format!("\r\nauthorization: bearer {}\r\n", super::crash::VALUE.to_lowercase());
     let status = if head.to_lowercase().contains(&shown) { "200 OK" } else { "403 Forbidden" };
+    let (status, body) = if head.starts_with("POST ") { ("201 Created", ISSUED) } else { (status, "") };
     requests.lock().unwrap().push(head);
-    stream.write_all(format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").as_bytes()).await?;
+    stream.write_all(format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).as_bytes()).await?;
     stream.shutdown().await
 }
