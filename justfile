@@ -84,6 +84,14 @@ story *ARGS:
 moto *ARGS:
     cargo test -p cotenant-agent --locked --test operate -- --ignored --nocapture --test-threads 1 moto:: {{ ARGS }}
 
+# the stand-in cloud (docs/how-to/cloud.md): `just cloud up`, `just cloud status`, `just cloud down` (as root; Debian 12)
+cloud *ARGS="status":
+    testing/cloud/cotenant-cloud {{ ARGS }}
+
+# brings the stand-in cloud up, uses it as its users do, and takes it down (as root; minutes the first time, then one)
+cloud-test *ARGS:
+    python3 testing/cloud/tests/run.py {{ ARGS }}
+
 # everything that a change must pass
 ci:
     bash .ci/run

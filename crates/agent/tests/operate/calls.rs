@@ -97,7 +97,7 @@ pub(crate) struct Came {
 
 impl World {
     /// Runs a call by these members, to its end or, if it keeps something, to where they can vote. `change` may change what a member gives; `notes` are of what
-    /// each is told. How far each came is noted of a call that keeps nothing, on the ideal engine.
+    /// each is told. How far each came is noted of a call whose answer is opened whole, on the ideal engine.
     pub(crate) fn call_to(
         &mut self,
         server: impl Server,
@@ -112,7 +112,7 @@ impl World {
         let (mut seats, mut logs) = (seats(n, seed).into_iter(), Vec::new());
         let party = |((me, &seat), notes): ((PartyId, &usize), &Notes)| {
             let task = self.task(self.operation(quorum, Body::Call(call.clone()))).unwrap_or_else(|refused| panic!("{refused}"));
-            let keeps = task.operation().body.needs_everyone();
+            let in_part = !call.response.policy.starts_with(b"open all");
             let (agreed, mut mine) = (task.digest(), self.mine(&task, seat, None));
             change(seat, &mut mine);
             let Work::Call(call) = task.into_work() else { panic!("it calls") };
@@ -126,7 +126,7 @@ impl World {
             let (disk, notes) = (&self.disks[seat], notes.clone());
             Box::pin(async move {
                 match on {
-                    On::Ideal if keeps => {
+                    On::Ideal if in_part => {
                         let session = Seen::new(IdealSession::start(ideal, agreed).await?, notes);
                         came(call.run(session, relay, mine, client, rng, hooks).await?, disk).await
                     }

@@ -233,7 +233,8 @@ impl Vault {
         let shown = self.entering.shown.values().find(|(digest, _)| Some(*digest) == claimed.1);
         let (_, manifest) = shown.ok_or(Awaits::Vault(first))?;
         let known = known.as_ref().filter(|_| self.knows());
-        if self.knows() && !known.is_some_and(|known| known.is_but_for_holders(manifest)) {
+        let is_known = |known: &Manifest| known.is_but_for_holders(manifest) && !self.takes_a_place(manifest, known);
+        if self.knows() && !known.is_some_and(is_known) {
             return Err(Awaits::Differs(first));
         }
         let right = self.entry_of(manifest) == claimed.0 && self.is_right_of_me(manifest, known);
@@ -259,6 +260,17 @@ impl Vault {
 
     fn base(&self, base: Option<statement::Version<Digest>>) -> Option<&Manifest> {
         base.map_or(Some(self.empty()), |base| self.manifests.get(&base))
+    }
+
+    /// Whether a member that says that it has shares of a vault has another place among their holders there than this party knows of: who does not rely on its
+    /// record cannot tell, and its shares would count no more.
+    fn takes_a_place(&self, manifest: &Manifest, known: &Manifest) -> bool {
+        let place = |vault: &Manifest, key: &PublicIdentity| vault.members().iter().position(|other| other == key);
+        let has = |standing: &Standing| manifest.items().any(|entry| standing.has.contains(&entry.run.0));
+        self.entering.standing.iter().filter(|(_, standing)| has(standing)).any(|(party, _)| {
+            let key = self.seats.key(*party);
+            key.is_some_and(|key| place(known, key) != place(manifest, key))
+        })
     }
 
     /// Whether a vault says of this party's shares what is so, and at which place they are if this party knows it. One that has no place for this party says

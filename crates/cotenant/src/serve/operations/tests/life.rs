@@ -33,8 +33,32 @@ pub(super) struct Life(Arc<Mutex<Inner>>);
 struct Inner {
     taken: Vec<Effect>,
     end: Option<usize>,
-    before: Option<Effect>,
+    before: Option<Before>,
     over: bool,
+}
+
+/// The effect before which a life ends.
+struct Before {
+    effect: Effect,
+    /// How often it still takes place, once `after` has.
+    times: usize,
+    after: Option<Effect>,
+}
+
+impl Before {
+    /// Whether it is this one now.
+    fn is(&mut self, effect: Effect) -> bool {
+        if self.after.is_some() {
+            self.after = self.after.filter(|after| *after != effect);
+            return false;
+        }
+        if effect != self.effect {
+            return false;
+        }
+        let now = self.times == 0;
+        self.times = self.times.saturating_sub(1);
+        now
+    }
 }
 
 impl Life {
@@ -45,9 +69,9 @@ impl Life {
         inner.end = Some(effects);
     }
 
-    /// It ends before the next effect that is this one.
-    pub(super) fn ends_before(&self, effect: Effect) {
-        self.0.lock().unwrap().before = Some(effect);
+    /// Once `after` has taken place, it lets this effect take place so many times, and ends before it does once more.
+    pub(super) fn ends_before(&self, effect: Effect, times: usize, after: Effect) {
+        self.0.lock().unwrap().before = Some(Before { effect, times, after: Some(after) });
     }
 
     /// It does not end by itself from now on; false if it has ended.
@@ -60,7 +84,8 @@ impl Life {
     /// Whether the effect takes place. If not, none does from then on.
     pub(super) fn may(&self, effect: Effect) -> bool {
         let mut inner = self.0.lock().unwrap();
-        inner.over |= inner.end.is_some_and(|end| inner.taken.len() >= end) || inner.before == Some(effect);
+        let before = inner.before.as_mut().is_some_and(|before| before.is(effect));
+        inner.over |= before || inner.end.is_some_and(|end| inner.taken.len() >= end);
         if !inner.over {
             inner.taken.push(effect);
         }

@@ -65,7 +65,8 @@ fn has_it_alone(world: &World, k: usize, number: u64) {
 async fn what_was_opened_stays_when_one_ends_before_it_has_a_share() {
     let (world, server) = room(honest).await;
     let number = proposed(&world, &server).await;
-    world.life(PROPOSER).ends_before(Effect::Keys);
+    // Each transaction has the keys of shares synced: that the request may be sent is one, what was opened the next, and the share comes behind them.
+    world.life(PROPOSER).ends_before(Effect::Keys, 2, Effect::Compute);
     assert_eq!(world.go_on().await, Some(PROPOSER));
     world.restart(PROPOSER, Kept::All).await;
     world.recover().await;

@@ -146,6 +146,51 @@ fn what_a_vault_says_of_oneself_has_to_be_right() {
     assert_eq!(world.operations[1].vault_waits().as_deref(), Some("for a further change of the room: the list of members is wrong"));
 }
 
+/// a, who is first, gives the place of c, which is an old copy and cannot tell, to a key that it makes up: c's share would count no more, and nothing could be
+/// done without a.
+#[test]
+fn an_old_copy_keeps_its_place() {
+    let mut parties = [(); 3].map(|()| Party::new());
+    let [a, b, c] = &mut parties;
+    let first = parameters(&[a, b, c], 2, None);
+    enter(&mut [a, b, c], &first);
+    let (keys, all) = identities(&[a, b, c]);
+    let before = vault_of(&keys, 2, version(1), &[("x", 1, &[])]);
+    let after = vault_of(&keys, 2, version(2), &[("x", 1, &[]), ("y", 2, &[2])]);
+    let settled =
+        |k: usize, number: u64| Record { settled: Some(version(number)), holds: true, ..Record::founder(seat(k), Parties::first(3)) };
+    let proof = all_say(3, Kind::Committed(Round { epoch: 1, version: 2, attempt: 1 }, version(2).run));
+    for (k, party) in [&mut *a, &mut *b].into_iter().enumerate() {
+        remember(party, &all, Record { proof: proof.clone(), ..settled(k, 2) }, std::slice::from_ref(&after), &[("x", 1), ("y", 2)]);
+    }
+    remember(c, &all, settled(2, 1), &[before], &[("x", 1)]);
+    let second = parameters(&[a, b, c], 2, Some((2, &first)));
+    enter(&mut [a, b, c], &second);
+    let (liar, about) = (a.identity.clone(), (ROOM, second.digest()));
+    let made_up = [keys[0], keys[1], Party::new().key()];
+    let mut world = World::new(vec![a, b, c], &second);
+    let vault = world.vault(0).manifests[&version(2)]
+        .entered(&made_up, |key, entry| *key == made_up[0] || (*key == made_up[1] && !entry.lacking.contains(seat(1))));
+    let lie = |vote: Vote| match vote.statement {
+        Statement { signer, vote: Kind::Entered(entry) } if signer == seat(0) => {
+            let entry = Entry { lacking: vault.lacking(&keys), threshold: vault.needed(&keys) as u8, ..entry };
+            Vote::sign(about, Statement { signer, vote: Kind::Entered(entry) }, Some(vault.digest()), &liar)
+        }
+        _ => vote,
+    };
+    world.run(&|from, _, note| {
+        Some(match note {
+            Note::Vote(vote) if from == 0 => Note::Vote(lie(vote)),
+            Note::Told { epoch, newest, standing, votes, asks } if from == 0 => {
+                Note::Told { epoch, newest, standing, votes: votes.into_iter().map(lie).collect(), asks }
+            }
+            Note::Vault(_) if from == 0 => Note::Vault(vault.encode()),
+            note => note,
+        })
+    });
+    assert_eq!([1, 2].map(|k| world.vault(k).entry()), [None, None]);
+}
+
 /// c signs one entry after the other, each for a vault that it makes up, and shows them all: one is kept, and two entries are evidence.
 #[test]
 fn vaults_that_one_member_makes_up_do_not_add_up() {

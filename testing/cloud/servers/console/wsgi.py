@@ -1,0 +1,11 @@
+"""The program that gunicorn runs."""
+
+import os
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "servers.console.settings"
+
+from django.core.management import call_command  # noqa: E402
+from django.core.wsgi import get_wsgi_application  # noqa: E402
+
+application = get_wsgi_application()
+call_command("migrate", verbosity=0)
