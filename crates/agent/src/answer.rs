@@ -18,6 +18,7 @@ mod questions;
 mod reading;
 
 pub(crate) use joint::JointAnswer;
+pub(crate) use plan::head_room;
 pub use plan::{AnswerPlan, MAX_BYTES, MAX_MATCHER, can_hold, matcher_gates};
 pub use questions::{Contents, Questions, TagKeys, Window};
 pub use reading::{Expected, Read, Refusal, Unread, read};

@@ -6,10 +6,12 @@
 mod answer;
 mod content;
 mod parts;
+mod presign;
 
 pub use answer::{Answered, Keeping, Reading, Redaction, Saved};
 pub use content::{Content, Key, SignedRequest};
 pub use parts::{Part, Parts, Secret};
+pub use presign::{Made, Opened, Presign};
 
 use crate::answer::{AnswerPlan, Expected, Read, Refusal, Unread};
 use crate::derive::NoValue;
@@ -305,6 +307,17 @@ pub async fn run_with_secrets<E: Engine, R: Channel, S: Server>(
     run_on(session, relay, call, taken, rng, (&Watch(Arc::new(Mutex::new(observe))), may_send, seen)).await
 }
 
+/// Declares all that a call of this content takes, and runs nothing: for an engine that counts.
+pub(crate) fn declare<E: Engine>(
+    engine: &mut E,
+    content: Content,
+    wanted: &[Wanted],
+    reading: (&Reading, AnswerLimits),
+) -> Result<(), CallError> {
+    let message = Message::new(content, wanted)?;
+    Plan::declare(engine, &Config::GROUPS, &message, wanted, reading).map(drop)
+}
+
 async fn run_on<E: Engine, R: Channel, S: Server>(
     mut session: E,
     mut relay: Relay<R, S>,
@@ -347,10 +360,10 @@ struct Ready<'a> {
 }
 
 /// What a call leaves beside what is known: this party's shares of what was kept, and how they are verified.
-type Made = Option<(Vec<Share>, LoadPlan)>;
+type Left = Option<(Vec<Share>, LoadPlan)>;
 
 impl Ready<'_> {
-    async fn run<O: Online, R: Channel, S: Server>(self, online: &mut O, relay: &mut Relay<R, S>) -> Result<(Done, Made), CallError> {
+    async fn run<O: Online, R: Channel, S: Server>(self, online: &mut O, relay: &mut Relay<R, S>) -> Result<(Done, Left), CallError> {
         let Ready { plan, message, shares, given, config, target, limits, mut rng, watch, may_send, mut seen } = self;
         if !plan.holes.is_empty() {
             plan.holes.fill(online, &message, shares, given).await?;
@@ -381,7 +394,7 @@ impl Ready<'_> {
             }
             Ok((done, keep.run(online, &kept).await?))
         };
-        let result: Result<(Done, Made), CallError> = calling.await;
+        let result: Result<(Done, Left), CallError> = calling.await;
         match released.into_inner() {
             true => result.map_err(|e| CallError::MayHaveBeenSent(Box::new(e))),
             false => result,

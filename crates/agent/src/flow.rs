@@ -31,8 +31,8 @@ mod secrets;
 mod template;
 mod value;
 
-pub use compile::{MAX_LIMIT, SIGNATURE, Seats, body_file, call, is_its_text};
-pub(crate) use compile::{ToSign, argument, signed};
+pub use compile::{MAX_LIMIT, SIGNATURE, Seats, body_file, call, is_its_text, is_presign, public_holes};
+pub(crate) use compile::{ToSign, argument, presigned, signed};
 pub(crate) use directive::Sign;
 pub use disposal::{Disposal, Save};
 pub use error::{FlowError, Position, Problem};

@@ -7,6 +7,7 @@
 //!          Remove ---------------------------------------------- run ----> Verified
 //!          Verify --run--> ()
 //!          Call --run--> Called: what is known of the answer, the digest of the server's certificates, and if something is kept a Saved
+//!          Presign --run--> Made: a URL at one member
 //! ```
 //!
 //! A [`Task`] is a pure function of what was approved and of the vault as it is, and everything that can be refused is refused there: an item that is not
@@ -15,6 +16,8 @@
 
 mod answer;
 mod compare;
+mod cost;
+mod dry;
 mod error;
 mod manifest;
 mod place;
@@ -22,10 +25,12 @@ mod request;
 mod run;
 mod task;
 
-pub use answer::{Known, answer, outcome};
+pub use answer::{Known, answer, outcome, presigned};
 pub use compare::{Compared, MAX_MESSAGE, compare};
+pub use cost::Cost;
+pub use dry::{Kept, NotDry, Sent, Shown, Values, dry_answer, dry_request};
 pub use error::{OperateError, Refused};
 pub use manifest::{Entry, MAX_MANIFEST, MAX_REMOVED, Manifest, ShareName, unnamed};
 pub use request::check_uses;
-pub use run::{Call, Called, Client, Mine, Remove, Save, Saved, Verified, Verify};
+pub use run::{Call, Called, Client, Mine, Presign, Remove, Save, Saved, Verified, Verify};
 pub use task::{Task, Work};

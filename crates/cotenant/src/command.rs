@@ -7,6 +7,8 @@ mod checks;
 mod circuits;
 mod demo;
 mod demo_service;
+mod dry_run;
+mod flow;
 mod init;
 mod log;
 mod person;
@@ -54,6 +56,8 @@ enum Command {
     #[command(subcommand)]
     Vault(vault::VaultCommand),
     Call(call::CallArgs),
+    #[command(subcommand)]
+    Flow(flow::FlowCommand),
     Pending(proposal::PendingArgs),
     Approve(proposal::ApproveArgs),
     Refuse(proposal::RefuseArgs),
@@ -135,6 +139,7 @@ async fn run(command: Command) -> Result<(), Error> {
         Command::Room(command) => command.run().await,
         Command::Vault(command) => command.run().await,
         Command::Call(args) => args.run().await,
+        Command::Flow(command) => command.run().await,
         Command::Pending(args) => args.run().await,
         Command::Approve(args) => args.run().await,
         Command::Refuse(args) => args.run().await,

@@ -18,6 +18,7 @@ use cotenant_agent::{
     call::{CallError, Stage},
     flow::FlowError,
     http::{RequestError, ResponseError},
+    operate::NotDry,
     relay::RelayError,
     sign::sigv4::SigningError,
     tls::JointError,
@@ -245,6 +246,38 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong, and where.
         source: Box<FlowError>,
+    },
+    /// A flow's call cannot be made by one party, or members would refuse it.
+    #[error("{path}: {source}")]
+    DryRun {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<NotDry>,
+    },
+    /// A file of environments is none.
+    #[error("{path}: {source}: a file of environments is {{\"NAME\": {{\"VARIABLE\": \"TEXT\"}}}}")]
+    Environments {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        source: serde_json::Error,
+    },
+    /// An environment is not in its file.
+    #[error("{path} has no environment {name}: it has {known}")]
+    NoEnvironment {
+        /// The file.
+        path: PathBuf,
+        /// The environment.
+        name: String,
+        /// Those that there are.
+        known: String,
+    },
+    /// A secret is to be taken from an environment that lacks it.
+    #[error("no environment gives {name}: give --secret {name}=VALUE, or --env and --environment with one that has it")]
+    NoVariable {
+        /// Its name.
+        name: String,
     },
     /// A file cannot be read.
     #[error("{}", unread(path, source))]

@@ -6,6 +6,7 @@
 
 pub mod alone;
 pub mod children;
+pub mod clear;
 pub mod command;
 pub mod connection;
 pub mod deadline;

@@ -284,6 +284,9 @@ fn observe(recorder: Arc<Mutex<Recorder>>, armed: Option<(Stage, Arc<AtomicBool>
     })
 }
 
+/// The stack of such a thread: the state of a call, with all protocols inside one another, is a value of some hundred kilobytes, which is moved about.
+const STACK: usize = 32 << 20;
+
 /// Runs work that is bound by the processor on a thread of its own, inside the current tokio runtime, whose sockets and timers it may use.
 ///
 /// # Panics
@@ -291,7 +294,7 @@ fn observe(recorder: Arc<Mutex<Recorder>>, armed: Option<(Stage, Arc<AtomicBool>
 pub async fn on_own_thread<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
     let runtime = tokio::runtime::Handle::current();
     let (mut done, result) = oneshot::channel();
-    let thread = std::thread::Builder::new().name("mpc".to_owned());
+    let thread = std::thread::Builder::new().name("mpc".to_owned()).stack_size(STACK);
     // Whoever waited may have gone: then nobody wants the result, and the work ends where it waits next.
     let wanted = async move {
         let result = tokio::select! {

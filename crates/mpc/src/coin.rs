@@ -175,7 +175,7 @@ pub(crate) struct Promise {
 ///
 /// A coin needs no comparison of commitments before it is opened: an honest party opens only when it holds all of them and has received all that the coin
 /// challenges, so whoever sends different commitments to different parties still cannot foresee any honest party's part. That all hold the same coin has to be
-/// compared before anything that follows from it is used or opened.
+/// compared before anything that follows from it is used or opened, where commitments were not compared before.
 pub(crate) struct Held {
     promise: Promise,
     commitments: Vec<Vec<u8>>,

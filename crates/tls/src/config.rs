@@ -37,7 +37,8 @@ impl TrustRoots {
         }
     }
 
-    pub(crate) fn anchors(&self) -> &[TrustAnchor<'static>] {
+    /// The roots.
+    pub fn anchors(&self) -> &[TrustAnchor<'static>] {
         &self.0
     }
 
@@ -73,9 +74,12 @@ pub struct Config {
 }
 
 impl Config {
+    /// The groups that are offered where no others are named, the most wanted first.
+    pub const GROUPS: [Group; 2] = [Group::Secp256r1, Group::X25519];
+
     /// Offers secp256r1, then x25519, and ALPN `http/1.1`; refuses a server that asks for a client certificate.
     pub fn new(roots: TrustRoots) -> Self {
-        Config { groups: vec![Group::Secp256r1, Group::X25519], http1: true, roots, empty_certificate: false }
+        Config { groups: Self::GROUPS.to_vec(), http1: true, roots, empty_certificate: false }
     }
 
     /// Whether a server that asks for a client certificate is told that there is none (RFC 8446 section 4.4.2) instead of refused.

@@ -26,6 +26,9 @@ def main() -> int:
     except CloudError as error:
         say(f"error: {error}")
         return 1
+    except PermissionError as error:
+        say(f"error: {error.filename} belongs to another user; run this as the user that ran `cotenant-cloud up`")
+        return 1
     except KeyboardInterrupt:
         say("interrupted")
         return 130

@@ -9,6 +9,7 @@ import os
 import pathlib
 import shutil
 import sys
+import tomllib
 from collections.abc import Sequence
 
 from . import image
@@ -32,12 +33,19 @@ PROGRAMS = {
 def install(state: State) -> None:
     """Everything, one after the other; what is there is left alone."""
     os.environ["PATH"] += ":/usr/sbin:/sbin"
+    compiler(state)
     state.tools.mkdir(parents=True, exist_ok=True)
     debian_packages()
     python_packages(state)
     npm_packages(state)
     object_store(state)
     machine_image(state)
+
+
+def compiler(state: State) -> None:
+    """Looked for before anything is fetched: this alone is not installed here."""
+    if not state.s3s_fs.exists() and shutil.which("cargo") is None:
+        raise CloudError('there is no cargo on the PATH of this user; if another user has it: sudo env "PATH=$PATH" "HOME=$HOME" testing/cloud/cotenant-cloud up --state DIR')
 
 
 def debian_packages() -> None:
@@ -89,9 +97,15 @@ def object_store(state: State) -> None:
     with step(f"compiles s3s-fs {S3S_FS} (cargo, some minutes)"):
         build = state.tools / "build"
         command = ["cargo", "install", "s3s-fs", "--version", S3S_FS, "--locked", "--features", "binary", "--root", state.tools]
-        # A folder without a toolchain file: the project's own would choose the compiler of another program.
-        call(command, "s3s-fs cannot be compiled", cwd=state.tools, env={**os.environ, "CARGO_TARGET_DIR": str(build)})
+        # Where rustup has no default, the compiler of the project; it is named, as a toolchain file is of the folder that it is in.
+        environment = {"RUSTUP_TOOLCHAIN": toolchain(), **os.environ, "CARGO_TARGET_DIR": str(build)}
+        call(command, "s3s-fs cannot be compiled", cwd=state.tools, env=environment)
         shutil.rmtree(build, ignore_errors=True)
+
+
+def toolchain() -> str:
+    """The release of Rust that this project is compiled with."""
+    return tomllib.loads((FOLDER.parent.parent / "rust-toolchain.toml").read_text())["toolchain"]["channel"]
 
 
 def machine_image(state: State) -> None:

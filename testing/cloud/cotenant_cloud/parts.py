@@ -83,6 +83,9 @@ def launch(state: State, part: Part) -> Process:
         if time.monotonic() > limit:
             raise CloudError(f"{part.name} does not answer\n{last_lines(state.logs / part.name)}")
         time.sleep(0.1)
+    # Somebody else may have answered in its place.
+    if not process.lives():
+        raise CloudError(f"{part.name} ended\n{last_lines(state.logs / part.name)}")
     return process
 
 

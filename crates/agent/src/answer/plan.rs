@@ -38,8 +38,8 @@ pub fn matcher_gates(rules: &Rules, bytes: usize) -> u64 {
     most_gates(rules, Room::of(rules, head_room(bytes), bytes))
 }
 
-/// How many bytes the head may have.
-fn head_room(bytes: usize) -> usize {
+/// The most bytes that the head of an answer may have, where the whole of it has this limit.
+pub(crate) fn head_room(bytes: usize) -> usize {
     (bytes / 4).clamp(1 << 10, 1 << 12)
 }
 

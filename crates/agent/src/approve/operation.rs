@@ -177,7 +177,10 @@ impl Operation {
         demand(!self.body.needs_everyone() || self.quorum == self.everyone(), BadOperation::NotEveryone)?;
         demand(self.program.version.len() <= MAX_VERSION_TEXT, BadOperation::Program)?;
         self.check_body()?;
-        demand(self.encode().len() <= MAX_OPERATION, BadOperation::Length)
+        let bytes = self.encode();
+        // Bounds of its parts are where they are read: what is written down and sent has to come back.
+        let is_read = || whole(&bytes, FORMAT, Self::read).is_ok_and(|read| read == *self);
+        demand(bytes.len() <= MAX_OPERATION && is_read(), BadOperation::Length)
     }
 
     fn check_body(&self) -> Result<(), BadOperation> {
@@ -246,6 +249,14 @@ impl Body {
         }
     }
 
+    /// Who alone is told what the operation opens, if one is.
+    pub fn reader(&self) -> Option<PartyId> {
+        match self {
+            Body::Call(call) => call.response.audience.only(),
+            _ => None,
+        }
+    }
+
     /// Whether a quorum cannot do it: what changes the vault is committed by all or by none.
     pub fn needs_everyone(&self) -> bool {
         matches!(self, Body::Remove(_)) || !self.saves().is_empty()
@@ -289,8 +300,8 @@ pub enum BadOperation {
     /// It is not an operation's encoding.
     #[error("the proposal is not in the form of this version of the program")]
     Format,
-    /// It is longer than [`MAX_OPERATION`].
-    #[error("the proposal is longer than {MAX_OPERATION} bytes")]
+    /// It is longer than [`MAX_OPERATION`], or a part is longer than such a part may be.
+    #[error("the proposal is longer than {MAX_OPERATION} bytes, or has a part that is too long or too many of one kind")]
     Length,
     /// Epochs and numbers are from 1.
     #[error("epochs and proposals are counted from 1")]

@@ -34,7 +34,7 @@ use super::{
     operation::{Body, Call, Operation},
     statement::{Choice, Signed},
 };
-use crate::{room::RoomId, sign::date::Timestamp};
+use crate::{flow, room::RoomId, sign::date::Timestamp};
 use cotenant_core::Digest;
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -224,6 +224,8 @@ impl Named {
     pub fn of(operation: &Operation) -> Option<Self> {
         match &operation.body {
             Body::Call(_) if !operation.body.saves().is_empty() => None,
+            // A URL works for as long as it says, however often, whatever hours and rates a rule has.
+            Body::Call(call) if flow::is_presign(&call.flow).is_ok_and(|makes_url| makes_url) => None,
             Body::Call(call) => Some(Named::Call(call.flow_digest(&operation.members))),
             Body::Refresh(_) => Some(Named::Refresh),
             Body::Verify(_) => Some(Named::Verify),

@@ -15,9 +15,10 @@ use super::{
 use crate::{
     built::Built,
     http,
-    sign::{circuit, sigv4},
+    sign::{circuit, plain::signature_with_whole_key, sigv4},
     tls::{JointHole, PieceShape},
     vault::{
+        item::Item,
         load::{LoadPlan, Wanted},
         share::Share,
     },
@@ -79,10 +80,21 @@ enum Secrets {
     Recipe(Recipe),
 }
 
-struct Signature {
-    to_sign: sigv4::ToSign,
-    key: Key,
-    key_bytes: usize,
+/// A signature over a text that all know.
+pub(crate) struct Signature {
+    pub(super) to_sign: sigv4::ToSign,
+    pub(super) key: Key,
+    pub(super) key_bytes: usize,
+}
+
+impl SignedRequest {
+    /// What one sends who has the whole key.
+    pub(crate) fn by_one(self, key: &[u8]) -> Result<Vec<u8>, CallError> {
+        let SignedRequest { mut request, scope, style, access_key_id, .. } = self;
+        let to_sign = sigv4::prepare(&mut request, &scope, style)?;
+        let (before, after) = request.encode_around_hole("Authorization", &to_sign.authorization_prefix(&access_key_id)?)?;
+        Ok([&before[..], &signature_with_whole_key(key, &to_sign), &after].concat())
+    }
 }
 
 impl Message {
@@ -96,7 +108,8 @@ impl Message {
     }
 
     fn of_parts(Parts { secrets, made, parts }: Parts, loaded: &[Wanted]) -> Result<Message, CallError> {
-        let mut recipe = Recipe::new(secrets, made, loaded)?;
+        let items: Vec<&Item> = loaded.iter().map(|wanted| &wanted.origin.item).collect();
+        let mut recipe = Recipe::new(secrets, made, &items)?;
         let (mut pieces, mut shape) = (Vec::new(), Vec::new());
         for part in parts {
             match part {
@@ -141,14 +154,14 @@ pub(super) enum HolesPlan {
 }
 
 /// Items of the vault, as one input.
-pub(super) struct VaultPlan {
+pub(crate) struct VaultPlan {
     load: LoadPlan,
     which: Vec<usize>,
     input: Input,
 }
 
-/// A signature over a text that all know.
-pub(super) struct SigningPlan {
+/// What is declared for it.
+pub(crate) struct SigningPlan {
     /// Of parties that have shares of the key.
     shares: Vec<Input>,
     words: Input,
@@ -193,7 +206,8 @@ impl HolesPlan {
                 if let Some(plan) = key {
                     plan.load(online, shares).await?;
                 }
-                Ok(signing.sign(online, signature).await?)
+                signing.sign(online, signature).await?;
+                Ok(())
             }
             _ => unreachable!("a plan is declared for its message"),
         }
@@ -220,7 +234,7 @@ impl VaultPlan {
 
 impl SigningPlan {
     /// `item` are the wires of a key that is an item.
-    fn declare<E: Engine>(engine: &mut E, signature: &Signature, item: Vec<Wire>) -> Result<SigningPlan, CallError> {
+    pub(super) fn declare<E: Engine>(engine: &mut E, signature: &Signature, item: Vec<Wire>) -> Result<SigningPlan, CallError> {
         let bits = 8 * signature.key_bytes;
         let shares: Vec<Input> = match signature.key {
             Key::Share(_) => PartyId::all(engine.parties()).map(|p| engine.declare(Source::Private(p), bits)).collect(),
@@ -235,7 +249,8 @@ impl SigningPlan {
         Ok(SigningPlan { shares, words, segment })
     }
 
-    async fn sign<O: Online>(self, online: &mut O, signature: &Signature) -> Result<(), cotenant_mpc::Error> {
+    /// The digits.
+    pub(super) async fn sign<O: Online>(self, online: &mut O, signature: &Signature) -> Result<O::Verified, cotenant_mpc::Error> {
         let me = Source::Private(online.me());
         let mut given: Vec<Given> = Vec::new();
         for input in self.shares {
@@ -246,8 +261,7 @@ impl SigningPlan {
         }
         given.push(Given::Public(self.words, circuit::string_to_sign_bits(&signature.to_sign).into_iter().collect()));
         online.input(given).await?;
-        online.evaluate(self.segment).await?;
-        Ok(())
+        online.evaluate(self.segment).await
     }
 }
 

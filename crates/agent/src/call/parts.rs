@@ -13,7 +13,7 @@
 use super::{CallError, content::VaultPlan};
 use crate::{
     derive::{Shape, Sort, Value, shapes},
-    vault::{alphabet::Alphabet, conjunction, load::Wanted, share::Share},
+    vault::{alphabet::Alphabet, conjunction, item::Item, load::Wanted, share::Share},
 };
 use cotenant_circuit::{
     Builder, Circuit,
@@ -64,6 +64,33 @@ impl Parts {
     pub fn public(bytes: Vec<u8>) -> Parts {
         Parts { secrets: Vec::new(), made: Vec::new(), parts: vec![Part::Public(bytes)] }
     }
+
+    /// What one sends who has all secrets, which are given in their order: the circuit that makes values is evaluated in the clear.
+    pub(crate) fn by_one(self, items: &[&Item], secrets: &[&[u8]]) -> Result<Vec<u8>, CallError> {
+        let Parts { secrets: of, made, parts } = self;
+        let mut recipe = Recipe::new(of, made, items)?;
+        for part in &parts {
+            if let Part::Secret(number) = part {
+                recipe.sent(*number)?;
+            }
+        }
+        let inputs: Vec<bool> = Bits::from_bytes(&secrets.concat()).iter().collect();
+        let made = recipe.sent_and_made();
+        let outputs: Bits = if made.is_empty() { Bits::default() } else { recipe.making().eval(&inputs).into_iter().collect() };
+        let (outputs, mut at) = (outputs.to_packed(), 0);
+        let mut values: Vec<&[u8]> = secrets.to_vec();
+        values.resize(recipe.shapes.len(), &[]);
+        for number in made {
+            let len = recipe.shapes[number].len;
+            values[number] = &outputs[at..at + len];
+            at += len;
+        }
+        let bytes = parts.iter().flat_map(|part| match part {
+            Part::Public(bytes) => &bytes[..],
+            Part::Secret(number) => values[*number],
+        });
+        Ok(bytes.copied().collect())
+    }
 }
 
 /// The secrets of a message, how they are made, and which are sent.
@@ -77,11 +104,11 @@ pub(super) struct Recipe {
 }
 
 impl Recipe {
-    /// `loaded` are the items that the call loads.
-    pub(super) fn new(secrets: Vec<Secret>, made: Vec<Value>, loaded: &[Wanted]) -> Result<Recipe, CallError> {
+    /// `items` are those that the call loads.
+    pub(super) fn new(secrets: Vec<Secret>, made: Vec<Value>, items: &[&Item]) -> Result<Recipe, CallError> {
         let shape = |secret: &Secret| match *secret {
             Secret::Item(number) => {
-                let item = &loaded.get(number).ok_or(CallError::NoItem { number })?.origin.item;
+                let item = items.get(number).ok_or(CallError::NoItem { number })?;
                 Ok(Shape { len: item.len, sort: item.kind.into() })
             }
             Secret::Given { len, alphabet, .. } => Ok(Shape { len, sort: Sort::text(alphabet.mask()) }),

@@ -8,11 +8,12 @@ use super::{
     error::{FlowError, Position, Problem},
     request::{Body, Flow},
     secrets::Secrets,
+    template::Hole,
 };
 use crate::{
     answer,
     approve::{
-        operation::{Argument, Audience, Call, Language, Response, Slot},
+        operation::{self, Argument, Audience, Call, Language, Response, Slot},
         receipt,
     },
     derive::MAX_VALUES,
@@ -20,6 +21,7 @@ use crate::{
     redact::Policy,
     sign::{
         date::{BadTimestamp, Timestamp},
+        presign::{Expires, Grant, Presigned, SessionToken, presign},
         sigv4::{self, Scope, Style},
     },
 };
@@ -37,6 +39,8 @@ const DEFAULT_LIMIT: u64 = 1 << 18;
 const NEAR: usize = 2;
 /// The limit where none is said and a part of the answer stays secret: it is paid for, whether the answer is as long or not.
 const DEFAULT_PART: u64 = 1 << 12;
+/// The policy that opens a URL, before the seconds for which it is valid.
+const PRESIGNED: &str = "presigned for seconds:";
 /// Before the name of a hole, on a line of the policy: the server does not send back what fills it.
 const NOT_REFLECTED: &str = "not-reflected";
 
@@ -45,7 +49,7 @@ const NOT_REFLECTED: &str = "not-reflected";
 pub struct Seats {
     /// Who has the connection.
     pub connector: PartyId,
-    /// Who gives what is private.
+    /// Who gives what is private, and is given a URL.
     pub giver: PartyId,
 }
 
@@ -60,7 +64,10 @@ pub fn call(flow: Vec<u8>, mut arguments: Vec<Argument>, seats: Seats, trust_roo
     let secrets = Secrets::of(&parsed);
     let slots = secrets.slots(giver)?;
     check_holes(&parsed, &arguments, &slots)?;
-    let response = response(&parsed, &secrets)?;
+    let response = match parsed.presign() {
+        Some((sign, expires)) => url(&parsed, sign, expires, giver)?,
+        None => response(&parsed, &secrets)?,
+    };
     // What the writer and the signer refuse is refused here, and what is longer than people are to be shown.
     let blank = |name: &str| Cow::from(argument(&arguments, name).unwrap_or(b"0"));
     let made = parsed.lets().iter().map(|made| made.value.filled_len(&blank)).fold(0, usize::saturating_add);
@@ -68,9 +75,12 @@ pub fn call(flow: Vec<u8>, mut arguments: Vec<Argument>, seats: Seats, trust_roo
         return Err(Problem::LongValues(made).at(parsed.at));
     }
     match &parsed.directives.sign {
+        Some(sign @ Sign { expires: Some(_), .. }) => presigned(&parsed, sign, &blank, 0).map(drop)?,
         Some(sign) => signed(&parsed, sign, &blank, 0).map(drop)?,
         None => parsed.request(&blank).map(drop)?,
     }
+    // Nobody connects for a URL: that it is its reader makes one call of one text.
+    let connector = if parsed.presign().is_some() { giver } else { connector };
     let (host, port) = (parsed.host.to_owned(), parsed.port);
     Ok(Call { language: Language::V1, flow, arguments, host, port, connector, trust_roots, slots, response })
 }
@@ -80,8 +90,39 @@ pub fn call(flow: Vec<u8>, mut arguments: Vec<Argument>, seats: Seats, trust_roo
 /// # Errors
 /// If the text is no flow, or not for these arguments.
 pub fn is_its_text(given: &Call) -> Result<bool, FlowError> {
-    let seats = Seats { connector: given.connector, giver: given.giver().unwrap_or(given.connector) };
+    let giver = given.giver().or(given.response.audience.only()).unwrap_or(given.connector);
+    let seats = Seats { connector: given.connector, giver };
     Ok(call(given.flow.clone(), given.arguments.clone(), seats, given.trust_roots)? == *given)
+}
+
+/// Whether a text makes a URL and sends nothing.
+///
+/// # Errors
+/// If the text is no flow.
+pub fn is_presign(flow: &[u8]) -> Result<bool, FlowError> {
+    Ok(Flow::parse(flow)?.presign().is_some())
+}
+
+/// The holes that arguments fill, each once, in the order of the text's parts.
+///
+/// # Errors
+/// If the text is no flow.
+pub fn public_holes(flow: &[u8]) -> Result<Vec<String>, FlowError> {
+    let flow = Flow::parse(flow)?;
+    let mut names: Vec<String> = Vec::new();
+    for hole in public(&flow) {
+        if !names.iter().any(|name| name == hole.name) {
+            names.push(hole.name.to_owned());
+        }
+    }
+    Ok(names)
+}
+
+/// The same, as often as they stand.
+fn public<'a>(flow: &Flow<'a>) -> Vec<Hole<'a>> {
+    let ids = flow.directives.sign.iter().flat_map(|sign| sign.access_key_id.holes());
+    let made = flow.lets().iter().flat_map(|made| made.value.holes());
+    flow.holes().map(|(hole, _)| hole).chain(made).filter(|hole| !flow.is_secret(hole.name)).chain(ids).collect()
 }
 
 /// The path, beside the file of the flow, of the file that the body is in; none if the body is in the text.
@@ -117,10 +158,33 @@ pub(crate) fn signed<'f>(flow: &Flow, sign: &Sign, fill: &impl Fn(&str) -> Cow<'
     Ok(ToSign { request, scope, style, access_key_id })
 }
 
+/// What a `@presign` makes of a request at a date, in seconds since 1970.
+pub(crate) fn presigned<'f>(flow: &Flow, sign: &Sign, fill: &impl Fn(&str) -> Cow<'f, [u8]>, date: i64) -> Result<Presigned, FlowError> {
+    let ToSign { request, scope, style, access_key_id } = signed(flow, sign, fill, date)?;
+    let expires = sign.expires.ok_or(Problem::Presign.at(sign.at))?;
+    let grant = Grant { access_key_id: &access_key_id, expires, session_token: SessionToken::None };
+    presign(request, &scope, style, &grant).map_err(|error| Problem::from(error).at(sign.at))
+}
+
 /// The value of an argument; they are in rising order.
 pub(crate) fn argument<'a>(arguments: &'a [Argument], name: &str) -> Option<&'a [u8]> {
     let found = arguments.binary_search_by(|argument| argument.name.as_str().cmp(name));
     found.ok().map(|number| &arguments[number].value[..])
+}
+
+/// What becomes of a URL that is made: it is opened to the reader. No server answers.
+fn url(flow: &Flow, sign: &Sign, expires: Expires, reader: PartyId) -> Result<Response, FlowError> {
+    let Directives { vault, private, lets, not_reflected, policy, limit, .. } = &flow.directives;
+    let secrets = vault.len() + private.len() + lets.len() + not_reflected.len();
+    let body = match &flow.body {
+        Body::Text(text) => text.plain() != Some(""),
+        Body::File(..) => true,
+    };
+    if secrets > 0 || body || !policy.is_empty() || limit.is_some() {
+        return Err(Problem::Presign.at(sign.at));
+    }
+    let policy = format!("{PRESIGNED} {}", expires.seconds()).into_bytes();
+    Ok(Response { policy, audience: Audience::Only(reader), limit_bytes: 0, limit_records: 0 })
 }
 
 /// What becomes of the answer: the directives about it, and for each secret that is sent, where anything of the answer is opened or kept, that it is not sent back.
@@ -131,7 +195,7 @@ fn response(flow: &Flow, secrets: &Secrets) -> Result<Response, FlowError> {
     }
     let mut lines: Vec<String> = policy.iter().map(|line| line.text.to_owned()).collect();
     let disposal = disposal::read(&policy.iter().map(|line| line.text).collect::<Vec<_>>());
-    let Disposal { policy, .. } = disposal.map_err(|BadLine { line, column, problem }| {
+    let Disposal { policy, statuses, .. } = disposal.map_err(|BadLine { line, column, problem }| {
         let Position { line, column: before } = policy[line].at;
         problem.at(Position { line, column: before + if column > 1 { column } else { 0 } })
     })?;
@@ -141,10 +205,20 @@ fn response(flow: &Flow, secrets: &Secrets) -> Result<Response, FlowError> {
     };
     // AWS answers 403 SignatureDoesNotMatch with the canonical request, which has the headers as they were sent and the hash of the body; whoever can give a wrong
     // key brings that about.
-    if let (Policy::All, Some(_), Some(secret)) = (&policy, sign, flow.directives.holes().next()) {
-        return Err(Problem::SignedSecret(secret.name.to_owned()).at(secret.at));
+    if let (Some(_), Some(secret)) = (sign, flow.directives.holes().next()) {
+        let succeeds = disposal::SUCCESS.contains(statuses.start()) && disposal::SUCCESS.contains(statuses.end());
+        match &policy {
+            Policy::All => return Err(Problem::SignedSecret(secret.name.to_owned()).at(secret.at)),
+            Policy::Rules(rules) if !rules.is_empty() && !succeeds => {
+                return Err(Problem::SignedStatus(secret.name.to_owned()).at(secret.at));
+            }
+            Policy::Rules(_) => {}
+        }
     }
     lines.extend(unreflected(flow, secrets, &policy)?);
+    if lines.iter().map(|line| line.len() + 1).sum::<usize>() > operation::MAX_RESPONSE {
+        return Err(Problem::Many.at(flow.at));
+    }
     let limit_bytes = limit.unwrap_or(default);
     if limit_bytes > most {
         return Err(Problem::PartLimit.at(flow.at));
@@ -178,9 +252,10 @@ fn unreflected(flow: &Flow, secrets: &Secrets, policy: &Policy) -> Result<Vec<St
 
 /// Every hole is filled once, and everything that is given fills one.
 fn check_holes(flow: &Flow, arguments: &[Argument], slots: &[Slot]) -> Result<(), FlowError> {
-    let ids = flow.directives.sign.iter().flat_map(|sign| sign.access_key_id.holes());
-    let made = flow.lets().iter().flat_map(|made| made.value.holes());
-    let public: Vec<_> = flow.holes().map(|(hole, _)| hole).chain(made).filter(|hole| !flow.is_secret(hole.name)).chain(ids).collect();
+    let public = public(flow);
+    if arguments.len() > operation::MAX_HOLES {
+        return Err(Problem::Many.at(flow.at));
+    }
     for hole in &public {
         if argument(arguments, hole.name).is_none() {
             let declared = flow.directives.holes().map(|hole| hole.name);

@@ -14,6 +14,7 @@ use crate::{
     },
     derive::MAX_VALUE,
     redact::characters,
+    sign::{presign::Expires, sigv4::SigningError},
     vault::alphabet::Alphabet,
 };
 use std::collections::BTreeSet;
@@ -25,12 +26,13 @@ pub(super) const MOST: usize = MAX_HOLES - 1;
 const MAX_WORD: usize = 64;
 
 /// The forms of all directives, the word first.
-const FORMS: [(&str, &str); 11] = [
+const FORMS: [(&str, &str); 12] = [
     ("name", "@name NAME"),
     ("vault", "@vault HOLE = ITEM"),
     ("private", PRIVATE),
     ("let", "@let HOLE = VALUE"),
     ("sign", SIGN),
+    ("presign", PRESIGN),
     ("open", "@open all, @open status or @open NAME in ..."),
     ("keep", "@keep NAME in ..."),
     ("save", SAVE),
@@ -39,10 +41,11 @@ const FORMS: [(&str, &str); 11] = [
     ("limit", "@limit BYTES"),
 ];
 const SIGN: &str = "@sign aws-sigv4 service=SERVICE region=REGION key=ITEM access-key-id=ID";
+const PRESIGN: &str = "@presign aws-sigv4 service=SERVICE region=REGION key=ITEM access-key-id=ID expires=SECONDS";
 const PRIVATE: &str = "@private HOLE chars CHARACTERS len LENGTH";
 pub(super) const STATUS: &str = "@status NUMBER, of three digits";
 pub(super) const SAVE: &str = "@save NAME = ITEM, or @save NAME = ITEM for USE ...";
-const SIGN_SETTINGS: [&str; 4] = ["service", "region", "key", "access-key-id"];
+const SIGN_SETTINGS: [&str; 5] = ["service", "region", "key", "access-key-id", "expires"];
 
 /// What the directives of one request say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,6 +104,8 @@ pub(crate) struct Sign<'a> {
     pub(crate) region: &'a str,
     pub(crate) key: ItemName,
     pub(crate) access_key_id: Template<'a>,
+    /// For how long, of a URL that is made and not sent.
+    pub(crate) expires: Option<Expires>,
 }
 
 impl<'a> Directives<'a> {
@@ -151,8 +156,8 @@ impl<'a> Directives<'a> {
                 let hole = self.declare(hole(name.trim())?)?;
                 self.lets.push(Let { hole, value: Expression::parse(line, value)? });
             }
-            "sign" if self.sign.is_some() => return Err(twice()),
-            "sign" => self.sign = Some(sign(line, rest, at)?),
+            "sign" | "presign" if self.sign.is_some() => return Err(twice()),
+            "sign" | "presign" => self.sign = Some(sign(line, rest, at, *word == "presign")?),
             _ => return Err(wrong()),
         }
         Ok(())
@@ -182,18 +187,19 @@ fn kind(line: &Line, text: &str) -> Option<Result<(Alphabet, usize), FlowError>>
     Some(len.map(|len| (alphabet, len)).ok_or(Problem::Length.at(line.place_of(number))))
 }
 
-fn sign<'a>(line: &Line<'a>, rest: &'a str, at: Position) -> Result<Sign<'a>, FlowError> {
-    let wrong = || Problem::Form(SIGN).at(at);
+fn sign<'a>(line: &Line<'a>, rest: &'a str, at: Position, presign: bool) -> Result<Sign<'a>, FlowError> {
+    let (form, settings) = if presign { (PRESIGN, &SIGN_SETTINGS[..]) } else { (SIGN, &SIGN_SETTINGS[..4]) };
+    let wrong = || Problem::Form(form).at(at);
     let mut words = rest.split_whitespace();
     if words.next() != Some("aws-sigv4") {
         return Err(wrong());
     }
-    let mut values: [Option<&'a str>; 4] = [None; 4];
+    let mut values: [Option<&'a str>; 5] = [None; 5];
     for word in words {
         let (setting, value) = word.split_once('=').ok_or_else(wrong)?;
         let here = line.place_of(word);
-        let Some(index) = SIGN_SETTINGS.iter().position(|known| *known == setting) else {
-            return Err(Problem::UnknownSetting { found: setting.to_owned(), nearest: nearest(setting, &SIGN_SETTINGS) }.at(here));
+        let Some(index) = settings.iter().position(|known| *known == setting) else {
+            return Err(Problem::UnknownSetting { found: setting.to_owned(), nearest: nearest(setting, settings) }.at(here));
         };
         if values[index].replace(value).is_some() {
             return Err(Problem::Twice(setting.to_owned()).at(here));
@@ -204,7 +210,13 @@ fn sign<'a>(line: &Line<'a>, rest: &'a str, at: Position) -> Result<Sign<'a>, Fl
     if let Some(bad) = [service, region].into_iter().find(|text| !is_token(text)) {
         return Err(Problem::Name(bad.to_owned()).at(line.place_of(bad)));
     }
-    Ok(Sign { at, service, region, key: item_name(line, key)?, access_key_id: Template::parse(id, line.place_of(id))? })
+    let expires = if presign { Some(expires(line, value(4)?)?) } else { None };
+    Ok(Sign { at, service, region, key: item_name(line, key)?, access_key_id: Template::parse(id, line.place_of(id))?, expires })
+}
+
+fn expires(line: &Line, seconds: &str) -> Result<Expires, FlowError> {
+    let expires = seconds.parse().map_or(Err(SigningError::Expires), Expires::after);
+    expires.map_err(|error| Problem::from(error).at(line.place_of(seconds)))
 }
 
 fn item_name(line: &Line, text: &str) -> Result<ItemName, FlowError> {
@@ -296,6 +308,11 @@ mod tests {
             (&["sign aws-sigv4 region=a region=b"], "1:25: region is there already"),
             (&["sign aws-sigv4 service=s3 key=k access-key-id=A"], "1:1: the setting region is missing"),
             (&["sign aws-sigv4 service=S3 region=r key=k access-key-id=A"], "1:24: \"S3\" is no name"),
+            (&["sign aws-sigv4 expires=9"], "1:16: there is no setting expires here; the nearest is service"),
+            (&["presign"], "1:1: this is not in the form of the directive: @presign aws-sigv4"),
+            (&["presign aws-sigv4 service=s region=r key=k access-key-id=A"], "1:1: the setting expires is missing"),
+            (&["presign aws-sigv4 service=s region=r key=k access-key-id=A expires=0"], "1:68: a signed query is valid for at least"),
+            (&["presign aws-sigv4 service=s region=r key=k access-key-id=A expires=9", "sign"], "2:1: @sign is there already"),
             (&["sign aws-sigv4 service=s region=r key=K access-key-id=A"], "1:39: \"K\" is no name of an item"),
             (&["sign aws-sigv4 service=s region=r key=k access-key-id={{A}}"], "1:55: \"A\" is no name"),
         ] {

@@ -35,7 +35,7 @@ const STATUS: &str = "status ";
 /// Whatever an answer says.
 const ANY_STATUS: RangeInclusive<u16> = 0..=999;
 /// That the server has done what it was asked for (RFC 9110 section 15.3).
-const SUCCESS: RangeInclusive<u16> = 200..=299;
+pub(super) const SUCCESS: RangeInclusive<u16> = 200..=299;
 
 /// What becomes of an answer.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -234,6 +234,11 @@ pub enum Problem {
         "a server that does not find a signature right sends back what was signed, so {0} could be in its answer: open parts of it in place of # @open all"
     )]
     SignedSecret(String),
+    /// A secret in a signed request, of an answer to which a part is read whatever its status.
+    #[error(
+        "a server that does not find a signature right sends back what was signed, so {0} could be in its answer: write # @status 200, or another one of 200 to 299"
+    )]
+    SignedStatus(String),
     /// What is not sent back is no secret.
     #[error("{0} is not the hole of a secret")]
     NoSecret(String),
@@ -246,6 +251,9 @@ pub enum Problem {
     /// Another secret of a signed request has the name of the signature's slot.
     #[error("in a signed request no other secret is called signature")]
     Signature,
+    /// What does not go with a URL that is made and not sent.
+    #[error("a presigned URL is made and not sent: it has no body, no other secret, and no @keep, @open or @limit")]
+    Presign,
     /// What the signer needs.
     #[error("{0}")]
     Signing(#[from] SigningError),

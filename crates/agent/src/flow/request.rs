@@ -15,7 +15,7 @@ use super::{
     lines::{Kind, Line, blocks},
     template::{Hole, Template},
 };
-use crate::{approve::item::is_host, call::MAX_REQUEST, http};
+use crate::{approve::item::is_host, call::MAX_REQUEST, http, sign::presign::Expires};
 use std::{borrow::Cow, slice::Iter};
 
 /// The port of `https`.
@@ -96,6 +96,12 @@ impl<'a> Flow<'a> {
     /// The signature that it asks for.
     pub(crate) fn sign(&self) -> Option<&Sign<'a>> {
         self.directives.sign.as_ref()
+    }
+
+    /// The URL that it asks for in place of an answer.
+    pub(crate) fn presign(&self) -> Option<(&Sign<'a>, Expires)> {
+        let sign = self.sign()?;
+        Some((sign, sign.expires?))
     }
 
     /// All holes, in the order of the request, with their places.

@@ -7,15 +7,18 @@ use crate::{
         operation,
         receipt::{Opened, Outcome, Value},
     },
-    call::{Answered, Done},
+    call::{Answered, Done, Made},
     flow::{Disposal, Flow},
     http,
     redact::Policy,
 };
+use cotenant_core::PartyId;
 use cotenant_tls::End;
 
 /// The value with the bytes of the answer.
 const ANSWER: &str = "answer";
+/// The value with a URL.
+const URL: &str = "url";
 /// The value that says how the connection ended.
 const END: &str = "end";
 /// The value with the status of an answer that was opened in part.
@@ -68,6 +71,12 @@ pub enum Known {
         /// Names and bytes, in rising order of names.
         values: Vec<(String, Vec<u8>)>,
     },
+}
+
+/// What a receipt shows of a URL that was made: what its reader, the member at this seat, has committed to.
+pub fn presigned(made: &Made, reader: PartyId) -> Outcome {
+    let opened = Opened::Only { party: reader, commitment: made.commitment };
+    Outcome { server_chain: None, values: vec![Value { name: URL.to_owned(), opened }] }
 }
 
 /// The answer to a call, from what its receipt shows; none if it shows none.

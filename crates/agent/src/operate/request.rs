@@ -11,7 +11,10 @@ use crate::{
     call::{Content, Key, Part, Parts, Secret, SignedRequest},
     derive::{Function, Shape, Sort, Value, shapes},
     flow::{self, Body, Expression, Flow, Piece, SIGNATURE, Template, argument},
-    sign::sigv4::{self, Scope, TERMINATOR},
+    sign::{
+        presign::Presigned,
+        sigv4::{self, Scope, TERMINATOR},
+    },
     vault::{
         commit::statement::Parties,
         item::{Item, Use},
@@ -33,14 +36,23 @@ pub(super) fn content(call: &Call, entries: &[&Entry], quorum: Parties, date: i6
     let values = Values::new(call, &flow, entries, quorum)?;
     values.may_stand(&flow)?;
     let Some(sign) = flow.sign() else { return values.parts(&flow).map(Content::Parts) };
-    let (number, key) = values.key().ok_or(Refused::NotItsText)?;
-    if key.len > MAX_KEY {
-        return Err(Refused::KeyLength { item: key.name.clone(), len: key.len });
-    }
+    let number = values.key()?;
     match &values.secrets[..] {
         [Secret::Item(item)] => values.signed(&flow, sign, *item, date).map(|signed| Content::Signed(Box::new(signed))),
         _ => values.signed_parts(&flow, sign, number, date).map(Content::Parts),
     }
+}
+
+/// The URL that is made, but for its signature, which is by the one item that the call reads.
+pub(super) fn presigned(call: &Call, entries: &[&Entry], quorum: Parties, date: i64) -> Result<Presigned, Refused> {
+    if !flow::is_its_text(call)? {
+        return Err(Refused::NotItsText);
+    }
+    let flow = Flow::parse(&call.flow)?;
+    let values = Values::new(call, &flow, entries, quorum)?;
+    let (sign, _) = flow.presign().ok_or(Refused::NotItsText)?;
+    values.key()?;
+    Ok(flow::presigned(&flow, sign, &values.filled(&|_| false), date)?)
 }
 
 /// Whether a flow can ever put the item to each use that was agreed on.
@@ -89,10 +101,14 @@ impl<'a> Values<'a> {
         self.numbers.get(hole).copied()
     }
 
-    /// The key of a signature: its number, and the item.
-    fn key(&self) -> Option<(usize, &'a Item)> {
-        let number = self.number(SIGNATURE)?;
-        Some((number, (*self.items.get(number)?)?))
+    /// The number of the key of a signature.
+    fn key(&self) -> Result<usize, Refused> {
+        let number = self.number(SIGNATURE).ok_or(Refused::NotItsText)?;
+        match self.items.get(number) {
+            Some(Some(key)) if key.len > MAX_KEY => Err(Refused::KeyLength { item: key.name.clone(), len: key.len }),
+            Some(Some(_)) => Ok(number),
+            _ => Err(Refused::NotItsText),
+        }
     }
 
     /// What fills a hole: all know an argument.

@@ -30,8 +30,9 @@ use super::{
 };
 use crate::{
     approve::operation,
-    call::{self, Content, Done, Ended, Hooks, Reading, Taken},
+    call::{self, Content, Done, Ended, Hooks, Made, Reading, Taken},
     relay::{Relay, Server},
+    tls::Gate,
     vault::{
         VaultError,
         commit::Event,
@@ -118,6 +119,14 @@ pub struct Called<O> {
     pub done: Done,
     /// What was kept of it, if something was, to be written and verified as in a save.
     pub saved: Option<Saved<O>>,
+}
+
+/// A presigned URL.
+pub struct Presign {
+    pub(super) presign: call::Presign,
+    /// Who is to have it, by its seat.
+    pub(super) reader: PartyId,
+    pub(super) loads: Vec<Wanted>,
 }
 
 impl Save {
@@ -265,6 +274,36 @@ impl Call {
         let Ended { done, saved } = call::run_with_secrets(engine, relay, call, taken, rng, hooks).await?;
         let saved = saved.zip(after).map(|(call::Saved { online, shares, check }, after)| Saved { online, shares, checks, check, after });
         Ok(Called { done, saved })
+    }
+}
+
+impl Call {
+    /// Declares all that it takes, for an engine that runs nothing.
+    pub(super) fn declare<E: Engine>(self, engine: &mut E) -> Result<(), OperateError> {
+        let Call { approved, content, loads, reading, .. } = self;
+        Ok(call::declare(engine, content, &loads, (&reading, limits(&approved.response)))?)
+    }
+}
+
+impl Presign {
+    /// Declares all that it takes, for an engine that runs nothing.
+    pub(super) fn declare<E: Engine>(self, engine: &mut E) -> Result<(), OperateError> {
+        Ok(self.presign.declare(engine, &self.loads).map(drop)?)
+    }
+
+    /// The seat of the member that is to have the URL.
+    pub fn reader(&self) -> PartyId {
+        self.reader
+    }
+
+    /// Makes the URL, which its reader has then. `nonce` is fresh and random.
+    ///
+    /// # Errors
+    /// Those of a call.
+    pub async fn run<E: Engine>(self, engine: E, mine: Mine, nonce: [u8; 32], may_open: Gate) -> Result<Made, OperateError> {
+        let Presign { presign, loads, .. } = self;
+        let shares = hand_out(&loads, engine.me(), &mine.shares);
+        Ok(presign.run(engine, Taken { wanted: loads, shares, ..Taken::default() }, nonce, may_open).await?)
     }
 }
 

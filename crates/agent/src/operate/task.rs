@@ -11,7 +11,7 @@ use super::{
     error::Refused,
     manifest::{Entry, MAX_MANIFEST, MAX_REMOVED, Manifest},
     request,
-    run::{Call, Remove, Save, Verify},
+    run::{Call, Presign, Remove, Save, Verify},
 };
 use crate::{
     agree::CLOCK_TOLERANCE,
@@ -21,7 +21,7 @@ use crate::{
         operation::{self, Body, MAX_ITEMS, Operation, Stored},
         run::{Found, Making, Run},
     },
-    call::{Keeping, Reading, Redaction},
+    call::{self, Keeping, Reading, Redaction},
     flow::{self, Disposal, Flow},
     redact::{Policy, Rule},
     vault::{
@@ -52,6 +52,8 @@ pub enum Work {
     Remove(Remove),
     /// A request to a server.
     Call(Box<Call>),
+    /// A URL for one of the members.
+    Presign(Box<Presign>),
 }
 
 /// What was approved, what is there, and what was found for this run.
@@ -128,6 +130,7 @@ impl Task {
             Work::Verify(verify) => &verify.loads,
             Work::Remove(_) => &[],
             Work::Call(call) => &call.loads,
+            Work::Presign(presign) => &presign.loads,
         };
         let mut needed: Vec<&Origin> = Vec::new();
         for wanted in loads.iter().filter(|wanted| wanted.quorum.seat_of(me).is_some()) {
@@ -216,6 +219,7 @@ impl Facts {
             Body::Reshare(items) => Work::Save(self.reshare(items)?),
             Body::Verify(_) => Work::Verify(Verify { loads: self.checks_of_all()? }),
             Body::Remove(_) => Work::Remove(self.remove()?),
+            Body::Call(call) if flow::is_presign(&call.flow)? => Work::Presign(Box::new(self.presign(call)?)),
             Body::Call(call) => Work::Call(Box::new(self.call(call)?)),
         })
     }
@@ -299,6 +303,15 @@ impl Facts {
         let after = self.before.without(self.run.items.iter().map(|found| found.item.as_str()), self.digest);
         demand(after.removed().len() <= MAX_REMOVED && after.encode().len() <= MAX_MANIFEST, || Refused::Full)?;
         Ok(Remove { after })
+    }
+
+    fn presign(&self, call: &operation::Call) -> Result<Presign, Refused> {
+        let entries = self.entries();
+        let presigned = request::presigned(call, &entries, self.operation.quorum, self.run.date)?;
+        let loads = entries.iter().map(|entry| self.load(entry, None)).collect::<Result<_, _>>()?;
+        let seat = call.response.audience.only().ok_or(operation::BadOperation::Seat)?;
+        let reader = rank(self.operation.quorum, seat).ok_or(operation::BadOperation::Seat)?;
+        Ok(Presign { presign: call::Presign { presigned, reader }, reader: seat, loads })
     }
 
     fn call(&self, call: &operation::Call) -> Result<Call, Refused> {

@@ -9,6 +9,7 @@
 
 use super::sigv4::{self, ALGORITHM, OWN_HEADERS, Scope, SigningError, Style, ToSign};
 use crate::http::Request;
+use zeroize::Zeroizing;
 
 /// Stands for the hash of a body that the signature leaves open.
 const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
@@ -39,6 +40,11 @@ impl Expires {
     /// [`SigningError::Expires`].
     pub fn after(seconds: u32) -> Result<Self, SigningError> {
         if (1..=Self::MAX_SECONDS).contains(&seconds) { Ok(Self(seconds)) } else { Err(SigningError::Expires) }
+    }
+
+    /// How many.
+    pub fn seconds(self) -> u32 {
+        self.0
     }
 }
 
@@ -83,9 +89,14 @@ impl Presigned {
         &self.target
     }
 
-    /// The request's target with a signature that is known in the clear.
-    pub fn target(&self, signature_hex: &[u8; 64]) -> String {
-        self.target.chars().chain(signature_hex.iter().map(|&b| char::from(b))).collect()
+    /// The whole URL with this signature. The Host header is the authority that was signed.
+    pub fn url(&self, signature_hex: &[u8; 64]) -> Zeroizing<String> {
+        let parts = ["https://", self.request.host(), &self.target];
+        // In one piece, so that no copy stays.
+        let mut url = Zeroizing::new(String::with_capacity(parts.map(str::len).iter().sum::<usize>() + signature_hex.len()));
+        parts.into_iter().for_each(|part| url.push_str(part));
+        url.extend(signature_hex.iter().map(|&digit| char::from(digit)));
+        url
     }
 
     /// The headers that were signed besides Host and Content-Length: the bearer has to send them as they are.
@@ -183,7 +194,7 @@ mod tests {
         let presigned = presign(request.clone(), &scope(), Style::S3, &grant()).unwrap();
         let signature = signature_with_whole_key(b"secret", presigned.to_sign());
         let (before, after) = presigned.encode_around_hole();
-        let mut whole = get(&presigned.target(&signature));
+        let mut whole = get(presigned.url(&signature).strip_prefix("https://examplebucket.s3.amazonaws.com").unwrap());
         whole.add_header("Range", "bytes=0-9").unwrap();
         assert_eq!([before.as_slice(), &signature, &after].concat(), whole.encode());
         assert_eq!(before, format!("GET {}", presigned.target_prefix()).into_bytes());

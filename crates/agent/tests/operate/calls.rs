@@ -12,7 +12,7 @@ use cotenant_agent::{
         operation::{Argument, Body, Call},
         receipt::Receipt,
     },
-    call::{CallError, Done, Hooks},
+    call::{CallError, Done, Event, Hooks, Stage},
     flow,
     http::Request,
     operate::{Called, Client, Known, Mine, OperateError, Refused, Verified, Work, answer, outcome},
@@ -120,7 +120,13 @@ impl World {
             let (link, ideal, on) = (links.end(me), seats.next().expect("a seat a party"), self.on);
             let (client, rng) = (Client { config: config.clone(), now: UnixTime::now() }, session_rng(seed + 1, me));
             let (may, stores) = (self.holds != Some(seat), self.forgets != Some(seat));
-            let hooks = Hooks { may_send: Box::new(move || may), seen: Box::new(move |_| stores), ..Hooks::observing(Box::new(|_| ())) };
+            let prepared = self.prepared.clone();
+            let observe = move |event| {
+                if let Event::Finished(Stage::Prepare, stats) = event {
+                    prepared.lock().expect("no panic while noting").push(stats);
+                }
+            };
+            let hooks = Hooks { may_send: Box::new(move || may), seen: Box::new(move |_| stores), ..Hooks::observing(Box::new(observe)) };
             let (log, lies) = (Log::new(), self.lies(me));
             logs.push(log.clone());
             let (disk, notes) = (&self.disks[seat], notes.clone());
@@ -232,8 +238,19 @@ fn from_the_vault_to_a_server_on_the_real_engine() {
     let mut world = with_key(On::Real, 2, 2);
     assert!(world.verify(&[0, 1], &["s3/key"]).into_iter().all(|r| r.is_ok()));
     world.save(Body::Refresh(vec![stored("s3/key")]), None);
-    let received = world.calls(&[0, 1], &call(&s3("GET", "/bucket/report.txt\n"), &[]));
+    let get = call(&s3("GET", "/bucket/report.txt\n"), &[]);
+    let Work::Call(planned) = world.task(world.operation(&[0, 1], Body::Call(get.clone()))).unwrap().into_work() else {
+        panic!("it calls")
+    };
+    let cost = planned.cost(2).unwrap();
+    let received = world.calls(&[0, 1], &get);
     assert_eq!(String::from_utf8(received), String::from_utf8(signed_by_one("GET", "/bucket/report.txt", b"")));
+
+    // What it takes was known before: gates exactly, bytes of the garbler within a twentieth.
+    let prepared = world.prepared.lock().unwrap();
+    assert!(prepared.iter().all(|stats| (stats.ands_full, stats.ands) == (cost.ands as u64, (cost.ands + cost.cheap) as u64)));
+    let sent = prepared.iter().map(|stats| stats.total().sent_bytes).max().unwrap();
+    assert!(sent.abs_diff(cost.bytes(2) as u64) < sent / 20, "{sent} bytes, and {} were foretold", cost.bytes(2));
 }
 
 /// Nobody but the server learns what was drawn: it is sent once in a body, and later in a header, where the server compares.

@@ -23,14 +23,14 @@ use data_encoding::{BASE64, HEXLOWER};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-const SECRET: &[u8; 24] = b"p@ss\"word & more? <100%>";
+pub(crate) const SECRET: &[u8; 24] = b"p@ss\"word & more? <100%>";
 
 fn field() -> Use {
     Use::Field { host: HOST.into() }
 }
 
 /// A room of two with a password of any bytes, a token of letters, and a key for two services.
-fn world() -> World {
+pub(crate) fn world() -> World {
     let mut world = World::new(On::Ideal, 2, 2);
     let uses = || vec![header("authorization"), header("x-mac"), field()];
     let signs = vec![sigv4("iam", "us-east-1", HOST), sigv4("s3", "us-east-1", HOST)];

@@ -8,17 +8,21 @@
 //! | `refused` | what a party refuses before anything is computed, and how members find that they differ |
 //! | `calls` | requests with a secret of the vault |
 //! | `derived` | requests with what is made of secrets, and with what one party gives |
+//! | `dry` | the same by one who has the secrets, and what members would see of an answer |
 //! | `moto` | a key of IAM, as moto plays it, that goes into the vault |
 //! | `keeps` | requests whose answers have a secret, which becomes an item |
+//! | `presigned` | URLs for one member |
 //! | `closed` | answers that are not what their policy says: nothing is opened |
 
 mod calls;
 mod closed;
 mod derived;
+mod dry;
 mod keeps;
 #[path = "../joint_tls/lanes.rs"]
 mod lanes;
 mod moto;
+mod presigned;
 mod refused;
 mod saves;
 #[path = "../answers/seen.rs"]

@@ -23,9 +23,13 @@ use cotenant_circuit::Builder;
 use cotenant_cluster::session_rng;
 use cotenant_core::{Digest, PartyId};
 use cotenant_ideal::{IdealSession, seats};
-use cotenant_mpc::{Engine, Online, Options, Session, Source};
+use cotenant_mpc::{Engine, Online, Options, Session, Source, Stats};
 use cotenant_net::{Identity, PublicIdentity};
-use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 /// The date of every run.
 pub(crate) const DATE: i64 = 1_800_000_000;
@@ -82,6 +86,8 @@ pub(crate) struct World {
     pub(crate) forged: Option<Vec<u8>>,
     /// How far the last call came, at each who took part, if it was on the ideal engine.
     pub(crate) reached: Vec<Reached>,
+    /// What calls had cost when they were prepared, at each party.
+    pub(crate) prepared: Arc<Mutex<Vec<Stats>>>,
     seed: u64,
 }
 
@@ -108,6 +114,7 @@ impl World {
             forgets: None,
             forged: None,
             reached: Vec::new(),
+            prepared: Arc::default(),
             seed: 0,
         }
     }

@@ -1,6 +1,12 @@
 //! Operations of a room, asked of this party's daemon: proposed and waited for, shown, approved, refused, and what is known of them afterwards.
 
-use super::{ask::ask, call::print_answer, chosen, home_or_default, note, person::sign, print, print_json};
+use super::{
+    ask::ask,
+    call::{print_answer, print_url},
+    chosen, home_or_default, note,
+    person::sign,
+    print, print_json,
+};
 use crate::{
     error::Error,
     party::unix_seconds,
@@ -9,7 +15,7 @@ use crate::{
         daemon::Status,
         operations::{
             Difference, End, OperationView, Shown,
-            api::{AnswerView, Decision, Proposed, Proposing, ReceiptView},
+            api::{AnswerView, Decision, Explanation, Proposed, Proposing, ReceiptView},
         },
     },
 };
@@ -110,6 +116,9 @@ pub(super) struct ReceiptArgs {
     /// Print what the server answered to a call, whoever has signed by now
     #[arg(long)]
     answer: bool,
+    /// Print the URL that a call with @presign made for this party
+    #[arg(long, conflicts_with = "answer")]
+    url: bool,
     #[command(flatten)]
     common: Common,
 }
@@ -201,6 +210,23 @@ impl Waiting {
         }
     }
 
+    /// Explains what `proposed` would be, and asks nobody.
+    pub(super) async fn explain(&self, proposed: Proposed) -> Result<(), Error> {
+        let about = About::new(&self.common).await?;
+        let within = self.within.map(|minutes| minutes.saturating_mul(60));
+        let explained: Explanation = about.post("explanations", &Proposing { proposed, with: self.with.clone(), within }).await?;
+        if self.common.json {
+            return print_json(&explained);
+        }
+        let Explanation { lines, parties, ands, cheap_ands, sent_bytes } = explained;
+        let megabytes = sent_bytes as f64 / 1e6;
+        let takes = format!(
+            "takes {ands} AND gates of two secrets and {cheap_ands} of a secret and what all know, with {parties} members, of whom each sends up to about {megabytes:.1} MB \
+             to prepare them"
+        );
+        print(format!("{}\n{takes}\n", lines.join("\n")).as_bytes())
+    }
+
     pub(super) fn json(&self) -> bool {
         self.common.json
     }
@@ -262,6 +288,9 @@ impl ReceiptArgs {
         if self.answer {
             let answer: AnswerView = about.get(&format!("operations/{}/answer", self.number)).await?;
             return print_answer(&answer, self.common.json);
+        }
+        if self.url {
+            return print_url(&about, self.number, self.common.json).await;
         }
         let view: ReceiptView = about.get(&format!("operations/{}/receipt", self.number)).await?;
         if self.common.json { print_json(&view) } else { print(view.receipt.as_bytes()) }

@@ -147,7 +147,7 @@ impl S3Args {
 
     async fn alone(&self, home: &Home, site: &Site, share: &S3Share, steps: &[Step]) -> Result<(), Error> {
         for step in steps {
-            let verdict = alone::attempt(site, &self.trust.ca, &self.bucket, &self.region, share, step, home.call_timeout).await?;
+            let verdict = alone::attempt(site, &self.bucket, &self.region, share, step, home.call_timeout).await?;
             if self.json {
                 print_json(&S3Facts { party: home.me.to_string(), steps: Vec::new(), alone: Some(verdict.clone()) })?;
             }

@@ -147,6 +147,8 @@ struct Step {
 pub enum Action {
     /// End the run of the operation of this number; its result is not wanted.
     Stop(u64),
+    /// The same, but it may go on for a moment, as it may know why it failed.
+    StopSoon(u64),
     /// Make these changes durable in one transaction. If that fails, nothing that follows may be done.
     Persist(Box<Changes>),
     /// Send this note, if there is a link to the party and room on it; else it is told again.

@@ -3,13 +3,17 @@
 use crate::common::{
     Server,
     daemon::{Daemon, home_at},
-    error,
+    error, get,
     group::{NAMES, approve, asked, begin, found, through, wait},
     registry::Registry,
+    run,
     search::Forms,
     text,
 };
-use cotenant_agent::approve::receipt::Receipt;
+use cotenant_agent::{
+    approve::receipt::{Opened, Receipt, commitment},
+    hex,
+};
 use serde_json::Value;
 use std::{fs, net::TcpListener, process::Output};
 use tempfile::TempDir;
@@ -123,6 +127,72 @@ fn s3_with_a_key_of_the_vault_after_both_have_restarted() {
     // The service checks: another id has no such key.
     let refused = called(&alice, &bob, &[&get, "--arg", "name=report.txt", "--arg", "id=OTHER"]);
     assert_eq!(refused["status"], 403, "{refused}");
+}
+
+/// A server takes the URL that one member was given, as it is and from anybody; the other member has none.
+#[test]
+fn a_url_that_one_member_gives_away() {
+    let server = Server::new();
+    let ca = fs::read_to_string(server.file("ca.pem")).unwrap();
+    let (dir, alice, bob) = room(&ca);
+    fs::write(server.file("objects/demo/report.txt"), "what is given away").unwrap();
+    let put = ["vault", "put", "s3/key", "--kind", "alphanumeric", "--use", "sigv4:us-east-1/s3@localhost"];
+    through(&[&alice, &bob], &put, b"secret\n");
+    let sign = "# @presign aws-sigv4 service=s3 region=us-east-1 key=s3/key access-key-id={{id}} expires=600\n";
+    let file = flow(&dir, "url.http", &format!("{sign}GET https://{}/demo/{{{{name}}}}\n", server.endpoint()));
+    let env = flow(&dir, "env.json", r#"{"test": {"id": "AKID", "name": "no.txt", "more": "x"}}"#);
+    let given = [&file, "--env", &env, "--environment", "test", "--arg", "name=report.txt"];
+    let checked = text(&run(&[&["flow", "check"], &given[..]].concat()).stdout);
+    assert!(checked.contains("a URL, for who proposes it alone") && checked.contains("presigned for seconds: 600"), "{checked}");
+    let told = error(&alice.run(&[&["call"], &given[..], &["--connector", "bob"]].concat()));
+    assert!(told.contains("a presigned URL is made and not sent, so nobody connects"), "{told}");
+
+    let explained = alice.json(&[&["call", "--explain"], &given[..]].concat());
+    let number = |what: &str| explained[what].as_u64().unwrap();
+    assert!(explained["lines"].to_string().contains("the URL is opened to P1 (alice) alone"), "{explained}");
+    assert!(number("ands") > 250_000 && number("sent_bytes") > 60 * number("ands") && number("parties") == 2, "{explained}");
+    assert_eq!(bob.json(&["pending", "--all"]).as_array().unwrap().len(), 1, "nobody was asked to explain it");
+
+    let child = begin(&alice, &[&["call"], &given[..]].concat(), b"");
+    let shown = asked(&bob);
+    let lines = shown["lines"].to_string();
+    for words in [
+        "make a URL by which whoever has it can for 600 seconds send this request, with any body, as often as it likes to",
+        "GET /demo/report.txt",
+        "the URL is opened to P1 (alice) alone",
+    ] {
+        assert!(lines.contains(words), "{words:?} is not in {lines}");
+    }
+    approve(&bob);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let made: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let url = made["url"].as_str().unwrap();
+    assert_eq!(get(url, &ca), (200, b"what is given away".to_vec()));
+    let (before, last) = url.split_at(url.len() - 1);
+    assert_eq!(get(&format!("{before}{}", if last == "0" { "1" } else { "0" }), &ca).0, 403, "another signature");
+    assert_eq!(get(&url.replace("report.txt", "other.txt"), &ca).0, 403, "another object");
+    assert_eq!(get(url.split_once('?').unwrap().0, &ca).0, 403, "no signature");
+
+    // Alice can have it once more, and show what the receipt of both commits to; Bob has none, and neither daemon has written it down.
+    let number = shown["number"].to_string();
+    assert_eq!(text_of(&alice, &["receipt", &number, "--url"]), format!("{url}\n"));
+    let nonce = hex::decode(made["nonce"].as_str().unwrap()).unwrap().try_into().unwrap();
+    for party in [&alice, &bob] {
+        let receipt = wait("signed", || Some(party.run(&["receipt", &number])).filter(|output| output.status.success()));
+        let receipt = Receipt::from_text(&text(&receipt.stdout)).unwrap();
+        assert_eq!(receipt.verify(&receipt.operation().members.clone(), 2), Ok(()));
+        let Opened::Only { commitment: told, .. } = receipt.outcome().values[0].opened else { panic!("it is for one") };
+        assert_eq!(told, commitment(&nonce, url.as_bytes()));
+    }
+    let none = error(&bob.run(&["receipt", &number, "--url"]));
+    assert!(none.contains("no URL was made for this party"), "{none}");
+    let signature = url.rsplit_once('=').unwrap().1;
+    for party in [alice, bob] {
+        let party = party.restart("-TERM");
+        assert!(!party.run(&["receipt", &number, "--url"]).status.success(), "it was in memory alone");
+        assert!(!party.end("-TERM").contains(&signature[..12]));
+    }
 }
 
 const REGISTER: &str = "# @vault token = token\n# @open all\n# @not-reflected token\nPOST https://localhost:PORT/register\nContent-Type: application/json\n\n{\"token\":\"{{token}}\"}\n";
@@ -258,6 +328,51 @@ fn a_token_in_an_answer_goes_into_the_vault_unseen() {
             }
         }
     }
+}
+
+/// One party sends what members would send, with test secrets in the clear, and is shown what they would see.
+#[test]
+fn a_dry_run_needs_nobody_else() {
+    let server = Registry::new();
+    server.keeps("test");
+    let dir = tempfile::tempdir().unwrap();
+    let ca = flow(&dir, "ca.pem", &server.ca);
+    let address = format!("localhost:{}", server.port);
+    let file = |name: &str, text: &str| flow(&dir, name, &text.replace(":PORT", "").replace("ITEM", "token"));
+    let dry = |file: &str, more: &[&str]| run(&[&["flow", "dry-run", file, "--ca", &ca, "--connect", &address], more].concat());
+    let check = file("check.http", CHECK);
+    for (value, answer) in [("test", "right"), ("other", "wrong")] {
+        let output = dry(&check, &["--secret", &format!("token={value}")]);
+        assert_eq!((text(&output.stdout).as_str(), output.status.code()), (answer, Some(0)), "{}", text(&output.stderr));
+    }
+    let env = flow(&dir, "env.json", r#"{"test": {"token": "test"}}"#);
+    let shown: Value =
+        serde_json::from_slice(&dry(&check, &["--env", &env, "--environment", "test", "--secret", "token", "--json"]).stdout).unwrap();
+    assert_eq!((&shown["status"], &shown["body"]["text"]), (&200.into(), &"right".into()), "{shown}");
+    // A variable fills a secret hole only if it is named.
+    let told = error(&dry(&check, &["--env", &env, "--environment", "test"]));
+    assert!(told.contains("check.http: {{token}} is secret: give --secret token=VALUE"), "{told}");
+
+    let output = dry(&file("issue.http", ISSUE), &[]);
+    assert_eq!(text(&output.stdout), "id=17\n", "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("token, 24 bytes, would become item token"), "{}", text(&output.stderr));
+    let told = error(&dry(&file("other.http", &ISSUE.replace("len 24", "len 23")), &[]));
+    assert!(told.contains("of status 200, is not exactly as the policy says"), "{told}");
+
+    // Signatures, in a header and in a URL, to a server that checks them.
+    let server = Server::new();
+    let ca = server.file("ca.pem");
+    fs::write(server.file("objects/demo/a.txt"), "stored").unwrap();
+    let s3 = |sign: &str, secret: &str| {
+        let settings = "aws-sigv4 service=s3 region=us-east-1 key=s3/key access-key-id=AKID";
+        let file =
+            flow(&dir, "get.http", &format!("# @{sign}GET https://{}/demo/a.txt\n", server.endpoint()).replace("SETTINGS", settings));
+        run(&["flow", "dry-run", &file, "--ca", &ca, "--secret", &format!("signature={secret}")])
+    };
+    assert_eq!(text(&s3("sign SETTINGS\n# @open all\n", "secret").stdout), "stored");
+    assert!(text(&s3("sign SETTINGS\n# @open all\n", "other").stdout).contains("SignatureDoesNotMatch"));
+    let url = text(&s3("presign SETTINGS expires=60\n", "secret").stdout);
+    assert_eq!(get(url.trim_end(), &fs::read_to_string(&ca).unwrap()), (200, b"stored".to_vec()));
 }
 
 /// What every party would refuse is refused where it is proposed, and nobody is asked.

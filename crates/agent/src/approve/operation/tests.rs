@@ -221,6 +221,19 @@ fn what_could_not_be_read_is_not_proposed() {
     let argument = |k: usize| Argument { name: format!("a{k}"), value: vec![0; MAX_FLOW] };
     inner.arguments = (0..4).map(argument).collect();
     assert_eq!(long.check(), Err(BadOperation::Length));
+    let with = |change: &dyn Fn(&mut Call)| {
+        let mut operation = call();
+        let Body::Call(inner) = &mut operation.body else { panic!("it is a call") };
+        change(inner);
+        operation.check()
+    };
+    assert_eq!(
+        with(&|call| call.arguments = (0..MAX_HOLES).map(|k| Argument { name: format!("a{k:03}"), value: vec![] }).collect()),
+        Ok(())
+    );
+    let many = |call: &mut Call| call.arguments = (0..=MAX_HOLES).map(|k| Argument { name: format!("a{k:03}"), value: vec![] }).collect();
+    assert_eq!(with(&many), Err(BadOperation::Length));
+    assert_eq!(with(&|call| call.response.policy = vec![b' '; MAX_RESPONSE + 1]), Err(BadOperation::Length));
 }
 
 #[test]

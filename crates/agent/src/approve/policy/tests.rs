@@ -125,15 +125,19 @@ fn what_is_for_people_and_what_nobody_named() {
     assert_eq!(empty.decide(&call(), NOW, &[]), Verdict::Refuse(Refusal::nothing_allowed()));
 }
 
-/// It makes an item and destroys the version before, as put and gen do: a rule that names its flow approves nothing.
+/// It makes an item and destroys the version before, as put and gen do; or a URL, which no rate and no hour bounds: a rule that names its flow approves nothing.
 #[test]
-fn a_call_that_keeps_is_for_people() {
+fn a_call_that_leaves_something_is_for_people() {
     let keeps = with_call(|call| {
         call.response.policy = b"keep token in json \"token\" chars alnum len 40\nsave token = api/token".to_vec();
         call.response.audience = Audience::All;
     });
     let named = |operation: &Operation| Policy::parse(&text().replace(&flow(&call()).to_string(), &flow(operation).to_string())).unwrap();
     assert_eq!(named(&keeps).decide(&keeps, NOW, &[]), Verdict::Refuse(Refusal { rule: None, reason: Reason::ForPeople }));
+    let made = with_call(|call| {
+        call.flow = b"# @presign aws-sigv4 service=s3 region=r key=k access-key-id=A expires=60\nGET https://h/\n".to_vec();
+    });
+    assert_eq!(named(&made).decide(&made, NOW, &[]), Verdict::Refuse(Refusal { rule: None, reason: Reason::ForPeople }), "nor a URL");
     let opens = with_call(|call| call.response.policy = b"open token in json \"token\" chars alnum len 40".to_vec());
     assert_eq!(named(&opens).decide(&opens, NOW, &[]), Verdict::Approve { rule: "report".into() });
 }

@@ -13,6 +13,7 @@ use crate::{
     derive::Function,
     flow::{self, Body, Disposal, Expression, Flow, FlowError, Piece, Save, Template, argument},
     redact::Policy,
+    sign::{presign::Expires, sigv4::Style},
 };
 use cotenant_circuit::base64::Base64;
 use cotenant_core::PartyId;
@@ -21,10 +22,18 @@ use cotenant_net::PublicIdentity;
 /// The lines of a call.
 pub(super) fn lines(call: &Call, members: &[PublicIdentity], who: &impl Fn(PartyId) -> String) -> Vec<String> {
     let Language::V1 = call.language;
-    let mut lines = vec![
-        format!("send a request to https://{} port {}, connected by {}", escape(&call.host), call.port, who(call.connector)),
-        format!("  server certificate under the roots {}", call.trust_roots),
-    ];
+    let server = format!("https://{} port {}", escape(&call.host), call.port);
+    let url = Flow::parse(&call.flow).ok().and_then(|flow| flow.presign().map(|(sign, expires)| allows(sign, expires)));
+    let mut lines = match &url {
+        Some(allows) => vec![
+            format!("send nothing; make a URL by which whoever has it can {allows} to {server}"),
+            format!("  no server is judged; the roots are {}", call.trust_roots),
+        ],
+        None => vec![
+            format!("send a request to {server}, connected by {}", who(call.connector)),
+            format!("  server certificate under the roots {}", call.trust_roots),
+        ],
+    };
     lines.extend(match request(call) {
         Ok(Some(lines)) => lines,
         Ok(None) => vec!["  it is not what its text says, so it will not run".to_owned()],
@@ -47,21 +56,28 @@ pub(super) fn lines(call: &Call, members: &[PublicIdentity], who: &impl Fn(Party
         Audience::All => "all who take part".to_owned(),
         Audience::Only(party) => format!("{} alone", who(party)),
     };
-    lines.push(format!(
-        "  of an answer of up to {} bytes in {} records, opened to {audience}:",
-        response.limit_bytes, response.limit_records
-    ));
+    let limits = format!("an answer of up to {} bytes in {} records", response.limit_bytes, response.limit_records);
+    lines.push(if url.is_some() { format!("  the URL is opened to {audience}:") } else { format!("  of {limits}, opened to {audience}:") });
     lines.extend(barred(&response.policy));
-    lines.extend(disposal(call));
+    if url.is_none() {
+        lines.extend(disposal(call));
+    }
     lines
         .extend(call.arguments.iter().map(|argument| format!("  argument {} = {}", escape(&argument.name), super::value(&argument.value))));
     lines.push(format!("  text of {} bytes, from which all of this follows:", call.flow.len()));
     lines.extend(barred(&call.flow));
-    lines.push(match call.saves().is_empty() {
-        true => format!("  a standing policy names this flow {}", call.flow_digest(members)),
-        false => "  no standing policy approves this, as it makes items".to_owned(),
+    lines.push(match (call.saves().is_empty(), &url) {
+        (false, _) => "  no standing policy approves this, as it makes items".to_owned(),
+        (true, Some(_)) => "  no standing policy approves this, as a URL works at any hour and as often as its bearer likes".to_owned(),
+        (true, None) => format!("  a standing policy names this flow {}", call.flow_digest(members)),
     });
     lines
+}
+
+/// What a URL lets do whoever has it.
+fn allows(sign: &flow::Sign, expires: Expires) -> String {
+    let body = if Style::of_service(sign.service).content_sha256 { ", with any body," } else { "" };
+    format!("for {} seconds send this request{body} as often as it likes", expires.seconds())
 }
 
 /// What the policy means, where it does not open all.
@@ -250,6 +266,24 @@ X-Mac: {{mac}}
         ] {
             assert!(words.contains(part), "{part:?} is not in\n{words}");
         }
+    }
+
+    #[test]
+    fn a_url_reads_like_this() {
+        let text = "# @presign aws-sigv4 service=s3 region=r key=s3/key access-key-id=AKID expires=60\nGET https://h:8443/a\n";
+        let call = flow::call(text.into(), Vec::new(), seats(), Digest([3; 32])).unwrap();
+        let words = lines(&call, &[], &|party| party.to_string()).join("\n");
+        for part in [
+            "send nothing; make a URL by which whoever has it can for 60 seconds send this request, with any body, as often as it likes to https://h port 8443\n  no server is judged",
+            "\n  GET /a\n  signed under the access key id AKID\n",
+            "\n  the URL is opened to P1 alone:\n  | presigned for seconds: 60\n",
+        ] {
+            assert!(words.contains(part), "{part:?} is not in\n{words}");
+        }
+        assert!(!words.contains("will not run") && !words.contains("connected"), "{words}");
+        let call = flow::call(text.replace("=s3 ", "=ses ").into(), Vec::new(), seats(), Digest([3; 32])).unwrap();
+        let words = lines(&call, &[], &|party| party.to_string()).join("\n");
+        assert!(words.contains("for 60 seconds send this request as often as it likes to https://h port 8443\n"), "{words}");
     }
 
     fn shown(change: impl FnOnce(&mut Call)) -> String {

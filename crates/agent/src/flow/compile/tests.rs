@@ -48,6 +48,40 @@ fn a_signed_request() {
 }
 
 #[test]
+fn a_url_is_made_and_not_sent() {
+    let text = |directives: &str, rest: &str| {
+        format!("# @presign aws-sigv4 service=s3 region=r key=k access-key-id=A expires=60\n{directives}PUT https://h/{rest}")
+    };
+    let made = compiled(&text("", "{{name}}"), &[("name", "x")]).unwrap();
+    let policy = b"presigned for seconds: 60".to_vec();
+    assert_eq!(made.response, Response { policy, audience: Audience::Only(PartyId::new(0)), limit_bytes: 0, limit_records: 0 });
+    assert_eq!((made.connector, uses(&made).len(), is_its_text(&made)), (PartyId::new(0), 1, Ok(true)));
+    let with = |change: fn(&mut Call)| {
+        let mut call = made.clone();
+        change(&mut call);
+        is_its_text(&call)
+    };
+    assert_eq!(with(|call| call.connector = PartyId::new(1)), Ok(false));
+    assert_eq!(with(|call| call.response.policy = b"presigned for seconds: 61".to_vec()), Ok(false));
+    for (directives, rest) in [
+        ("# @open all\n", ""),
+        ("# @keep a in json \"a\" chars alnum len 4\n", ""),
+        ("# @limit 100\n", ""),
+        ("# @not-reflected a\n", ""),
+        ("# @vault a = b\n", "\nX: {{a}}\n"),
+        ("# @private a chars hex len 2\n", "\nX: {{a}}\n"),
+        ("", "\n\nbody"),
+    ] {
+        let told = compiled(&text(directives, rest), &[]).unwrap_err().to_string();
+        assert!(told.starts_with("1:3: a presigned URL is made and not sent"), "{directives}{rest}: {told}");
+    }
+    let told = compiled(&text("", "?X-Amz-Expires=9"), &[]).unwrap_err().to_string();
+    assert!(told.starts_with("1:3: "), "{told}");
+    assert_eq!(is_presign(text("", "").as_bytes()), Ok(true));
+    assert_eq!(public_holes(S3.as_bytes()), Ok(vec!["name".to_owned(), "id".to_owned()]));
+}
+
+#[test]
 fn secrets_in_a_header_and_in_the_body() {
     let call = compiled(TOKEN, &[("name", "x")]).unwrap();
     let host = || "api.example".to_owned();
@@ -339,9 +373,27 @@ fn what_is_signed_with_a_secret_is_not_opened_whole() {
             let error = text(&format!("{secret}# @open all\n# @not-reflected t\n"), rest).unwrap_err();
             assert_eq!(error, Problem::SignedSecret("t".into()).at(Position { line: 2, column }));
             assert_eq!(text(&format!("{secret}# @open status\n"), rest), Ok(()));
+            let rule = format!("{secret}# @open a in body \"a=\" chars digits len 1 \"&\"\n# @not-reflected t\n");
+            for status in ["", "# @status 403\n"] {
+                let error = text(&format!("{rule}{status}"), rest).unwrap_err();
+                assert_eq!(error, Problem::SignedStatus("t".into()).at(Position { line: 2, column }), "{status:?}");
+            }
+            assert_eq!(text(&format!("{rule}# @status 201\n"), rest), Ok(()));
         }
     }
     assert_eq!(text("# @open all\n", ""), Ok(()));
+}
+
+/// What others could not read is refused where it stands, and not when it is written down.
+#[test]
+fn what_is_longer_than_a_proposal_can_be() {
+    let comment = format!("# @open status # {}\nGET https://h/\n", "x".repeat(1 << 16));
+    assert_eq!(compiled(&comment, &[]), Err(Problem::Many.at(Position { line: 2, column: 1 })));
+    let names: Vec<String> = (0..257).map(|k| format!("a{k:03}")).collect();
+    let holes: String = names.iter().map(|name| format!("X: {{{{{name}}}}}\n")).collect();
+    let arguments: Vec<_> = names.iter().map(|name| (name.as_str(), "v")).collect();
+    let text = format!("# @open status\nGET https://h/\n{holes}");
+    assert_eq!(compiled(&text, &arguments), Err(Problem::Many.at(Position { line: 2, column: 1 })));
 }
 
 /// One note of a member: a text as long as there can be, of values each made of the one before. It is refused before any is followed.

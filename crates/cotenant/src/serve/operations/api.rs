@@ -5,18 +5,22 @@
 //! | `GET /v1/rooms/{room}/vault` | [`VaultView`] |
 //! | `GET /v1/rooms/{room}/operations` | all of this epoch: [`OperationView`]s |
 //! | `POST /v1/rooms/{room}/operations` | proposes as [`Proposing`] says, and gives its [`OperationView`] |
+//! | `POST /v1/rooms/{room}/explanations` | an [`Explanation`] of the call that a [`Proposing`] would be; nobody hears of it |
 //! | `GET /v1/rooms/{room}/operations/{number}` | one of them |
 //! | `GET /v1/rooms/{room}/operations/{number}/events` | the same again at each change, one JSON object a line, up to its end |
 //! | `POST /v1/rooms/{room}/operations/{number}/decision` | a person's [`Decision`]; gives the view |
 //! | `GET /v1/rooms/{room}/operations/{number}/receipt` | a [`ReceiptView`] |
 //! | `GET /v1/rooms/{room}/operations/{number}/answer` | an [`AnswerView`] |
+//! | `GET /v1/rooms/{room}/operations/{number}/url` | a [`UrlView`], to the party that it was made for |
 //! | `GET /v1/rooms/{room}/log` | the log, which was verified; each entry with its signed record in hexadecimal |
 //! | `GET /v1/rooms/{room}/log/heads` | where the members' logs end: [`HeadView`]s |
 //! | `POST /v1/rooms/{room}/checks` | sets a counter of failed checks to 0 as [`Clearing`] says |
 
 mod answer;
+mod explain;
 
-pub use answer::{AnswerView, Content};
+pub use answer::{AnswerView, Content, UrlView};
+pub use explain::Explanation;
 
 use super::{
     Aim, Asked, Conditions, NotDone, OperationView, Operations, Shown,
@@ -303,11 +307,13 @@ pub fn routes() -> Router<Arc<Daemon>> {
     Router::new()
         .route("/v1/rooms/{room}/vault", get(vault))
         .route("/v1/rooms/{room}/operations", get(all).post(propose))
+        .route("/v1/rooms/{room}/explanations", post(explain::explain))
         .route("/v1/rooms/{room}/operations/{number}", get(one))
         .route("/v1/rooms/{room}/operations/{number}/events", get(events))
         .route("/v1/rooms/{room}/operations/{number}/decision", post(decide))
         .route("/v1/rooms/{room}/operations/{number}/receipt", get(receipt))
         .route("/v1/rooms/{room}/operations/{number}/answer", get(answer::answer))
+        .route("/v1/rooms/{room}/operations/{number}/url", get(answer::url))
         .route("/v1/rooms/{room}/log", get(log))
         .route("/v1/rooms/{room}/log/heads", get(heads))
         .route("/v1/rooms/{room}/checks", post(clear))
@@ -481,6 +487,7 @@ fn not_done(shell: &Shell, refused: &NotDone) -> Problem {
         NotDone::Item(_) => (StatusCode::BAD_REQUEST, "bad-proposal", "see cotenant vault put --help"),
         NotDone::Value => (StatusCode::BAD_REQUEST, "bad-proposal", "use another --kind"),
         NotDone::Private(_) | NotDone::NotPrivate(_) => (StatusCode::BAD_REQUEST, "bad-proposal", "see --private"),
+        NotDone::NothingConnects => (StatusCode::BAD_REQUEST, "bad-proposal", "leave --connector out"),
         NotDone::Operation(_) => (StatusCode::BAD_REQUEST, "bad-proposal", "see --with and --within"),
         NotDone::Flow(_) | NotDone::Refused(_) => (StatusCode::BAD_REQUEST, "bad-call", "mend the file and call again; nobody was asked"),
         NotDone::Roots(_) => (StatusCode::CONFLICT, "no-roots", "put the file there, and do it again"),

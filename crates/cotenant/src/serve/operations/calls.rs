@@ -29,10 +29,10 @@ use cotenant_agent::{
         operation::{self, Body, Source},
         receipt::Receipt,
     },
-    call::{CallError, Done, Event, Hooks, Seen},
+    call::{CallError, Done, Event, Hooks, Opened, Seen},
     flow::{self, Seats},
     http,
-    operate::{self, Call, Called, Client, Known, Mine, OperateError, Task},
+    operate::{self, Call, Called, Client, Known, Mine, OperateError, Presign, Task},
     relay::Relay,
     tls::Gate,
 };
@@ -56,8 +56,16 @@ impl Operations {
         };
         let connector = connector.map_or(Ok(self.me), seat)?;
         let call = flow::call(flow, arguments, Seats { connector, giver: self.me }, roots)?;
+        if call.connector != connector {
+            return Err(NotDone::NothingConnects);
+        }
         let given = given(&call, private)?;
         Ok((call, given))
+    }
+
+    /// The URL that was made for this party by the operation of this number, as long as the daemon lives.
+    pub fn opened(&self, number: u64) -> Option<Opened> {
+        self.proposals.get(&number)?.opened.clone()
     }
 
     /// Writes down that the request of this operation may be sent from here on; whether it may. One that was told to stop may not: it is stopped before this
@@ -183,6 +191,27 @@ impl<M: Meeting> Place<M> {
         })
     }
 
+    /// Makes a URL for one of the members, within the room's time.
+    pub(super) async fn presign(
+        &self,
+        presign: Presign,
+        links: &M::Links,
+        agreed: Digest,
+        mine: Mine,
+        (turn, may_open): (Turn, Gate),
+    ) -> Result<RunEnd, RunError> {
+        let limit = Duration::from_secs(self.times.call.into());
+        let making = async {
+            let session = self.session(links, agreed, turn, Pulse::default()).await?;
+            let mut nonce = [0; 32];
+            getrandom::fill(&mut nonce).map_err(|_| RunError::Randomness)?;
+            let reader = presign.reader();
+            let made = presign.run(session, mine, nonce, may_open).await.map_err(cause)?;
+            Ok(RunEnd::Presigned(operate::presigned(&made, reader), made.opened))
+        };
+        Deadline::after(limit).bound(making).await.unwrap_or_else(|Passed| Err(RunError::Late(limit)))
+    }
+
     fn server(&self, call: &operation::Call) -> TcpServer {
         let host = call.host.trim_matches(['[', ']']).to_owned();
         TcpServer::new(Endpoint { host, port: call.port }, Duration::from_secs(self.times.server.into()))
@@ -194,5 +223,35 @@ fn cause(error: OperateError) -> OperateError {
     match error {
         OperateError::Call(CallError::MayHaveBeenSent(cause)) => OperateError::Call(*cause),
         error => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Values are given in the order of the holes, whatever the order in which they come, and each as the text says.
+    #[test]
+    fn what_is_private_is_put_in_order() {
+        let text = "# @private pin chars digits len 4\n# @private code chars hex len 2\n# @open all\n# @not-reflected pin\n# @not-reflected code\nGET https://h/\nX: \
+                    {{pin}}\nY: {{code}}\n";
+        let seats = Seats { connector: PartyId::new(0), giver: PartyId::new(1) };
+        let call = flow::call(text.into(), Vec::new(), seats, Digest([0; 32])).unwrap();
+        let with = |private: &[(&str, &str)]| {
+            let private = private.iter().map(|(hole, value)| ((*hole).to_owned(), value.as_bytes().to_vec().into())).collect();
+            given(&call, private).map(|given| given.map(|value| String::from_utf8(value.to_vec()).unwrap()))
+        };
+        assert_eq!(with(&[("pin", "1234"), ("code", "af")]), Ok(Some("af1234".to_owned())));
+        for (private, missing) in [
+            (&[("pin", "1234")][..], "code"),
+            (&[("pin", "123"), ("code", "af")], "pin"),
+            (&[("pin", "123a"), ("code", "af")], "pin"),
+            (&[("code", "aF"), ("pin", "1234")], "code"),
+        ] {
+            assert_eq!(with(private), Err(NotDone::Private(missing.to_owned())), "{private:?}");
+        }
+        assert_eq!(with(&[("pin", "1234"), ("code", "af"), ("x", "")]), Err(NotDone::NotPrivate("x".to_owned())));
+        let public = flow::call(b"# @open all\nGET https://h/\n".to_vec(), Vec::new(), seats, Digest([0; 32])).unwrap();
+        assert_eq!(given(&public, Vec::new()), Ok(None), "nothing is given, and nothing is lost with a daemon");
     }
 }

@@ -262,14 +262,16 @@ impl Vault {
         base.map_or(Some(self.empty()), |base| self.manifests.get(&base))
     }
 
-    /// Whether a member that says that it has shares of a vault has another place among their holders there than this party knows of: who does not rely on its
-    /// record cannot tell, and its shares would count no more.
+    /// Whether a member that says that it has shares of a vault, which it was given as far as this party knows, has another place among their holders there:
+    /// who does not rely on its record cannot tell, and its shares would count no more.
     fn takes_a_place(&self, manifest: &Manifest, known: &Manifest) -> bool {
+        let Some(base) = self.base(manifest.version()) else { return false };
         let place = |vault: &Manifest, key: &PublicIdentity| vault.members().iter().position(|other| other == key);
-        let has = |standing: &Standing| manifest.items().any(|entry| standing.has.contains(&entry.run.0));
-        self.entering.standing.iter().filter(|(_, standing)| has(standing)).any(|(party, _)| {
+        let given = |key: &PublicIdentity, entry: &HeldBy| base.holders(entry).any(|(_, holder)| holder == key);
+        self.entering.standing.iter().any(|(party, standing)| {
             let key = self.seats.key(*party);
-            key.is_some_and(|key| place(known, key) != place(manifest, key))
+            let has = |key| base.items().any(|entry| standing.has.contains(&entry.run.0) && given(key, entry));
+            key.is_some_and(|key| place(known, key) != place(manifest, key) && has(key))
         })
     }
 

@@ -144,7 +144,7 @@ impl Operations {
         self.heads.lost.filter(|(told, _)| *told == epoch).map(|(_, head)| head)
     }
 
-    /// Whether the log shows that the record of the vault may lack something: what was told before the vault was in its epoch is nothing to it.
+    /// Whether the log shows that the record of the vault may lack something: what was told before the epoch in which the vault is, is nothing to it.
     pub(super) fn record_may_be_old(&self) -> bool {
         self.heads.lost.is_some_and(|(told, _)| told >= self.vault.round().epoch)
     }

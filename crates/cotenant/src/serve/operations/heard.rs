@@ -39,6 +39,9 @@ pub(super) enum Objection {
     /// Another than its proposer is to give a value, and has not said so.
     #[error("somebody else than its proposer is to give its value")]
     Giver,
+    /// Another than its proposer would alone be told what it opens, and has not asked for it.
+    #[error("somebody else than its proposer would be told what it opens")]
+    Reader,
     /// The number is another member's, or one of an earlier epoch.
     #[error("its number is another member's, or one of an earlier epoch")]
     Number,
@@ -148,6 +151,7 @@ impl Operations {
         let same = operation.program == program() && operation.engine == engine_digest(charter);
         demand(same, Objection::Program)?;
         demand(operation.body.giver().is_none_or(|giver| giver == operation.proposer), Objection::Giver)?;
+        demand(operation.body.reader().is_none_or(|reader| reader == operation.proposer), Objection::Reader)?;
         Ok(self.has_room(operation, now)?)
     }
 

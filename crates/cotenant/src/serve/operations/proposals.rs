@@ -12,6 +12,7 @@ use cotenant_agent::approve::{
     run::Run,
     statement::{BadStatement, Choice, Gathering, Signed, Standing},
 };
+use cotenant_agent::call::Opened;
 use cotenant_agent::vault::commit::statement::{Parties, Version};
 use cotenant_core::{Digest, PartyId};
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,8 @@ pub(super) struct Proposal {
     pub(super) own: Option<Signed>,
     /// The value of a put, or all that is private in a call, at the party that gives it, until the run has it.
     pub(super) value: Option<Zeroizing<Vec<u8>>>,
+    /// What was opened to this party alone, as long as its daemon lives.
+    pub(super) opened: Option<Opened>,
     /// When who begins it asked whether this party can, if it has not been answered.
     pub(super) asked: Option<i64>,
     /// How often this party has asked the others, or has said that it can begin.
@@ -61,6 +64,8 @@ pub(super) struct Proposal {
     pub(super) stage: Stage,
     /// Why its run was told to stop, if it was.
     pub(super) stopped: Option<&'static str>,
+    /// That all members have given its attempt up while it ran, which it does a moment longer: it may know why.
+    pub(super) given_up: Option<String>,
     /// Whether it stands in the log, as all do that this party proposed or decided about.
     pub(super) written: bool,
     /// Whom this party has told what it was shown under the number.
@@ -225,11 +230,13 @@ impl Proposal {
             not_by_policy: None,
             own: None,
             value: None,
+            opened: None,
             asked: None,
             tries: 0,
             start: None,
             stage: Stage::Open(None),
             stopped: None,
+            given_up: None,
             written: false,
             told: Parties::NONE,
             differs: BTreeMap::new(),

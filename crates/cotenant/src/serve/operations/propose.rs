@@ -18,7 +18,7 @@ use cotenant_agent::{
         policy::{Named, Past, Verdict},
         spend::{Effect, Event, NotNow},
         statement::Choice,
-        words::moment,
+        words::{moment, summary},
     },
     flow::FlowError,
     operate::{Entry, Refused, Task, check_uses},
@@ -165,6 +165,9 @@ pub enum NotDone {
     /// What is private is not given, or not as the text says.
     #[error("{{{{{0}}}}} is private: give --private {0}=FILE, a file with as many characters, and such, as the @private says")]
     Private(String),
+    /// A connector for a call that sends nothing.
+    #[error("a presigned URL is made and not sent, so nobody connects")]
+    NothingConnects,
     /// What is given as private is no private hole.
     #[error("no @private says that {{{{{}}}}} is private", escape(.0))]
     NotPrivate(String),
@@ -213,16 +216,10 @@ impl Operations {
     /// If it cannot be proposed.
     pub fn propose(&mut self, aim: Aim, conditions: &Conditions, now: i64) -> Result<u64, NotDone> {
         self.all_heard()?;
-        let (body, value) = self.body(aim)?;
-        let quorum = self.quorum(&body, conditions.with.as_deref())?;
-        let operation = self.operation(body, quorum, conditions.within, now);
-        operation.check()?;
+        let (operation, value) = self.drafted(aim, conditions, now)?;
         if matches!(operation.body, Body::Call(_)) {
-            // What every party would refuse need not be asked, in whichever round it would run.
-            let settled = self.vault.settled();
-            let round = Round { epoch: operation.epoch, version: settled.number() + 1, attempt: 1 };
-            let round = operation.body.needs_everyone().then_some(round);
-            Task::new(operation.clone(), settled.clone(), now, round)?;
+            // What every party would refuse need not be asked.
+            self.trial(operation.clone(), now)?;
         }
         self.has_room(&operation, now)?;
         let number = operation.number;
@@ -235,6 +232,35 @@ impl Operations {
         }
         self.advance(now);
         Ok(number)
+    }
+
+    /// The call that this would be if it were proposed now, as it would be shown, and what would run. Nobody hears of it.
+    ///
+    /// # Errors
+    /// If it cannot be proposed.
+    pub fn explain(&self, asked: Asked, conditions: &Conditions, now: i64) -> Result<(Vec<String>, Task), NotDone> {
+        self.all_heard()?;
+        let (operation, _) = self.drafted(Aim::Call(asked), conditions, now)?;
+        self.has_room(&operation, now)?;
+        let lines = summary(&operation, |party| self.name(party));
+        Ok((lines, self.trial(operation, now)?))
+    }
+
+    /// The operation that this is.
+    fn drafted(&self, aim: Aim, conditions: &Conditions, now: i64) -> Result<(Operation, Option<Value>), NotDone> {
+        let (body, value) = self.body(aim)?;
+        let quorum = self.quorum(&body, conditions.with.as_deref())?;
+        let operation = self.operation(body, quorum, conditions.within, now);
+        operation.check()?;
+        Ok((operation, value))
+    }
+
+    /// A run of it on the vault as it is, in whichever round it would be.
+    fn trial(&self, operation: Operation, now: i64) -> Result<Task, Refused> {
+        let settled = self.vault.settled();
+        let round = Round { epoch: operation.epoch, version: settled.number() + 1, attempt: 1 };
+        let round = operation.body.needs_everyone().then_some(round);
+        Task::new(operation, settled.clone(), now, round)
     }
 
     /// A person of this party has decided about the operation of this number and digest. Where people with keys decide, `signature` is one of theirs.

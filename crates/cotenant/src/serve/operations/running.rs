@@ -15,7 +15,7 @@ use crate::{
 use cotenant_agent::{
     agree::AgreeError,
     approve::{operation::Body, receipt::Outcome},
-    call::CallError,
+    call::{CallError, Opened},
     operate::{self, Manifest, Mine, OperateError, Saved, Task, Verified, Work},
     room::{Limits as Times, RoomId, Trust},
     tls::Gate,
@@ -42,6 +42,9 @@ use zeroize::Zeroizing;
 /// The lane on which all say first which run they begin.
 pub(super) const COMPARE: u8 = 0;
 
+/// How long a run that was given up may go on, which lets no request out any more: another member may have found the fault that this one is just finding.
+const GRACE: Duration = Duration::from_millis(500);
+
 /// How long nothing may come of a run on the vault before it is given up: a step is computed, or reached. It is noticed within twice that.
 const SILENCE: Duration = Duration::from_secs(60);
 /// How long a run on the vault may take, and how much longer for each item.
@@ -62,10 +65,28 @@ pub struct Begin {
     pub(super) value: Option<Zeroizing<Vec<u8>>>,
 }
 
+/// Tells a run to stop.
+#[derive(Clone, Default)]
+pub(super) struct Stop {
+    /// At once.
+    pub(super) now: CancellationToken,
+    /// As all have given it up: within a moment.
+    pub(super) soon: CancellationToken,
+}
+
+impl Stop {
+    /// Whether it was told.
+    pub(super) fn is_told(&self) -> bool {
+        self.now.is_cancelled() || self.soon.is_cancelled()
+    }
+}
+
 /// How a run ended.
 pub enum RunEnd {
     /// The server has answered, and this is what all saw.
     Called(Outcome),
+    /// A URL was made, which this party has if it is its reader.
+    Presigned(Outcome, Option<Opened>),
     /// It made a version of the vault, which this party can vote for; what all saw of a server's answer, if that is where it is from.
     Made(Verified, Outcome),
     /// The shares are right.
@@ -172,8 +193,8 @@ impl<M: Meeting> Place<M> {
         self.daemon.upgrade().ok_or(StoreError::Failed)
     }
 
-    /// Runs it to its end, or until `stop` is cancelled.
-    pub(super) async fn run(self: Arc<Self>, begin: Begin, turn: Turn, may_send: Gate, stop: CancellationToken) -> RunEnd {
+    /// Runs it to its end, or until it is stopped.
+    pub(super) async fn run(self: Arc<Self>, begin: Begin, turn: Turn, may_send: Gate, stop: Stop) -> RunEnd {
         let quorum: Vec<PartyId> = begin.task.operation().quorum.iter().collect();
         let names: Vec<String> = quorum.iter().filter_map(|seat| Some(self.members.get(seat.index())?.name.clone())).collect();
         let work = async move {
@@ -184,14 +205,15 @@ impl<M: Meeting> Place<M> {
             let members = self.taking_part(&begin.task);
             let links = tokio::select! {
                 links = self.meeting.meet(daemon.identity().clone(), party, members, begin.task.digest()) => links?,
-                () = stop.cancelled() => return Err(RunError::Stopped),
+                () = stop.now.cancelled() => return Err(RunError::Stopped),
             };
             let (pulse, limit) = (Pulse::default(), limit(&begin.task.operation().body));
             let done = tokio::select! {
                 done = self.on_links(begin, party, &links, turn, pulse.clone(), may_send) => done,
                 () = silent(&pulse), if limit.is_some() => Err(RunError::Silent),
                 () = sleep(limit.unwrap_or_default()), if limit.is_some() => Err(RunError::Late(limit.unwrap_or_default())),
-                () = stop.cancelled() => Err(RunError::Stopped),
+                () = stop.now.cancelled() => Err(RunError::Stopped),
+                () = passed(&stop.soon) => Err(RunError::Stopped),
             };
             links.close().await;
             done
@@ -234,6 +256,7 @@ impl<M: Meeting> Place<M> {
                 Ok(RunEnd::Made(remove.run(&compared).map_err(OperateError::from)?, Outcome::NOTHING))
             }
             Work::Call(call) => self.call(*call, (me, links), digest, mine, turn, (may_send, seen)).await,
+            Work::Presign(presign) => self.presign(*presign, links, digest, mine, (turn, may_send)).await,
         }
     }
 
@@ -304,6 +327,12 @@ impl<M: Meeting> Place<M> {
 fn limit(body: &Body) -> Option<Duration> {
     let items = u32::try_from(body.reads().len()).unwrap_or(u32::MAX);
     (!matches!(body, Body::Call(_))).then(|| RUN.saturating_add(RUN_ITEM.saturating_mul(items)))
+}
+
+/// Ends when a run that was given up has had its [`GRACE`].
+async fn passed(soon: &CancellationToken) {
+    soon.cancelled().await;
+    sleep(GRACE).await;
 }
 
 /// Ends once nothing has come of a run for [`SILENCE`].

@@ -1,9 +1,9 @@
 //! Carries out what [`Operations`] says: the store, the clock, links, runs.
 
 use super::{
-    Action, Aim, Conditions, NotDone, Operations, RunEnd,
+    Action, Aim, Asked, Conditions, NotDone, Operations, RunEnd,
     meeting::{Meeting, OnHub},
-    running::Place,
+    running::{Place, Stop},
     telling::PAGE,
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 use axum::http::StatusCode;
 use cotenant_agent::{
     approve::{log::History, person::PersonSignature, receipt::Receipt, statement::Choice},
-    operate::Manifest,
+    operate::{Manifest, Task},
     room::RoomId,
 };
 use cotenant_core::{Digest, PartyId, codec::BadFormat};
@@ -32,7 +32,6 @@ use tokio::{
     sync::watch,
     time::{sleep, timeout},
 };
-use tokio_util::sync::CancellationToken;
 
 /// How often what may have been lost is told again, and what is late ends.
 const TICK: Duration = Duration::from_secs(5);
@@ -58,7 +57,7 @@ pub struct Shell<M: Meeting = OnHub> {
     place: Arc<Place<M>>,
     queue: Arc<Queue>,
     way: Box<dyn Way>,
-    stops: Mutex<BTreeMap<u64, CancellationToken>>,
+    stops: Mutex<BTreeMap<u64, Stop>>,
     changes: watch::Sender<u64>,
 }
 
@@ -143,6 +142,14 @@ impl<M: Meeting> Shell<M> {
     /// [`Operations::propose`].
     pub fn propose(self: &Arc<Self>, aim: Aim, conditions: &Conditions) -> Result<u64, NotDone> {
         self.act(|operations, now| operations.propose(aim, conditions, now))?
+    }
+
+    /// What a call would be, and what would run. Nobody hears of it.
+    ///
+    /// # Errors
+    /// [`Operations::explain`].
+    pub fn explain(&self, asked: Asked, conditions: &Conditions) -> Result<(Vec<String>, Task), NotDone> {
+        self.look(|operations| operations.explain(asked, conditions, unix_seconds()))
     }
 
     /// A person of this party has decided.
@@ -258,7 +265,7 @@ impl<M: Meeting> Shell<M> {
         let mut changes = self.changes();
         let idle = || {
             let stops = self.stops.lock().expect("no holder panics");
-            stops.values().for_each(CancellationToken::cancel);
+            stops.values().for_each(|stop| stop.now.cancel());
             stops.is_empty()
         };
         let ended = async { while !idle() && changes.changed().await.is_ok() {} };
@@ -307,7 +314,10 @@ impl<M: Meeting> Shell<M> {
             }
             match action {
                 Action::Stop(number) => {
-                    self.stops.lock().expect("no holder panics").get(&number).inspect(|stop| stop.cancel());
+                    self.stops.lock().expect("no holder panics").get(&number).inspect(|stop| stop.now.cancel());
+                }
+                Action::StopSoon(number) => {
+                    self.stops.lock().expect("no holder panics").get(&number).inspect(|stop| stop.soon.cancel());
                 }
                 Action::Persist(changes) => {
                     let room = self.place.room;
@@ -317,7 +327,7 @@ impl<M: Meeting> Shell<M> {
                     if let Err(error) = written {
                         tracing::error!(%room, %error, "nothing more is done in this room until the daemon is started again");
                         core.silent = Some(Closed::Broken);
-                        self.stops.lock().expect("no holder panics").values().for_each(CancellationToken::cancel);
+                        self.stops.lock().expect("no holder panics").values().for_each(|stop| stop.now.cancel());
                     }
                 }
                 Action::Send(party, note) => {
@@ -333,13 +343,13 @@ impl<M: Meeting> Shell<M> {
     /// Lets a run wait for its turn. However it ends, the operations hear of it.
     fn start(self: &Arc<Self>, begin: super::Begin) {
         let number = begin.number;
-        let stop = CancellationToken::new();
+        let stop = Stop::default();
         self.stops.lock().expect("no holder panics").insert(number, stop.clone());
         let telling = Telling { shell: self.clone(), number, end: None, stop: stop.clone() };
         let (place, summary) = (self.place.clone(), begin.what.clone());
         let shell = Arc::downgrade(self);
         let told_to_stop = stop.clone();
-        let may_send = Box::new(move || !told_to_stop.is_cancelled() && shell.upgrade().is_some_and(|shell| shell.may_send(number)));
+        let may_send = Box::new(move || !told_to_stop.is_told() && shell.upgrade().is_some_and(|shell| shell.may_send(number)));
         let work = move |turn: Turn| async move {
             let mut telling = telling;
             let running = place.clone().run(begin, turn.clone(), may_send, stop.clone());
@@ -347,7 +357,7 @@ impl<M: Meeting> Shell<M> {
             let end = tokio::select! {
                 end = &mut running => end,
                 () = turn.stopped() => {
-                    stop.cancel();
+                    stop.now.cancel();
                     running.await
                 }
             };
@@ -370,7 +380,7 @@ impl<M: Meeting> Place<M> {
     /// What the queue tells of a run, and the metrics count.
     fn told(&self, number: u64, end: &RunEnd) -> Result<serde_json::Value, Problem> {
         match end {
-            RunEnd::Made(..) | RunEnd::Checked | RunEnd::Called(_) => Ok(json!({ "operation": number })),
+            RunEnd::Made(..) | RunEnd::Checked | RunEnd::Called(_) | RunEnd::Presigned(..) => Ok(json!({ "operation": number })),
             RunEnd::Failed { reason, check } => {
                 if let (Some(check), Ok(daemon)) = (check, self.daemon()) {
                     daemon.metrics().failed_check(&check.name);
@@ -401,12 +411,12 @@ struct Telling<M: Meeting> {
     shell: Arc<Shell<M>>,
     number: u64,
     end: Option<RunEnd>,
-    stop: CancellationToken,
+    stop: Stop,
 }
 
 impl<M: Meeting> Drop for Telling<M> {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.stop.now.cancel();
         let gone = || RunEnd::Failed { reason: "it did not end in time, and was dropped".to_owned(), check: None };
         let (shell, number, end) = (self.shell.clone(), self.number, self.end.take().unwrap_or_else(gone));
         // It waits for the disk, and for whoever dropped this.

@@ -193,6 +193,15 @@ impl Operations {
         let Some(proposal) = self.proposals.get_mut(&number) else { return };
         let Stage::Running(running) = proposal.stage.clone() else { return self.advance(now) };
         let commits = proposal.operation().body.needs_everyone();
+        if let Some(given_up) = proposal.given_up.take() {
+            let mut reason = given_up;
+            if let RunEnd::Failed { reason: own, check } = end {
+                reason = format!("{reason}: {own}");
+                check.into_iter().for_each(|check| self.count_fault(check, now));
+            }
+            self.finish(number, running, Err(reason), now);
+            return self.advance(now);
+        }
         match end {
             RunEnd::Made(verified, outcome) => {
                 proposal.stage = Stage::Voting(running, Ok(outcome));
@@ -200,6 +209,10 @@ impl Operations {
                 self.vault_step(verified.event(), now);
             }
             RunEnd::Called(outcome) => self.finish(number, running, Ok(outcome), now),
+            RunEnd::Presigned(outcome, opened) => {
+                proposal.opened = opened;
+                self.finish(number, running, Ok(outcome), now);
+            }
             RunEnd::Checked => self.finish(number, running, Ok(receipt::Outcome::NOTHING), now),
             RunEnd::Failed { reason, check } => {
                 let reason = proposal.stopped.map_or(reason.clone(), |why| format!("{why}: {reason}"));
@@ -233,7 +246,7 @@ impl Operations {
                     if let Some(proposal) = number.and_then(|number| self.proposals.get_mut(&number)) {
                         proposal.stopped.get_or_insert("it was given up while it ran");
                     }
-                    self.step.stops.extend(number.map(Action::Stop));
+                    self.step.stops.extend(number.map(Action::StopSoon));
                 }
                 Outcome::Send(vote) => self.send_all(&Note::Vote(vote)),
                 Outcome::Settled(run) => {
@@ -283,13 +296,13 @@ impl Operations {
     fn given_up(&mut self, round: Round, now: i64) {
         let commits = |number: &u64| self.proposals[number].operation().body.needs_everyone();
         let number = self.proposals.iter().filter(|(_, p)| p.running().is_some()).map(|(number, _)| *number).find(commits);
-        let Some(number) = number else { return };
-        let reason = match &self.proposals[&number].stage {
-            Stage::Voting(_, Err(reason)) => reason.clone(),
-            _ => format!("another member has given attempt {} at version {} up", round.attempt, round.version),
-        };
-        if let Some(running) = self.proposals[&number].running().cloned() {
-            self.finish(number, running, Err(reason), now);
+        let Some((number, proposal)) = number.and_then(|number| Some((number, self.proposals.get_mut(&number)?))) else { return };
+        let by_another = format!("another member has given attempt {} at version {} up", round.attempt, round.version);
+        match proposal.stage.clone() {
+            Stage::Running(_) => proposal.given_up = Some(by_another),
+            Stage::Voting(running, Err(reason)) => self.finish(number, running, Err(reason), now),
+            Stage::Voting(running, Ok(_)) => self.finish(number, running, Err(by_another), now),
+            Stage::Open(_) | Stage::Ended(_) => {}
         }
     }
 

@@ -9,13 +9,28 @@ use cotenant::{
     children::make_homes,
     s3::{S3Config, S3Server, serve},
 };
+use cotenant_agent::http::{End, Request, parse};
 use std::{
     io::Write,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::Arc,
 };
 use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{
+        ClientConfig, RootCertStore,
+        crypto::ring,
+        pki_types::{CertificateDer, ServerName, pem::PemObject},
+        version::TLS13,
+    },
+};
 
 /// The command, with nothing on its standard input unless it is written.
 pub(crate) fn command(arguments: &[&str]) -> Command {
@@ -134,6 +149,26 @@ impl Server {
     pub(crate) fn file(&self, name: &str) -> String {
         self.directory.path().join(name).to_str().unwrap().to_owned()
     }
+}
+
+/// What a server of this machine answers to a GET by anybody who believes `ca`: status and content. Any end but close_notify fails.
+pub(crate) fn get(url: &str, ca: &str) -> (u16, Vec<u8>) {
+    let (authority, target) = url.strip_prefix("https://").unwrap().split_once('/').unwrap();
+    let (host, port) = authority.split_once(':').unwrap();
+    let request = Request::new("GET", host, port.parse().unwrap(), &format!("/{target}")).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
+    let client = ClientConfig::builder_with_provider(Arc::new(ring::default_provider())).with_protocol_versions(&[&TLS13]).unwrap();
+    let client = TlsConnector::from(Arc::new(client.with_root_certificates(roots).with_no_client_auth()));
+    let answer = tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let socket = TcpStream::connect(authority).await.unwrap();
+        let mut stream = client.connect(ServerName::try_from(host.to_owned()).unwrap(), socket).await.unwrap();
+        stream.write_all(&request.encode()).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.expect("close_notify at the end");
+        parse(&answer, "GET", End::CloseNotify).unwrap()
+    });
+    (answer.status, answer.body)
 }
 
 /// Sends a signal, such as `-STOP`, to one process.

@@ -3,9 +3,10 @@
 use super::{Numbered, shell, unreadable, waiting};
 use crate::serve::{daemon::Daemon, problem::Problem};
 use axum::{Json, extract::State, http::StatusCode};
-use cotenant_agent::{approve::escape::escape_bytes, hex, operate::Known};
+use cotenant_agent::{approve::escape::escape_bytes, call::Opened, hex, operate::Known};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// What a server answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +33,29 @@ pub enum Content {
     Hex(String),
 }
 
+/// A URL that was made for this party.
+#[derive(Serialize, Deserialize)]
+pub struct UrlView {
+    /// The operation's number.
+    pub operation: u64,
+    /// The URL. Whoever has it can send the request until it expires.
+    pub url: Zeroizing<String>,
+    /// With this and the URL anybody can verify the commitment in the receipt; in hexadecimal.
+    pub nonce: String,
+}
+
+pub(super) async fn url(State(daemon): State<Arc<Daemon>>, Numbered(room, number): Numbered) -> Result<Json<UrlView>, Problem> {
+    let shell = shell(&daemon, &room)?;
+    let place = format!("room {}, operation {number}", shell.room());
+    match shell.look(|operations| operations.opened(number)) {
+        Some(Opened { url, nonce }) => Ok(Json(UrlView { operation: number, url, nonce: hex::encode(&nonce) })),
+        None => {
+            let title = "no URL was made for this party by it, since its daemon was started";
+            Err(Problem::new(StatusCode::NOT_FOUND, "no-url", place, title, "propose it again"))
+        }
+    }
+}
+
 pub(super) async fn answer(State(daemon): State<Arc<Daemon>>, Numbered(room, number): Numbered) -> Result<Json<AnswerView>, Problem> {
     let shell = shell(&daemon, &room)?;
     let reading = shell.clone();
@@ -48,7 +72,8 @@ pub(super) async fn answer(State(daemon): State<Arc<Daemon>>, Numbered(room, num
 }
 
 impl AnswerView {
-    fn of(operation: u64, known: Known) -> Self {
+    /// The view of what is known of an answer.
+    pub(crate) fn of(operation: u64, known: Known) -> Self {
         let header = |(name, value): (String, Vec<u8>)| (name, escape_bytes(&value).to_string());
         match known {
             Known::Whole(answer) => AnswerView {

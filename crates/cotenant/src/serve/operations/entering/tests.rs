@@ -214,7 +214,7 @@ impl<'a> World<'a> {
             match action {
                 Action::Persist(changes) => self.parties[k].write(|room| Changes::write(&changes, room)),
                 Action::Send(to, note) => self.post.push_back((k, to.index(), note)),
-                Action::Stop(_) | Action::Start(_) => panic!("nothing runs"),
+                Action::Stop(_) | Action::StopSoon(_) | Action::Start(_) => panic!("nothing runs"),
             }
         }
     }

@@ -115,6 +115,20 @@ async fn nobody_gives_for_another() {
     assert_eq!(world.shell(0).look(|all| all.views().iter().map(|view| view.number).collect::<Vec<_>>()), [4]);
 }
 
+/// A URL is for who proposes it: with standing policies for others' proposals, nobody is given one that it has not asked for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_makes_a_url_for_another() {
+    let world = World::new(2, 2, honest()).await;
+    let text = b"# @presign aws-sigv4 service=s3 region=r key=s3/key access-key-id=AKID expires=60\nGET https://h.example/a\n";
+    let url = |reader: usize| {
+        let seats = flow::Seats { connector: PartyId::new(reader), giver: PartyId::new(reader) };
+        Body::Call(flow::call(text.to_vec(), Vec::new(), seats, roots()).unwrap())
+    };
+    let operations = [world.forged(1, 2, url(0)), world.forged(1, 4, url(1))];
+    world.tell(1, 0, operations.iter().map(|operation| Note::Proposal(operation.encode())).collect()).await;
+    assert_eq!(world.shell(0).look(|all| all.views().iter().map(|view| view.number).collect::<Vec<_>>()), [4]);
+}
+
 /// A member uses high numbers of its own towards one other: that one's proposals are heard by the third all the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn high_numbers_of_one_member_do_not_lift_those_of_another() {
