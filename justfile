@@ -84,6 +84,10 @@ story *ARGS:
 moto *ARGS:
     cargo test -p cotenant-agent --locked --test operate -- --ignored --nocapture --test-threads 1 moto:: {{ ARGS }}
 
+# passwords encrypted inside MPC: larger keys, more parties, the real engine (OpenSSL)
+jwe *ARGS:
+    cargo test -p cotenant-agent --locked -- --ignored --nocapture --test-threads 1 jwe {{ ARGS }}
+
 # the stand-in cloud (docs/how-to/cloud.md): `just cloud up`, `just cloud status`, `just cloud down` (as root; Debian 12)
 cloud *ARGS="status":
     testing/cloud/cotenant-cloud {{ ARGS }}

@@ -5,11 +5,13 @@
 
 mod answer;
 mod content;
+mod jwe;
 mod parts;
 mod presign;
 
 pub use answer::{Answered, Keeping, Reading, Redaction, Saved};
 pub use content::{Content, Key, SignedRequest};
+pub use jwe::JweError;
 pub use parts::{Part, Parts, Secret};
 pub use presign::{Made, Opened, Presign};
 
@@ -154,6 +156,9 @@ pub enum CallError {
     /// What a party gives for the request has a character that it may not have. Nothing was sent.
     #[error("what is given for the request has a character that may not stand there; nothing was sent")]
     Characters,
+    /// The encrypted key of a JWE.
+    #[error(transparent)]
+    Jwe(#[from] JweError),
     /// The answer may be longer than one that is read in part can be: an error of the caller, which all parties make alike.
     #[error(
         "an answer that is opened in part has at most {} bytes, and a record for every 512 of them and some more",
@@ -366,7 +371,7 @@ impl Ready<'_> {
     async fn run<O: Online, R: Channel, S: Server>(self, online: &mut O, relay: &mut Relay<R, S>) -> Result<(Done, Left), CallError> {
         let Ready { plan, message, shares, given, config, target, limits, mut rng, watch, may_send, mut seen } = self;
         if !plan.holes.is_empty() {
-            plan.holes.fill(online, &message, shares, given).await?;
+            plan.holes.fill(online, &message, (shares, given), &mut rng).await?;
             watch.finished(Stage::Sign, online.stats());
         }
         relay.connect().await?;

@@ -12,10 +12,14 @@
 //! | json | 8259, 7 | 1 or 6 | 0 or 4 a byte |
 //! | sha256 | FIPS 180-4 | 32 | 22 271 for 64 bytes |
 //! | hmac-sha256 | 2104 | 32 | 4 of these, and the message's |
+//! | jwe | 7516 | header, 4/3, and some | see [`crate::jwe`] |
 //!
 //! What is public folds away: a block of SHA-256 before the first secret byte costs nothing.
 
-use crate::vault::{alphabet::Alphabet, item::Kind};
+use crate::{
+    jwe::{self, Drawn, MAX_JWES, Sealing},
+    vault::{alphabet::Alphabet, item::Kind},
+};
 use cotenant_circuit::{
     Builder,
     base64::Base64,
@@ -94,6 +98,8 @@ pub enum Value {
         /// The message.
         message: Box<Value>,
     },
+    /// A JWE (RFC 7516) of a text, by what is drawn for it alone.
+    Jwe(Box<Sealing>, Box<Value>),
 }
 
 /// A function of one value.
@@ -124,8 +130,14 @@ pub enum NoValue {
     #[error("secrets and what is made of them would be longer than {MAX_VALUES} bytes together")]
     Longer,
     /// Too much is hashed.
-    #[error("more than {MAX_COMPRESSIONS} blocks would be hashed inside MPC")]
+    #[error("more than {MAX_COMPRESSIONS} blocks would be hashed or encrypted inside MPC")]
     Dear,
+    /// Too much is encrypted.
+    #[error("more than {MAX_JWES} JWEs would be made inside MPC")]
+    Jwes,
+    /// Too many parties encrypt.
+    #[error("a JWE is made by {} parties at most", jwe::MAX_PARTIES)]
+    Parties,
     /// It takes a value that is not there.
     #[error("a value is made of one that is not before it")]
     Missing,
@@ -230,11 +242,12 @@ impl Value {
                 key.shape(before).and(message.shape(before))?;
                 Shape { len: 32, sort: Sort::Any }
             }
+            Value::Jwe(sealing, of) => Shape { len: sealing.len(of.shape(before)?.len), sort: Sort::text(jwe::CHARACTERS) },
         };
         if shape.len <= MAX_VALUE { Ok(shape) } else { Err(NoValue::Long) }
     }
 
-    /// Compressions of SHA-256 that it takes if nothing of it is public.
+    /// Compressions of SHA-256 that it takes if nothing of it is public, or what takes as much.
     fn compressions(&self, before: &[Shape]) -> Result<usize, NoValue> {
         let blocks = |value: &Value| Ok((value.shape(before)?.len + 9).div_ceil(64));
         Ok(match self {
@@ -242,6 +255,8 @@ impl Value {
             Value::Join(parts) => parts.iter().try_fold(0, |sum, part| Ok(sum + part.compressions(before)?))?,
             Value::Of(Function::Sha256, of) => of.compressions(before)? + blocks(of)?,
             Value::Of(_, of) => of.compressions(before)?,
+            // Two blocks of AES and two products for the tag take 18 710 ANDs.
+            Value::Jwe(_, of) => of.compressions(before)? + of.shape(before)?.len.div_ceil(32),
             Value::Hmac { key, message } => {
                 let of_key = if key.shape(before)?.len > 64 { blocks(key)? + 2 } else { 2 };
                 key.compressions(before)? + message.compressions(before)? + of_key + blocks(message)? + 1
@@ -249,17 +264,28 @@ impl Value {
         })
     }
 
-    /// Its bytes, from those of the values before it.
+    /// What JWEs are in it, in the order in which they are built.
+    pub(crate) fn sealings(&self) -> Vec<&Sealing> {
+        match self {
+            Value::Public(_) | Value::Earlier(_) => Vec::new(),
+            Value::Join(parts) => parts.iter().flat_map(Value::sealings).collect(),
+            Value::Of(_, of) => of.sealings(),
+            Value::Hmac { key, message } => [key.sealings(), message.sealings()].concat(),
+            Value::Jwe(sealing, of) => [of.sealings(), vec![&**sealing]].concat(),
+        }
+    }
+
+    /// Its bytes, from those of the values before it, and from what was drawn for its JWEs.
     ///
     /// # Panics
-    /// If it has no shape.
-    pub fn build(&self, b: &mut Builder, before: &[(Shape, Vec<Byte>)]) -> Vec<Byte> {
+    /// If it has no shape, or more JWEs.
+    pub(crate) fn build(&self, b: &mut Builder, before: &[(Shape, Vec<Byte>)], drawn: &mut dyn Iterator<Item = Drawn>) -> Vec<Byte> {
         match self {
             Value::Public(bytes) => constant_bytes(bytes),
             Value::Earlier(number) => before[*number].1.clone(),
-            Value::Join(parts) => parts.iter().flat_map(|part| part.build(b, before)).collect(),
+            Value::Join(parts) => parts.iter().flat_map(|part| part.build(b, before, drawn)).collect(),
             Value::Of(function, of) => {
-                let bytes = of.build(b, before);
+                let bytes = of.build(b, before, drawn);
                 let shapes: Vec<Shape> = before.iter().map(|(shape, _)| *shape).collect();
                 let sort = of.shape(&shapes).expect("a value that is built has a shape").sort;
                 match function {
@@ -272,8 +298,12 @@ impl Value {
                 }
             }
             Value::Hmac { key, message } => {
-                let (key, message) = (key.build(b, before), message.build(b, before));
+                let (key, message) = (key.build(b, before, drawn), message.build(b, before, drawn));
                 HmacKey::new(b, &key).mac(b, &message).to_vec()
+            }
+            Value::Jwe(sealing, of) => {
+                let text = of.build(b, before, drawn);
+                sealing.build(b, drawn.next().expect("as many are drawn as are made"), &text)
             }
         }
     }
@@ -284,8 +314,9 @@ impl Value {
 /// # Errors
 /// If there is no such value, or they take too much together.
 pub fn shapes(first: Vec<Shape>, made: &[Value]) -> Result<Vec<Shape>, NoValue> {
-    let (mut compressions, mut bytes) = (0, first.iter().map(|shape| shape.len).sum::<usize>());
+    let (mut jwes, mut compressions, mut bytes) = (0, 0, first.iter().map(|shape| shape.len).sum::<usize>());
     made.iter().try_fold(first, |mut shapes, value| {
+        jwes += value.sealings().len();
         compressions += value.compressions(&shapes)?;
         let shape = value.shape(&shapes)?;
         bytes += shape.len;
@@ -293,6 +324,7 @@ pub fn shapes(first: Vec<Shape>, made: &[Value]) -> Result<Vec<Shape>, NoValue> 
         match () {
             () if bytes > MAX_VALUES => Err(NoValue::Longer),
             () if compressions > MAX_COMPRESSIONS => Err(NoValue::Dear),
+            () if jwes > MAX_JWES => Err(NoValue::Jwes),
             () => Ok(shapes),
         }
     })

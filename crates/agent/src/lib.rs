@@ -9,6 +9,7 @@ pub mod derive;
 pub mod flow;
 pub mod hex;
 pub mod http;
+pub mod jwe;
 pub mod operate;
 pub mod redact;
 pub mod relay;

@@ -1,7 +1,8 @@
-//! AES-128 (FIPS 197) and its counter mode.
+//! AES-128 and AES-256 (FIPS 197) and their counter mode.
 //!
 //! The S-box is the 32-AND circuit of Boyar and Peralta, "A small depth-16 circuit for the AES S-box" (IFIP SEC 2012): a linear layer to 22 sums of
-//! input bits, an inversion in GF(2^8) over a tower field, a linear layer back. A block costs 160 S-boxes, 5 120 ANDs; a key schedule 40, 1 280.
+//! input bits, an inversion in GF(2^8) over a tower field, a linear layer back. A block costs 160 S-boxes, 5 120 ANDs, with the shorter key, and 224, 7 168 ANDs,
+//! with the longer; a key schedule 40, 1 280, or 52, 1 664.
 
 use crate::bytes::{Byte, constant_bytes, xor_byte, xor_constant};
 use crate::{Builder, Lit};
@@ -9,29 +10,17 @@ use crate::{Builder, Lit};
 /// Sixteen bytes in the order of FIPS 197 section 3.4.
 pub type Block = [Byte; 16];
 
-/// The expanded key of AES-128.
+/// An expanded key: of AES-128 eleven round keys, of AES-256 fifteen.
 #[derive(Clone)]
-pub struct RoundKeys([Block; 11]);
+pub struct RoundKeys<const KEYS: usize = 11>([Block; KEYS]);
 
 impl RoundKeys {
-    /// Key expansion (FIPS 197 section 5.2), 1 280 ANDs.
+    /// Key expansion of AES-128 (FIPS 197 section 5.2), 1 280 ANDs.
     pub fn expand(b: &mut Builder, key: &Block) -> RoundKeys {
-        let mut keys = [*key; 11];
-        let mut constant = 1u8;
-        for round in 1..11 {
-            let previous = keys[round - 1];
-            let mut word: [Byte; 4] = std::array::from_fn(|i| sub_byte(b, previous[12 + (i + 1) % 4]));
-            word[0] = xor_constant(word[0], constant);
-            constant = constant << 1 ^ if constant & 0x80 != 0 { 0x1b } else { 0 };
-            for i in 0..16 {
-                let left = if i < 4 { word[i] } else { keys[round][i - 4] };
-                keys[round][i] = xor_byte(b, previous[i], left);
-            }
-        }
-        RoundKeys(keys)
+        RoundKeys(expanded(b, key))
     }
 
-    /// The eleven round keys, to be carried from one circuit to another.
+    /// The round keys, to be carried from one circuit to another.
     pub fn blocks(&self) -> &[Block; 11] {
         &self.0
     }
@@ -40,14 +29,23 @@ impl RoundKeys {
     pub fn from_blocks(round_keys: [Block; 11]) -> RoundKeys {
         RoundKeys(round_keys)
     }
+}
 
-    /// The cipher (FIPS 197 section 5.1) on one block, at most 5 120 ANDs: what the block shares with others is made once.
+impl RoundKeys<15> {
+    /// Key expansion of AES-256 (FIPS 197 section 5.2), 1 664 ANDs.
+    pub fn expand_256(b: &mut Builder, key: &[Byte; 32]) -> RoundKeys<15> {
+        RoundKeys(expanded(b, key))
+    }
+}
+
+impl<const KEYS: usize> RoundKeys<KEYS> {
+    /// The cipher (FIPS 197 section 5.1) on one block, at most 5 120 ANDs, or 7 168 with fifteen keys: what the block shares with others is made once.
     pub fn encrypt(&self, b: &mut Builder, block: &Block) -> Block {
         let mut state = add(b, block, &self.0[0]);
-        for round in 1..11 {
+        for round in 1..KEYS {
             state = state.map(|byte| sub_byte(b, byte));
             state = std::array::from_fn(|i| state[(i + 4 * (i % 4)) % 16]);
-            if round < 10 {
+            if round < KEYS - 1 {
                 state = mix_columns(b, &state);
             }
             state = add(b, &state, &self.0[round]);
@@ -62,6 +60,25 @@ impl RoundKeys {
         let block = std::array::from_fn(|i| if i < 12 { nonce[i] } else { counter[i - 12] });
         self.encrypt(b, &block)
     }
+}
+
+/// The words of all round keys (FIPS 197, algorithm 2): the key, then of each stretch as long as the key the first word, and of a long key the fifth too, by the
+/// S-box.
+fn expanded<const KEYS: usize>(b: &mut Builder, key: &[Byte]) -> [Block; KEYS] {
+    let mut words: Vec<[Byte; 4]> = key.as_chunks().0.to_vec();
+    let (length, mut constant) = (words.len(), 1u8);
+    for i in length..4 * KEYS {
+        let mut word = words[i - 1];
+        if i % length == 0 {
+            word = std::array::from_fn(|byte| sub_byte(b, words[i - 1][(byte + 1) % 4]));
+            word[0] = xor_constant(word[0], constant);
+            constant = constant << 1 ^ if constant & 0x80 != 0 { 0x1b } else { 0 };
+        } else if length > 6 && i % length == 4 {
+            word = word.map(|byte| sub_byte(b, byte));
+        }
+        words.push(std::array::from_fn(|byte| xor_byte(b, words[i - length][byte], word[byte])));
+    }
+    std::array::from_fn(|round| std::array::from_fn(|i| words[4 * round + i / 4][i % 4]))
 }
 
 /// The nonce of record `sequence`: the IV with the number XORed into its last eight bytes (RFC 8446 section 5.3). No gates.

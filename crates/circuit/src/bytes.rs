@@ -25,6 +25,11 @@ pub fn input_array<const N: usize>(b: &mut Builder) -> [Byte; N] {
     to_array(&b.input(8 * N))
 }
 
+/// `count` new input bytes that are public when the circuit runs.
+pub fn public_input_bytes(b: &mut Builder, count: usize) -> Vec<Byte> {
+    to_bytes(&b.public_input(8 * count))
+}
+
 /// `N` new input bytes that are public when the circuit runs.
 pub fn public_input_array<const N: usize>(b: &mut Builder) -> [Byte; N] {
     to_array(&b.public_input(8 * N))

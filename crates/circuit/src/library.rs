@@ -2,14 +2,14 @@
 
 use crate::aes::RoundKeys;
 use crate::base64::Base64;
-use crate::bytes::{Byte, input_array, output_bytes, public_input_array};
+use crate::bytes::{Byte, input_array, input_bytes, output_bytes, public_input_array};
 use crate::field::Field;
 use crate::hex::{self, Case};
 use crate::hmac::HmacKey;
 use crate::key_schedule::{TranscriptWords, application_secret, handshake_secrets, traffic_key};
 use crate::point::{Curve, Point, add, add_x, blinded_slope};
 use crate::sha256::{State, compress, compress_scheduled, schedule_input, state_bytes, state_of};
-use crate::{Builder, Circuit, escape, ghash, mul};
+use crate::{Builder, Circuit, escape, gcm, ghash, mersenne, mul, oaep, sha1};
 
 /// One circuit of the library.
 #[derive(Clone, Copy)]
@@ -38,8 +38,14 @@ pub fn library() -> Vec<Entry> {
         entry("aes-128 key schedule", "FIPS 197, 5.2", aes_key_schedule),
         entry("aes-128 block and key schedule", "FIPS 197, 5.1", aes_block),
         entry("aes-128 42 counter blocks and tag mask", "SP 800-38D, 7.1", aes_record),
+        entry("aes-256 block and key schedule", "FIPS 197, 5.1", aes_256_block),
         entry("gf(2^128) product", "SP 800-38D, 6.3", ghash_product),
         entry("gf(2^128) square", "SP 800-38D, 6.3", ghash_square),
+        entry("aes-128-gcm of 16 bytes, and 32 that are public", "SP 800-38D, 7.1", |b| sealed(b, RoundKeys::expand)),
+        entry("aes-256-gcm of 16 bytes, and 32 that are public", "SP 800-38D, 7.1", |b| sealed(b, RoundKeys::expand_256)),
+        entry("sha-1 of 55 bytes", "FIPS 180-4, 6.1.2", sha1_block),
+        entry("oaep with sha-1 of 32 bytes to 256", "RFC 8017, 7.1.1", |b| padded(b, oaep::Hash::Sha1)),
+        entry("oaep with sha-256 of 32 bytes to 256", "RFC 8017, 7.1.1", |b| padded(b, oaep::Hash::Sha256)),
         entry("sha-256 compression", "FIPS 180-4, 6.2.2", sha256_secret),
         entry("sha-256 compression, public block", "FIPS 180-4, 6.2.2", sha256_public),
         entry("hmac key of 32 bytes", "RFC 2104", hmac_key),
@@ -55,6 +61,8 @@ pub fn library() -> Vec<Entry> {
         entry("square mod p-256's prime", "SP 800-186, 3.2.1.3", |b| field_square(b, Field::P256)),
         entry("product mod 2^255 - 19", "RFC 7748, 4.1", |b| field_product(b, Field::P25519)),
         entry("square mod 2^255 - 19", "RFC 7748, 4.1", |b| field_square(b, Field::P25519)),
+        entry("2048 bits mod 2^127 - 1", "Garner, 1959", |b| mersenne_remainder(b, 127)),
+        entry("product mod 2^127 - 1", "Garner, 1959", |b| mersenne_product(b, 127)),
         entry("p-256 addition, to the opening", "SEC 1, 2.2.1", |b| addition_start(b, Curve::P256)),
         entry("p-256 addition, x", "SEC 1, 2.2.1", |b| addition_end(b, Curve::P256, false)),
         entry("p-256 addition, x and y", "SEC 1, 2.2.1", |b| addition_end(b, Curve::P256, true)),
@@ -80,6 +88,44 @@ fn aes_block(b: &mut Builder) {
     let (key, block) = (input_array(b), input_array(b));
     let out = RoundKeys::expand(b, &key).encrypt(b, &block);
     output_bytes(b, &out);
+}
+
+fn aes_256_block(b: &mut Builder) {
+    let (key, block) = (input_array(b), input_array(b));
+    let out = RoundKeys::expand_256(b, &key).encrypt(b, &block);
+    output_bytes(b, &out);
+}
+
+fn sealed<const N: usize, const KEYS: usize>(b: &mut Builder, expand: impl Fn(&mut Builder, &[Byte; N]) -> RoundKeys<KEYS>) {
+    let (key, iv, text) = (input_array(b), input_array(b), input_array::<16>(b));
+    let key = expand(b, &key);
+    let (ciphertext, tag) = gcm::seal(b, &key, &iv, &[b'a'; 32], &text);
+    output_bytes(b, &ciphertext);
+    output_bytes(b, &tag);
+}
+
+fn sha1_block(b: &mut Builder) {
+    let message: [Byte; 55] = input_array(b);
+    let digest = sha1::hash(b, &message);
+    output_bytes(b, &digest);
+}
+
+fn padded(b: &mut Builder, hash: oaep::Hash) {
+    let (message, seed) = (input_bytes(b, 32), input_bytes(b, hash.bytes()));
+    let padded = hash.pad(b, &message, &seed, 256);
+    output_bytes(b, &padded);
+}
+
+fn mersenne_remainder(b: &mut Builder, a: usize) {
+    let x = b.input(2048);
+    let remainder = mersenne::remainder(b, &x, a);
+    b.output(&remainder);
+}
+
+fn mersenne_product(b: &mut Builder, a: usize) {
+    let (x, y) = (b.input(a), b.input(a));
+    let product = mersenne::product(b, &x, &y);
+    b.output(&product);
 }
 
 fn aes_record(b: &mut Builder) {

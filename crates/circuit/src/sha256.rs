@@ -146,7 +146,7 @@ fn sigma(b: &mut Builder, x: &Word, rotations: [usize; 2], third: Shift) -> Word
     })
 }
 
-fn sum32(b: &mut Builder, words: &[&Word]) -> Word {
+pub(crate) fn sum32(b: &mut Builder, words: &[&Word]) -> Word {
     let mut terms = [Term::plus(&[], 0); 5];
     for (term, word) in terms.iter_mut().zip(words) {
         *term = Term::plus(*word, 0);
@@ -154,10 +154,10 @@ fn sum32(b: &mut Builder, words: &[&Word]) -> Word {
     sum(b, &terms[..words.len()], &[], 32).try_into().expect("32 columns")
 }
 
-fn constant_word(value: u32) -> Word {
+pub(crate) fn constant_word(value: u32) -> Word {
     std::array::from_fn(|i| Lit::constant(value >> i & 1 == 1))
 }
 
-fn word_of(bytes: &[Byte]) -> Word {
+pub(crate) fn word_of(bytes: &[Byte]) -> Word {
     std::array::from_fn(|bit| bytes[3 - bit / 8][bit % 8])
 }

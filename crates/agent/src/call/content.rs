@@ -23,6 +23,7 @@ use crate::{
         share::Share,
     },
 };
+use chacha20::ChaCha20Rng;
 use cotenant_circuit::{
     Builder, Circuit,
     bytes::{output_bytes, to_bytes},
@@ -197,11 +198,11 @@ impl HolesPlan {
         self,
         online: &mut O,
         message: &Message,
-        shares: Vec<Share>,
-        given: Zeroizing<Vec<u8>>,
+        (shares, given): (Vec<Share>, Zeroizing<Vec<u8>>),
+        rng: &mut ChaCha20Rng,
     ) -> Result<(), CallError> {
         match (self, &message.secrets) {
-            (HolesPlan::Parts(plan), Secrets::Recipe(recipe)) => plan.fill(online, recipe, shares, given).await,
+            (HolesPlan::Parts(plan), Secrets::Recipe(recipe)) => plan.fill(online, recipe, (shares, given), rng).await,
             (HolesPlan::Signature { key, signing }, Secrets::Signature(signature)) => {
                 if let Some(plan) = key {
                     plan.load(online, shares).await?;

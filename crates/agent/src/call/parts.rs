@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! items --load, their check opened--> wires --+--> sent as they are
-//! given by a party -------------------> wires --+--> one circuit: all that is made and sent
+//! given by a party -------------------> wires --+--> one circuit: all that is made and sent, for a JWE once its encrypted key is known
 //!                                         |
 //!                                         +--> one circuit: each character is of its alphabet --> one bit
 //! ```
@@ -10,11 +10,17 @@
 //! The bit is opened before there is a connection, and if it is 0 the call ends there. So what a party gives cannot leave its place in the request,
 //! whatever that party's program is: lengths are those of the plan, and characters are checked here.
 
-use super::{CallError, content::VaultPlan};
+use super::{
+    CallError,
+    content::VaultPlan,
+    jwe::{self, JwePlan},
+};
 use crate::{
     derive::{Shape, Sort, Value, shapes},
+    jwe::Sealing,
     vault::{alphabet::Alphabet, conjunction, item::Item, load::Wanted, share::Share},
 };
+use chacha20::ChaCha20Rng;
 use cotenant_circuit::{
     Builder, Circuit,
     bytes::{Byte, input_bytes, output_bytes},
@@ -66,7 +72,7 @@ impl Parts {
     }
 
     /// What one sends who has all secrets, which are given in their order: the circuit that makes values is evaluated in the clear.
-    pub(crate) fn by_one(self, items: &[&Item], secrets: &[&[u8]]) -> Result<Vec<u8>, CallError> {
+    pub(crate) fn by_one(self, items: &[&Item], secrets: &[&[u8]], rng: &mut ChaCha20Rng) -> Result<Vec<u8>, CallError> {
         let Parts { secrets: of, made, parts } = self;
         let mut recipe = Recipe::new(of, made, items)?;
         for part in &parts {
@@ -74,7 +80,9 @@ impl Parts {
                 recipe.sent(*number)?;
             }
         }
-        let inputs: Vec<bool> = Bits::from_bytes(&secrets.concat()).iter().collect();
+        let drawn = recipe.sealings().into_iter().map(|sealing| sealing.alone(rng));
+        let inputs: Zeroizing<Vec<u8>> = drawn.fold(secrets.concat(), |all, drawn| [&all[..], &drawn].concat()).into();
+        let inputs: Vec<bool> = Bits::from_bytes(&inputs).iter().collect();
         let made = recipe.sent_and_made();
         let outputs: Bits = if made.is_empty() { Bits::default() } else { recipe.making().eval(&inputs).into_iter().collect() };
         let (outputs, mut at) = (outputs.to_packed(), 0);
@@ -141,13 +149,20 @@ impl Recipe {
         numbers
     }
 
-    /// From all secrets to what is made of them and sent.
+    /// The JWEs that are made.
+    fn sealings(&self) -> Vec<&Sealing> {
+        self.made.iter().flat_map(Value::sealings).collect()
+    }
+
+    /// From all secrets, and what is drawn for JWEs, to what is made of them and sent.
     fn making(&self) -> Circuit {
         let mut b = Builder::new();
         let secrets = &self.shapes[..self.secrets.len()];
         let mut values: Vec<(Shape, Vec<Byte>)> = secrets.iter().map(|shape| (*shape, input_bytes(&mut b, shape.len))).collect();
+        let drawn: Vec<_> = self.sealings().into_iter().map(|sealing| sealing.input(&mut b)).collect();
+        let mut drawn = drawn.into_iter();
         for (value, shape) in self.made.iter().zip(&self.shapes[self.secrets.len()..]) {
-            let bytes = value.build(&mut b, &values);
+            let bytes = value.build(&mut b, &values, &mut drawn);
             values.push((*shape, bytes));
         }
         self.sent_and_made().into_iter().for_each(|number| output_bytes(&mut b, &values[number].1));
@@ -186,6 +201,7 @@ pub(super) struct PartsPlan {
     /// By secrets that are given.
     given: Vec<Input>,
     check: Option<Segment>,
+    jwes: Vec<JwePlan>,
     making: Option<Segment>,
 }
 
@@ -207,7 +223,10 @@ impl PartsPlan {
             });
         }
         let made = recipe.sent_and_made();
-        let making = declare_if(engine, !made.is_empty(), || recipe.making(), values.concat())?;
+        let jwes: Vec<JwePlan> =
+            recipe.sealings().into_iter().map(|sealing| JwePlan::declare(engine, sealing)).collect::<Result<_, CallError>>()?;
+        let wires = values.iter().flatten().copied().chain(jwes.iter().flat_map(JwePlan::wires)).collect();
+        let making = declare_if(engine, !made.is_empty(), || recipe.making(), wires)?;
         values.resize(recipe.shapes.len(), Vec::new());
         let mut outputs = making.iter().flat_map(Segment::wires);
         for number in made {
@@ -215,7 +234,7 @@ impl PartsPlan {
         }
         drop(outputs);
         let sent = recipe.sent.iter().flat_map(|&number| values[number].iter().copied()).collect();
-        Ok((PartsPlan { vault, given, check, making }, sent))
+        Ok((PartsPlan { vault, given, check, jwes, making }, sent))
     }
 
     /// Whether there is anything to compute.
@@ -228,11 +247,11 @@ impl PartsPlan {
         self,
         online: &mut O,
         recipe: &Recipe,
-        shares: Vec<Share>,
-        given: Zeroizing<Vec<u8>>,
+        (shares, given): (Vec<Share>, Zeroizing<Vec<u8>>),
+        rng: &mut ChaCha20Rng,
     ) -> Result<(), CallError> {
         recipe.accepts(online.me(), &given)?;
-        let PartsPlan { vault, given: inputs, check, making } = self;
+        let PartsPlan { vault, given: inputs, check, jwes, making } = self;
         if let Some(plan) = vault {
             plan.load(online, shares).await?;
         }
@@ -247,13 +266,27 @@ impl PartsPlan {
                 _ => Given::Theirs(input),
             });
         }
+        let (sealings, mut waiting, mut wrappings) = (recipe.sealings(), Vec::new(), Vec::new());
+        for (plan, sealing) in jwes.into_iter().zip(&sealings) {
+            let (wait, given, wrapping) = plan.begin(online.me(), sealing, rng);
+            values.extend(given);
+            waiting.push(wait);
+            wrappings.push(wrapping);
+        }
         if !values.is_empty() {
             online.input(values).await?;
         }
         let checked = check.is_some();
-        let evaluated = online.evaluate_all(check.into_iter().chain(making).collect()).await?;
+        // A JWE is written once its encrypted key is known.
+        let (now, later) = if waiting.is_empty() { (making, None) } else { (None, making) };
+        let evaluated = online.evaluate_all(check.into_iter().chain(wrappings).chain(now).collect()).await?;
         if checked && !online.open(&evaluated[0]).await?.get(0) {
             return Err(CallError::Characters);
+        }
+        if let Some(making) = later {
+            let wrapped = jwe::wrap(online, &sealings, waiting, &evaluated[usize::from(checked)..]).await?;
+            online.input(wrapped).await?;
+            online.evaluate(making).await?;
         }
         Ok(())
     }

@@ -27,7 +27,7 @@ fn circuit(secrets: &[Shape], made: &[Value]) -> (Circuit, Shape) {
     let mut all: Vec<(Shape, Vec<Byte>)> = secrets.iter().map(|shape| (*shape, input_bytes(&mut b, shape.len))).collect();
     let shapes = shapes(secrets.to_vec(), made).unwrap();
     for (value, shape) in made.iter().zip(&shapes[secrets.len()..]) {
-        let bytes = value.build(&mut b, &all);
+        let bytes = value.build(&mut b, &all, &mut std::iter::empty());
         assert_eq!(bytes.len(), shape.len, "{value:?}");
         all.push((*shape, bytes));
     }
@@ -159,6 +159,11 @@ fn what_is_too_much_is_refused() {
     assert_eq!((hashed(3), hashed(4)), (Ok(()), Err(NoValue::Dear)));
     let signed = |times| shapes(vec![secret(1 << 14)], &vec![hmac(Value::Earlier(0), public("")); times]).map(|_| ());
     assert_eq!((signed(3), signed(4)), (Ok(()), Err(NoValue::Dear)));
+    let sealing = Box::new(crate::jwe::tests::rfc_7516().sealing);
+    let jwes =
+        |len: usize, times| shapes(vec![secret(len)], &vec![Value::Jwe(sealing.clone(), Box::new(Value::Earlier(0))); times]).map(|_| ());
+    assert_eq!((jwes(1 << 14, 2), jwes(1 << 14, 3)), (Ok(()), Err(NoValue::Dear)));
+    assert_eq!((jwes(24, MAX_JWES), jwes(24, MAX_JWES + 1)), (Ok(()), Err(NoValue::Jwes)));
 }
 
 /// What callers pay: nothing for joining, and nothing for what all know.

@@ -74,6 +74,7 @@ pub fn call(flow: Vec<u8>, mut arguments: Vec<Argument>, seats: Seats, trust_roo
     if made > MAX_VALUES {
         return Err(Problem::LongValues(made).at(parsed.at));
     }
+    parsed.lets().iter().flat_map(|made| made.value.jwes()).try_for_each(|jwe| jwe.sealing(&blank).map(drop))?;
     match &parsed.directives.sign {
         Some(sign @ Sign { expires: Some(_), .. }) => presigned(&parsed, sign, &blank, 0).map(drop)?,
         Some(sign) => signed(&parsed, sign, &blank, 0).map(drop)?,

@@ -1,6 +1,6 @@
 //! What is wrong with a flow, and where.
 
-use crate::{http::RequestError, redact::Fault, sign::sigv4::SigningError};
+use crate::{http::RequestError, jwe::BadSealing, redact::Fault, sign::sigv4::SigningError};
 use std::fmt;
 
 /// A place in a text, for people: both numbers are from 1.
@@ -148,6 +148,12 @@ pub enum Problem {
         /// What it takes.
         wanted: &'static str,
     },
+    /// What of a JWE is known to all.
+    #[error("how a JWE is encrypted and for whom is known to all: text, and holes that arguments fill")]
+    JwePublic,
+    /// A JWE that is none.
+    #[error("{0}")]
+    Jwe(BadSealing),
     /// Functions within functions within functions.
     #[error("functions are nested too deep: give what is inside a name, with a @let before this one")]
     Deep,

@@ -125,6 +125,10 @@ impl<'f, 'a> Secrets<'f, 'a> {
             if !holes.iter().any(|hole| self.number(hole).is_some()) {
                 return Err(Problem::Public.at(made.hole.at));
             }
+            let of_jwes = made.value.jwes().into_iter().flat_map(|jwe| &jwe.public).flat_map(Expression::holes);
+            if let Some(secret) = of_jwes.into_iter().find(|hole| self.number(hole).is_some()) {
+                return Err(Problem::JwePublic.at(secret.at));
+            }
         }
         Ok(())
     }

@@ -4,10 +4,10 @@
 //! value    = 1*term                                  one after the other
 //! term     = text / NAME / function "(" value *("," value) ")"
 //! text     = DQUOTE *(character / {{NAME}} / \n / \" / \\) DQUOTE
-//! function = base64 / base64url / hex / percent / json / sha256 / hmac-sha256
+//! function = base64 / base64url / hex / percent / json / sha256 / hmac-sha256 / jwe
 //! ```
 //!
-//! Spaces between parts do not matter. Functions nest up to [`DEEPEST`].
+//! Spaces between parts do not matter. Functions nest up to [`DEEPEST`]. All but the first value of a `jwe` are known to all.
 
 use super::{
     directive::nearest,
@@ -15,22 +15,33 @@ use super::{
     lines::Line,
     template::{Hole, Piece, Template},
 };
-use crate::{approve::item::is_token, derive::Function};
+use crate::{approve::item::is_token, derive::Function, jwe::Sealing};
 use cotenant_circuit::base64::Base64;
 use std::borrow::Cow;
 
 /// Functions within functions.
 const DEEPEST: usize = 8;
-/// What a function is called, and which it is; none for HMAC, which takes two values.
-const FUNCTIONS: [(&str, Option<Function>); 7] = [
-    ("base64", Some(Function::Base64(Base64::Standard))),
-    ("base64url", Some(Function::Base64(Base64::Url))),
-    ("hex", Some(Function::Hex)),
-    ("percent", Some(Function::Percent)),
-    ("json", Some(Function::Json)),
-    ("sha256", Some(Function::Sha256)),
-    ("hmac-sha256", None),
+/// What a function is called, and which it is.
+const FUNCTIONS: [(&str, Named); 8] = [
+    ("base64", Named::One(Function::Base64(Base64::Standard))),
+    ("base64url", Named::One(Function::Base64(Base64::Url))),
+    ("hex", Named::One(Function::Hex)),
+    ("percent", Named::One(Function::Percent)),
+    ("json", Named::One(Function::Json)),
+    ("sha256", Named::One(Function::Sha256)),
+    ("hmac-sha256", Named::Hmac),
+    ("jwe", Named::Jwe),
 ];
+/// What a JWE takes.
+const OF_JWE: &str = "a value, RSA-OAEP or RSA-OAEP-256, A128GCM or A256GCM, a public key as JSON, and perhaps more of the header as JSON";
+
+/// A function, by what it takes.
+#[derive(Clone, Copy)]
+enum Named {
+    One(Function),
+    Hmac,
+    Jwe,
+}
 
 /// A value as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +56,29 @@ pub(crate) enum Expression<'a> {
     Of(Function, Box<Expression<'a>>),
     /// HMAC-SHA-256 of a key and a message.
     Hmac(Box<[Expression<'a>; 2]>),
+    /// A JWE.
+    Jwe(Box<Jwe<'a>>),
+}
+
+/// A JWE as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Jwe<'a> {
+    /// What is encrypted.
+    pub(crate) text: Expression<'a>,
+    /// Algorithm, encryption, key, and perhaps more of the header.
+    pub(crate) public: Vec<Expression<'a>>,
+    /// Where it stands.
+    pub(crate) at: Position,
+}
+
+impl Jwe<'_> {
+    /// How it encrypts, with what fills the holes.
+    pub(crate) fn sealing<'f>(&self, fill: &impl Fn(&str) -> Cow<'f, [u8]>) -> Result<Sealing, FlowError> {
+        let public: Vec<Vec<u8>> =
+            self.public.iter().map(|value| value.known(fill).ok_or(Problem::JwePublic.at(self.at))).collect::<Result<_, _>>()?;
+        let [alg, enc, key, more @ ..] = &public[..] else { return Err(Problem::Takes { function: "jwe", wanted: OF_JWE }.at(self.at)) };
+        Sealing::new(alg, enc, key, more.first().map(Vec::as_slice)).map_err(|bad| Problem::Jwe(bad).at(self.at))
+    }
 }
 
 impl<'a> Expression<'a> {
@@ -63,6 +97,28 @@ impl<'a> Expression<'a> {
             Expression::Join(parts) => parts.iter().flat_map(Expression::holes).collect(),
             Expression::Of(_, of) => of.holes(),
             Expression::Hmac(of) => of.iter().flat_map(Expression::holes).collect(),
+            Expression::Jwe(jwe) => [&jwe.text].into_iter().chain(&jwe.public).flat_map(Expression::holes).collect(),
+        }
+    }
+
+    /// The JWEs in it.
+    pub(crate) fn jwes(&self) -> Vec<&Jwe<'a>> {
+        match self {
+            Expression::Text(_) | Expression::Hole(_) => Vec::new(),
+            Expression::Join(parts) => parts.iter().flat_map(Expression::jwes).collect(),
+            Expression::Of(_, of) => of.jwes(),
+            Expression::Hmac(of) => of.iter().flat_map(Expression::jwes).collect(),
+            Expression::Jwe(jwe) => [jwe.text.jwes(), vec![&**jwe]].concat(),
+        }
+    }
+
+    /// Its bytes, if it is of texts and holes alone.
+    fn known<'f>(&self, fill: &impl Fn(&str) -> Cow<'f, [u8]>) -> Option<Vec<u8>> {
+        match self {
+            Expression::Text(text) => Some(text.as_bytes().to_vec()),
+            Expression::Hole(hole) => Some(fill(hole.name).into_owned()),
+            Expression::Join(parts) => parts.iter().map(|part| part.known(fill)).collect::<Option<Vec<_>>>().map(|parts| parts.concat()),
+            Expression::Of(..) | Expression::Hmac(_) | Expression::Jwe(_) => None,
         }
     }
 
@@ -75,6 +131,7 @@ impl<'a> Expression<'a> {
             Expression::Join(parts) => all(parts),
             Expression::Of(_, of) => of.filled_len(fill),
             Expression::Hmac(of) => all(&of[..]),
+            Expression::Jwe(jwe) => jwe.text.filled_len(fill).saturating_add(all(&jwe.public)),
         }
     }
 
@@ -84,6 +141,7 @@ impl<'a> Expression<'a> {
             Expression::Hmac(of) => of[1].outside_keys(),
             Expression::Join(parts) => parts.iter().flat_map(Expression::outside_keys).collect(),
             Expression::Of(_, of) => of.outside_keys(),
+            Expression::Jwe(jwe) => jwe.text.outside_keys(),
             Expression::Text(_) | Expression::Hole(_) => self.holes(),
         }
     }
@@ -98,6 +156,8 @@ impl<'a> Expression<'a> {
             },
             Expression::Join(parts) => parts.iter().flat_map(|part| part.shown(secret)).collect(),
             Expression::Of(_, of) => of.shown(secret),
+            // Whoever has the private key reads it, and it works as what it encrypts does.
+            Expression::Jwe(jwe) => jwe.text.shown(secret),
             Expression::Text(_) | Expression::Hole(_) => self.holes(),
         }
     }
@@ -205,8 +265,15 @@ impl<'a> Reader<'a> {
         self.depth -= 1;
         let wrong = |wanted| Problem::Takes { function: name, wanted }.at(at);
         match function {
-            Some(function) => <[_; 1]>::try_from(values).map(|[of]| Expression::Of(function, Box::new(of))).map_err(|_| wrong("one value")),
-            None => <[_; 2]>::try_from(values).map(|of| Expression::Hmac(Box::new(of))).map_err(|_| wrong("a key and a message")),
+            Named::One(function) => {
+                <[_; 1]>::try_from(values).map(|[of]| Expression::Of(function, Box::new(of))).map_err(|_| wrong("one value"))
+            }
+            Named::Hmac => <[_; 2]>::try_from(values).map(|of| Expression::Hmac(Box::new(of))).map_err(|_| wrong("a key and a message")),
+            Named::Jwe if !(4..=5).contains(&values.len()) => Err(wrong(OF_JWE)),
+            Named::Jwe => {
+                let text = values.remove(0);
+                Ok(Expression::Jwe(Box::new(Jwe { text, public: values, at })))
+            }
         }
     }
 }
@@ -228,7 +295,7 @@ mod tests {
         let text = |text: &'static str| Expression::Text(text);
         assert_eq!(parse("token"), Ok(hole("token", 1)));
         let basic = Expression::Join(vec![text(""), hole("user", 9), text(":"), hole("password", 20)]);
-        assert_eq!(parse("base64(\"{{user}}:\" password )"), Ok(Expression::Of(FUNCTIONS[0].1.unwrap(), Box::new(basic))));
+        assert_eq!(parse("base64(\"{{user}}:\" password )"), Ok(Expression::Of(Function::Base64(Base64::Standard), Box::new(basic))));
         let message = Expression::Join(vec![text(""), text("a"), text("\n"), text("\"\\"), text("\\"), text("b"), hole("c", 32)]);
         let Ok(Expression::Hmac(of)) = parse("hmac-sha256( key,\"a\\n\\\"\\\\\\\\b{{c}}\")") else { panic!("it is one") };
         assert_eq!(of[0], hole("key", 14));
@@ -253,6 +320,7 @@ mod tests {
         assert_eq!(shown("hmac-sha256(sha256(\"x\" key), a)"), "");
         assert_eq!(shown("hmac-sha256(hmac-sha256(key, a), b)"), "b", "the key may be what is sent elsewhere");
         assert_eq!(shown("base64(sha256(a) percent(b))"), "ab");
+        assert_eq!(shown("jwe(a hex(b), c, d, e)"), "ab");
         let outside = |text| parse(text).unwrap().outside_keys().iter().map(|hole| hole.name).collect::<String>();
         assert_eq!(outside("hex(hmac-sha256(a b, c hmac-sha256(d, e))) f"), "cef");
     }
@@ -283,6 +351,8 @@ mod tests {
             ("\"{{a\"", "1:2: \"{{\" without \"}}\""),
             ("hexx(a)", "1:1: there is no function hexx; the nearest is hex"),
             ("hex(a, b)", "1:1: hex takes one value"),
+            ("b jwe(a, \"RSA-OAEP\", \"A128GCM\")", "1:3: jwe takes a value, RSA-OAEP or"),
+            ("jwe(a, b, c, d, e, f)", "1:1: jwe takes a value, RSA-OAEP or"),
             ("b hmac-sha256(a)", "1:3: hmac-sha256 takes a key and a message"),
             ("hex(hex(hex(hex(hex(hex(hex(hex(hex(a)))))))))", "1:33: functions are nested too deep"),
         ] {

@@ -29,6 +29,7 @@ use crate::{
         sharing::Sharing,
     },
 };
+use chacha20::ChaCha20Rng;
 use cotenant_core::Digest;
 use cotenant_tls::{Answer, End};
 use std::collections::BTreeMap;
@@ -105,11 +106,11 @@ pub enum NotDry {
     Answer(#[from] http::ResponseError),
 }
 
-/// What a call would send at this date, in seconds since 1970.
+/// What a call would send at this date, in seconds since 1970. `rng` is freshly seeded: what a JWE takes is drawn from it.
 ///
 /// # Errors
 /// What is missing, or would be refused.
-pub fn dry_request(call: &Call, values: &Values, date: i64) -> Result<Sent, NotDry> {
+pub fn dry_request(call: &Call, values: &Values, date: i64, rng: &mut ChaCha20Rng) -> Result<Sent, NotDry> {
     if let Some(strange) = values.keys().find(|name| call.slots.iter().all(|slot| slot.hole != **name)) {
         return Err(NotDry::NoSecret(strange.clone()));
     }
@@ -124,7 +125,7 @@ pub fn dry_request(call: &Call, values: &Values, date: i64) -> Result<Sent, NotD
     let bytes = match request::content(call, &entries, quorum(), date)? {
         Content::Public(bytes) => bytes,
         Content::Signed(signed) => signed.by_one(value(values, SIGNATURE)?)?,
-        Content::Parts(parts) => parts.by_one(&entries.iter().map(|entry| &entry.item).collect::<Vec<_>>(), &of_slots)?,
+        Content::Parts(parts) => parts.by_one(&entries.iter().map(|entry| &entry.item).collect::<Vec<_>>(), &of_slots, rng)?,
     };
     Ok(Sent::Request(bytes.into()))
 }

@@ -9,8 +9,9 @@ use super::{error::Refused, manifest::Entry, place, task::rank};
 use crate::{
     approve::operation::{BadOperation, Call, Slot, Source},
     call::{Content, Key, Part, Parts, Secret, SignedRequest},
-    derive::{Function, Shape, Sort, Value, shapes},
+    derive::{Function, NoValue, Shape, Sort, Value, shapes},
     flow::{self, Body, Expression, Flow, Piece, SIGNATURE, Template, argument},
+    jwe::MAX_PARTIES,
     sign::{
         presign::Presigned,
         sigv4::{self, Scope, TERMINATOR},
@@ -90,10 +91,13 @@ impl<'a> Values<'a> {
             values.shapes.push(shape);
         }
         for each in flow.lets() {
-            values.made.push(values.value(&each.value));
+            values.made.push(values.value(&each.value)?);
             values.numbers.insert(each.hole.name, values.numbers.len());
         }
         values.shapes = shapes(values.shapes, &values.made)?;
+        if quorum.iter().count() > MAX_PARTIES && values.made.iter().any(|made| !made.sealings().is_empty()) {
+            return Err(NoValue::Parties.into());
+        }
         Ok(values)
     }
 
@@ -117,14 +121,18 @@ impl<'a> Values<'a> {
         self.number(hole).map_or_else(public, Value::Earlier)
     }
 
-    fn value(&self, expression: &Expression) -> Value {
-        match expression {
+    fn value(&self, expression: &Expression) -> Result<Value, Refused> {
+        Ok(match expression {
             Expression::Text(text) => Value::Public(text.as_bytes().to_vec()),
             Expression::Hole(hole) => self.of_hole(hole.name),
-            Expression::Join(parts) => Value::Join(parts.iter().map(|part| self.value(part)).collect()),
-            Expression::Of(function, of) => Value::Of(*function, Box::new(self.value(of))),
-            Expression::Hmac(of) => hmac(self.value(&of[0]), self.value(&of[1])),
-        }
+            Expression::Join(parts) => Value::Join(parts.iter().map(|part| self.value(part)).collect::<Result<_, _>>()?),
+            Expression::Of(function, of) => Value::Of(*function, Box::new(self.value(of)?)),
+            Expression::Hmac(of) => hmac(self.value(&of[0])?, self.value(&of[1])?),
+            Expression::Jwe(jwe) => {
+                let sealing = jwe.sealing(&|hole| argument(&self.call.arguments, hole).unwrap_or_default().into())?;
+                Value::Jwe(Box::new(sealing), Box::new(self.value(&jwe.text)?))
+            }
+        })
     }
 
     /// That no character which can be in a hole means something at its place.

@@ -55,7 +55,7 @@ impl Log {
 
 /// What a party gives in place of what it should.
 pub(crate) struct Lies {
-    /// Instead of its contribution to a key share.
+    /// Instead of its contribution to a key share, or to a JWE.
     pub(crate) contribution: Box<dyn FnMut(Vec<u8>) -> Vec<u8> + Send>,
     /// Instead of its private input with this number.
     pub(crate) private: Box<dyn FnMut(usize, Bits) -> Bits + Send>,
@@ -149,8 +149,8 @@ impl<O: Online> Online for Watched<O> {
         Ok(bits)
     }
 
-    async fn open_to(&mut self, _: &O::Verified, _: PartyId) -> Result<Option<Bits>, Error> {
-        panic!("the client opens to all or to nobody");
+    async fn open_to(&mut self, wires: &O::Verified, to: PartyId) -> Result<Option<Bits>, Error> {
+        self.inner.open_to(wires, to).await
     }
 
     async fn open_linear(&mut self, wires: &O::Verified, rows: &[Vec<u32>]) -> Result<Bits, Error> {

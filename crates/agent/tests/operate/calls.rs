@@ -171,11 +171,13 @@ impl World {
         (results.into_iter().map(|result| result.map(|came| came.done)).collect(), received)
     }
 
-    /// The first party gives what it is told to, whatever its program has checked.
+    /// The first party gives what it is told to, whatever its program has checked, and one tells what it is told to.
     fn lies(&self, me: PartyId) -> Lies {
         let forged = self.forged.clone().filter(|_| me.index() == 0).map(|bytes| Bits::from_bytes(&bytes));
         let private = move |_, bits: Bits| forged.clone().filter(|forged| forged.len() == bits.len()).unwrap_or(bits);
-        Lies { private: Box::new(private), ..Lies::default() }
+        let told = self.told.clone().filter(|(party, _)| *party == me.index()).map(|(_, told)| told);
+        let contribution = move |bytes: Vec<u8>| told.clone().filter(|told| told.len() == bytes.len()).unwrap_or(bytes);
+        Lies { private: Box::new(private), contribution: Box::new(contribution) }
     }
 
     /// The same, which succeeds; what the server received.

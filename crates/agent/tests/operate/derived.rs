@@ -46,13 +46,13 @@ pub(crate) fn world() -> World {
     world
 }
 
-fn text(received: Vec<u8>) -> (String, String) {
+pub(crate) fn text(received: Vec<u8>) -> (String, String) {
     let received = String::from_utf8(received).unwrap();
     let (head, body) = received.split_once("\r\n\r\n").unwrap();
     (head.to_owned(), body.to_owned())
 }
 
-fn refused(world: &World, call: Call) -> Option<Refused> {
+pub(crate) fn refused(world: &World, call: Call) -> Option<Refused> {
     world.task(world.operation(&[0, 1], cotenant_agent::approve::operation::Body::Call(call))).err()
 }
 

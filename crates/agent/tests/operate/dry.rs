@@ -10,6 +10,8 @@ use cotenant_agent::{
     approve::operation::Call,
     operate::{Kept, Known, NotDry, Refused, Sent, Values, dry_answer, dry_request},
 };
+use cotenant_cluster::session_rng;
+use cotenant_core::PartyId;
 use cotenant_tls::Config;
 
 const LOGIN: &str = "\
@@ -49,12 +51,12 @@ PUT https://localhost/bucket/{{name}}
 x
 ";
 
-fn values(all: &[(&str, &[u8])]) -> Values {
+pub(crate) fn values(all: &[(&str, &[u8])]) -> Values {
     all.iter().map(|(hole, value)| ((*hole).to_owned(), value.to_vec().into())).collect()
 }
 
-fn request(call: &Call, given: &[(&str, &[u8])]) -> Result<Vec<u8>, NotDry> {
-    match dry_request(call, &values(given), DATE)? {
+pub(crate) fn request(call: &Call, given: &[(&str, &[u8])]) -> Result<Vec<u8>, NotDry> {
+    match dry_request(call, &values(given), DATE, &mut session_rng(0, PartyId::new(0)))? {
         Sent::Request(bytes) => Ok(bytes.to_vec()),
         Sent::Url(_) => panic!("it is sent"),
     }

@@ -8,6 +8,7 @@
 //! | `refused` | what a party refuses before anything is computed, and how members find that they differ |
 //! | `calls` | requests with a secret of the vault |
 //! | `derived` | requests with what is made of secrets, and with what one party gives |
+//! | `jwe` | requests with a password that is encrypted for the server's RSA key |
 //! | `dry` | the same by one who has the secrets, and what members would see of an answer |
 //! | `moto` | a key of IAM, as moto plays it, that goes into the vault |
 //! | `keeps` | requests whose answers have a secret, which becomes an item |
@@ -18,6 +19,7 @@ mod calls;
 mod closed;
 mod derived;
 mod dry;
+mod jwe;
 mod keeps;
 #[path = "../joint_tls/lanes.rs"]
 mod lanes;

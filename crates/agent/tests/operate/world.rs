@@ -84,6 +84,8 @@ pub(crate) struct World {
     pub(crate) forgets: Option<usize>,
     /// What the first of those who take part gives for a call in place of what its program would let it give, of the same length.
     pub(crate) forged: Option<Vec<u8>>,
+    /// What one of those who take part tells of its numbers in place of what its program would, where that is as long.
+    pub(crate) told: Option<(usize, Vec<u8>)>,
     /// How far the last call came, at each who took part, if it was on the ideal engine.
     pub(crate) reached: Vec<Reached>,
     /// What calls had cost when they were prepared, at each party.
@@ -113,6 +115,7 @@ impl World {
             holds: None,
             forgets: None,
             forged: None,
+            told: None,
             reached: Vec::new(),
             prepared: Arc::default(),
             seed: 0,

@@ -1,4 +1,4 @@
-//! AES-128: FIPS 197, counter mode of NIST SP 800-38A/D, sharing between blocks.
+//! AES: FIPS 197, counter mode of NIST SP 800-38A/D, sharing between blocks.
 
 use ::aes::cipher::{BlockCipherEncrypt, KeyInit};
 use cotenant_circuit::aes::{RoundKeys, record_nonce};
@@ -32,6 +32,22 @@ fn fips_197() {
     assert_eq!(run(&c, &[&key, &hex!("00112233445566778899aabbccddeeff")]), hex!("69c4e0d86a7b0430d8cdb78070b4c55a"));
     let key = hex!("2b7e151628aed2a6abf7158809cf4f3c");
     assert_eq!(run(&c, &[&key, &hex!("3243f6a8885a308d313198a2e0370734")]), hex!("3925841d02dc09fbdc118597196a0b32"));
+}
+
+fn long_block() -> Circuit {
+    circuit(|b| {
+        let (key, block) = (input_array(b), input_array(b));
+        let out = RoundKeys::expand_256(b, &key).encrypt(b, &block);
+        output_bytes(b, &out);
+    })
+}
+
+/// FIPS 197 appendix C.3.
+#[test]
+fn fips_197_with_a_long_key() {
+    let key = hex!("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
+    let out = run(&long_block(), &[&key, &hex!("00112233445566778899aabbccddeeff")]);
+    assert_eq!(out, hex!("8ea2b7ca516745bfeafc49904b496089"));
 }
 
 /// The record of 42 blocks (a request of about 670 bytes) with the block that masks the tag.
@@ -72,5 +88,13 @@ proptest! {
     fn agrees_with_the_aes_crate(key: [u8; 16], plain: [u8; 16]) {
         thread_local!(static BLOCK: Circuit = block());
         prop_assert_eq!(BLOCK.with(|c| run(c, &[&key, &plain])), reference(&key, &plain));
+    }
+
+    #[test]
+    fn long_keys_agree_with_the_aes_crate(key: [u8; 32], plain: [u8; 16]) {
+        thread_local!(static BLOCK: Circuit = long_block());
+        let mut block = plain.into();
+        ::aes::Aes256::new(&key.into()).encrypt_block(&mut block);
+        prop_assert_eq!(BLOCK.with(|c| run(c, &[&key, &plain])), block.to_vec());
     }
 }

@@ -4,12 +4,16 @@ mod aes;
 mod charset;
 mod counts;
 mod field;
+mod gcm;
 mod gf128;
 mod ghash;
 mod hmac;
 mod key_schedule;
+mod mersenne;
 mod number;
+mod oaep;
 mod point;
+mod sha1;
 mod sha256;
 mod text;
 

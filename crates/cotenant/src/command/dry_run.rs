@@ -9,7 +9,7 @@ use crate::{
     clear::{Heard, exchange},
     deadline::{Deadline, Passed},
     error::Error,
-    party::unix_seconds,
+    party::{fresh_rng, unix_seconds},
     serve::operations::api::{AnswerView, Content},
     target::{Endpoint, SiteError},
 };
@@ -101,7 +101,7 @@ impl DryRunArgs {
             };
             values.insert(name, value);
         }
-        let request = match dry_request(&call, &values, unix_seconds()).map_err(wrong)? {
+        let request = match dry_request(&call, &values, unix_seconds(), &mut fresh_rng()?).map_err(wrong)? {
             Sent::Request(request) => request,
             Sent::Url(url) if json => return print_json(&serde_json::json!({ "url": *url })),
             Sent::Url(url) => return print(Zeroizing::new(format!("{}\n", *url)).as_bytes()),

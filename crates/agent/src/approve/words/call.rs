@@ -138,6 +138,11 @@ fn value(call: &Call, expression: &Expression) -> String {
         Expression::Join(parts) => joined(call, parts),
         Expression::Of(function, of) => format!("{}({})", name(*function), value(call, of)),
         Expression::Hmac(of) => format!("HMAC-SHA-256(key {}, message {})", value(call, &of[0]), value(call, &of[1])),
+        Expression::Jwe(jwe) => {
+            let sealing = jwe.sealing(&|hole| argument(&call.arguments, hole).unwrap_or_default().into());
+            let how = sealing.map_or_else(|wrong| wrong.to_string(), |sealing| escape(&sealing.in_words()).to_string());
+            format!("JWE(text {}, {how})", value(call, &jwe.text))
+        }
         Expression::Text(_) | Expression::Hole(_) => joined(call, std::slice::from_ref(expression)),
     }
 }
@@ -266,6 +271,19 @@ X-Mac: {{mac}}
         ] {
             assert!(words.contains(part), "{part:?} is not in\n{words}");
         }
+    }
+
+    /// For which key is what people compare.
+    #[test]
+    fn a_jwe_reads_like_this() {
+        let key = format!("{{\\\"kty\\\":\\\"RSA\\\",\\\"n\\\":\\\"{}w\\\",\\\"e\\\":\\\"AQAB\\\"}}", "_".repeat(341));
+        let text = format!(
+            "# @vault key = api/key\n# @let a = jwe(key, \"RSA-OAEP\", \"A128GCM\", \"{key}\")\n# @open status\nGET https://h/\nX: {{{{a}}}}\n"
+        );
+        let call = flow::call(text.into(), Vec::new(), seats(), Digest([3; 32])).unwrap();
+        let words = lines(&call, &[], &|party| party.to_string()).join("\n");
+        let told = "\n  secret a = JWE(text \\secret{key}, for the RSA key of 2048 bits with SHA-256 thumbprint ";
+        assert!(words.contains(told) && words.contains(", header {\"alg\":\"RSA-OAEP\",\"enc\":\"A128GCM\"})\n"), "{words}");
     }
 
     #[test]

@@ -319,6 +319,19 @@ fn what_is_wrong_with_what_is_made() {
         let told = wrong(directives, header, body);
         assert!(told.starts_with(words), "{directives:?}: {told}");
     }
+    let jwe = |rest: &str| wrong(&format!("# @let a = \"x\" jwe(key, {rest})\n# @not-reflected key\n# @not-reflected a\n"), "{{a}}", "");
+    for (rest, words) in [
+        ("\"RSA-OAEP\", \"A128GCM\"", "4:16: jwe takes a value, RSA-OAEP"),
+        ("\"RSA1_5\", \"A128GCM\", \"{}\"", "4:16: the key is encrypted by RSA-OAEP"),
+        ("\"RSA-OAEP\", \"A192GCM\", \"{}\"", "4:16: the text is encrypted by A128GCM"),
+        ("\"RSA-OAEP\", \"A128GCM\", \"{}\"", "4:16: this is no JSON Web Key of kty RSA"),
+        ("\"RSA-OAEP\", \"A128GCM\", key", "4:48: how a JWE is encrypted and for whom is known to all"),
+        ("\"RSA-OAEP\", \"A128GCM\", hex(\"a\")", "4:16: how a JWE is encrypted and for whom is known to all"),
+        ("\"RSA-OAEP\", \"A128GCM\", jwk", "4:48: nothing fills {{jwk}}"),
+    ] {
+        let told = jwe(rest);
+        assert!(told.starts_with(words), "{rest:?}: {told}");
+    }
     let target = "# @vault key = k\n# @let a = hex(key)\n# @open all\n# @not-reflected key\nGET https://h/{{a}}";
     assert!(compiled(target, &[]).unwrap_err().to_string().starts_with("5:15: the secret a cannot stand in the path or query"));
     let id = "# @vault key = k\n# @sign aws-sigv4 service=s3 region=r key=k access-key-id={{key}}\n# @open all\n# @not-reflected key\nGET https://h/\nX: {{key}}";
