@@ -96,6 +96,15 @@ cloud *ARGS="status":
 cloud-test *ARGS:
     python3 testing/cloud/tests/run.py {{ ARGS }}
 
+# the program of a run's machine against hostile storages and scripts (as root; a minute and a half)
+run-machine *ARGS:
+    python3 -m unittest discover -s testing/runs -p "test_*.py" {{ ARGS }}
+
+# runs on the stand-in cloud: two parties on the real engine, results compared with a plain computation (as root; minutes)
+run-story *ARGS:
+    cargo build --release --locked -p cotenant
+    python3 testing/cloud/tests/run.py {{ ARGS }} discover -s testing/runs -p story.py -v
+
 # everything that a change must pass
 ci:
     bash .ci/run

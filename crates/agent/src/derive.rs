@@ -8,13 +8,15 @@
 //! | joined | | sum | 0 |
 //! | base64, base64url | 4648 | 4/3 | 16 a character |
 //! | hex | 4648 | 2 | 8 a byte |
-//! | percent | 3986, 2.1 | 1 or 3 | 0 or 8 a byte |
+//! | percent | 3986, 2.1 | 1 or 3, for each part that is joined | 0 or 8 a byte |
 //! | json | 8259, 7 | 1 or 6 | 0 or 4 a byte |
 //! | sha256 | FIPS 180-4 | 32 | 22 271 for 64 bytes |
 //! | hmac-sha256 | 2104 | 32 | 4 of these, and the message's |
 //! | jwe | 7516 | header, 4/3, and some | see [`crate::jwe`] |
 //!
 //! What is public folds away: a block of SHA-256 before the first secret byte costs nothing.
+
+mod fold;
 
 use crate::{
     jwe::{self, Drawn, MAX_JWES, Sealing},
@@ -206,10 +208,9 @@ impl Function {
     fn shape(self, Shape { len, sort }: Shape) -> Result<Shape, NoValue> {
         let text = |len: usize, alphabet: Alphabet| Shape { len, sort: Sort::text(alphabet.mask()) };
         Ok(match self {
-            Function::Base64(Base64::Url) => text(Base64::Url.encoded_len(len), Alphabet::BASE64URL),
-            Function::Base64(Base64::Standard) => {
-                let padding = if len.is_multiple_of(3) { 0 } else { mask(b"=") };
-                Shape { len: Base64::Standard.encoded_len(len), sort: Sort::text(Alphabet::BASE64.mask() | padding) }
+            Function::Base64(alphabet) => {
+                let padding = if alphabet == Base64::Standard && !len.is_multiple_of(3) { mask(b"=") } else { 0 };
+                Shape { len: alphabet.encoded_len(len), sort: Sort::text(of_base64(alphabet, sort) | padding) }
             }
             Function::Hex => text(2 * len, Alphabet::HEX),
             Function::Json if sort == Sort::Any => return Err(NoValue::NotText),
@@ -219,6 +220,25 @@ impl Function {
             Function::Sha256 => Shape { len: 32, sort: Sort::Any },
         })
     }
+}
+
+/// The characters that base64 of such bytes can have: text is not of all, as no byte of it is above 127, and few characters give `+` or `/`.
+fn of_base64(alphabet: Base64, sort: Sort) -> u128 {
+    let bytes: Vec<u8> = match sort.characters() {
+        None => (0..=255).collect(),
+        Some(characters) => (0..128).filter(|byte| characters >> byte & 1 == 1).collect(),
+    };
+    let bits = |numbers: &mut dyn Iterator<Item = u8>| numbers.fold(0_u64, |set, number| set | 1 << number);
+    // Six bits have parts of one byte or of two; at the end there may be no second one, and its part is 0.
+    let both = |high: &dyn Fn(u8) -> u8, low: &dyn Fn(u8) -> u8| {
+        let (high, low) = (bits(&mut bytes.iter().map(|&byte| high(byte))), bits(&mut bytes.iter().map(|&byte| low(byte))) | 1);
+        let of = |set: u64| (0..64_u8).filter(move |number| set >> number & 1 == 1);
+        bits(&mut of(high).flat_map(|high| of(low).map(move |low| high | low)))
+    };
+    let numbers = bits(&mut bytes.iter().flat_map(|&byte| [byte >> 2, byte & 63]))
+        | both(&|byte| (byte & 3) << 4, &|byte| byte >> 4)
+        | both(&|byte| (byte & 15) << 2, &|byte| byte >> 6);
+    (0..64).filter(|number| numbers >> number & 1 == 1).fold(0, |set, number| set | 1 << alphabet.letter(number))
 }
 
 impl Value {

@@ -31,12 +31,13 @@ mod secrets;
 mod template;
 mod value;
 
-pub use compile::{MAX_LIMIT, SIGNATURE, Seats, body_file, call, is_its_text, is_presign, public_holes};
+pub use compile::{MAX_LIMIT, SIGNATURE, Seats, body_file, call, call_among, givers, is_its_text, is_presign, named_givers, public_holes};
 pub(crate) use compile::{ToSign, argument, presigned, signed};
 pub(crate) use directive::Sign;
 pub use disposal::{Disposal, Save};
 pub use error::{FlowError, Position, Problem};
 pub use request::Flow;
 pub(crate) use request::{Body, Header, is_body_file};
+pub use secrets::Named;
 pub(crate) use template::{Hole, Piece, Template};
 pub(crate) use value::Expression;

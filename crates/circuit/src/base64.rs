@@ -33,6 +33,25 @@ impl Base64 {
         out
     }
 
+    /// The text of bytes that all know.
+    pub fn encode_public(self, bytes: &[u8]) -> Vec<u8> {
+        let bit = |at: usize| bytes.get(at / 8).map_or(0, |byte| byte >> (7 - at % 8) & 1);
+        let number = |six: usize| (0..6).fold(0, |number, k| number << 1 | bit(6 * six + k));
+        let mut out: Vec<u8> = (0..(8 * bytes.len()).div_ceil(6)).map(|six| self.letter(number(six))).collect();
+        out.resize(self.encoded_len(bytes.len()), b'=');
+        out
+    }
+
+    /// The character that stands for a number below 64.
+    pub fn letter(self, number: u8) -> u8 {
+        match number {
+            0..26 => b'A' + number,
+            26..52 => b'a' + number - 26,
+            52..62 => b'0' + number - 52,
+            _ => self.special()[usize::from(number & 1)],
+        }
+    }
+
     fn special(self) -> [u8; 2] {
         match self {
             Base64::Standard => *b"+/",

@@ -14,6 +14,7 @@ mod log;
 mod person;
 mod proposal;
 mod room;
+mod run;
 mod s3;
 mod s_client;
 mod serve;
@@ -56,6 +57,7 @@ enum Command {
     #[command(subcommand)]
     Vault(vault::VaultCommand),
     Call(call::CallArgs),
+    Run(Box<run::RunArgs>),
     #[command(subcommand)]
     Flow(flow::FlowCommand),
     Pending(proposal::PendingArgs),
@@ -139,6 +141,7 @@ async fn run(command: Command) -> Result<(), Error> {
         Command::Room(command) => command.run().await,
         Command::Vault(command) => command.run().await,
         Command::Call(args) => args.run().await,
+        Command::Run(args) => args.run().await,
         Command::Flow(command) => command.run().await,
         Command::Pending(args) => args.run().await,
         Command::Approve(args) => args.run().await,

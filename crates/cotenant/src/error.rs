@@ -3,6 +3,7 @@
 use crate::{
     children::ChildrenError,
     home::HomeError,
+    run::RunError,
     s3::S3Error,
     serve::{
         backup::BackupError,
@@ -41,6 +42,9 @@ pub enum Error {
     /// The daemon did not start.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// A run.
+    #[error(transparent)]
+    Run(#[from] RunError),
     /// The operation is another one than the digest that was given is of.
     #[error("operation {number} is another one than that digest is of: see cotenant pending; nothing was signed")]
     OtherOperation {

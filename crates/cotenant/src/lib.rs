@@ -17,6 +17,7 @@ pub mod home;
 pub mod listing;
 pub mod party;
 pub mod progress;
+pub mod run;
 pub mod s3;
 pub mod save;
 pub mod serve;

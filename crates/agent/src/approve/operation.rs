@@ -240,12 +240,12 @@ impl Body {
         }
     }
 
-    /// Who gives the value of a put, or what is private in a call.
-    pub fn giver(&self) -> Option<PartyId> {
+    /// Who gives the value of a put, or something private in a call.
+    pub fn givers(&self) -> Parties {
         match self {
-            Body::Put { giver, .. } => Some(*giver),
-            Body::Call(call) => call.giver(),
-            _ => None,
+            Body::Put { giver, .. } => Parties::NONE.with(*giver),
+            Body::Call(call) => call.givers(),
+            _ => Parties::NONE,
         }
     }
 

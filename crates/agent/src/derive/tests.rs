@@ -184,3 +184,52 @@ fn counts_are_these() {
     ];
     assert_eq!(counts, [512, 192, 192, 96, 20_802, 20_810, 79_898]);
 }
+
+/// What all know before the first secret is computed before there is a circuit; what comes out means the same, and so much of it is secret.
+#[test]
+fn what_is_public_is_folded() {
+    let hex = Sort::text(Alphabet::HEX.mask());
+    let (base64, percent) = (Function::Base64(Base64::Standard), Function::Percent);
+    for (before, after) in [("", ""), ("a", "\n"), ("ab", "?~>"), ("#!/bin/sh\necho '>>?'\n", "\n"), ("abc", "")] {
+        let script = Value::Join(vec![public(before), Value::Earlier(0), public(after)]);
+        for (function, plain) in
+            [(base64, BASE64.encode(format!("{before}00ff{after}").as_bytes())), (Function::Base64(Base64::Url), String::new())]
+        {
+            let folded = of(function, script.clone()).folded();
+            let text = made(&[(b"00ff", hex)], &[folded]);
+            assert!(plain.is_empty() || text == plain.as_bytes(), "{before:?} {after:?}");
+            assert_eq!(text, made(&[(b"00ff", hex)], &[of(function, script.clone())]));
+            let escaped = made(&[(b"00ff", hex)], &[of(percent, of(function, script.clone())).folded()]);
+            assert_eq!(percent_encoding::percent_decode(&escaped).collect::<Vec<u8>>(), text, "{before:?} {after:?}");
+        }
+    }
+    // A script around a key in a form: of the secret part nothing is escaped, if base64 needs no padding.
+    let script = |before: &str| of(percent, of(base64, Value::Join(vec![public(before), Value::Earlier(0), public("\nEOF\n")]))).folded();
+    let shape = |value: Value| value.shape(&[Shape { len: 64, sort: hex }]).unwrap();
+    let long = "#!/bin/sh\ncurl 'https://h/?a=b&c=%2F' >> x\n".repeat(20);
+    let of_len = |missing: usize| format!("{long}{}", "#".repeat((6 - (long.len() + 69 + missing) % 3) % 3));
+    let (fits, not) = (shape(script(&of_len(0))), shape(script(&of_len(1))));
+    assert!(fits.sort.is_within_escaped(UNRESERVED) && fits.len < (long.len() + 71) * 4 / 3 + 60, "{fits:?}");
+    assert!(not.len - fits.len > 2 * 64, "with padding all of the secret part is escaped");
+}
+
+/// Base64 of text has what it can have: no `+` and no `/` but of a few characters.
+#[test]
+fn characters_of_base64() {
+    let characters = |text: &[u8]| {
+        let shape = of(Function::Base64(Base64::Standard), Value::Earlier(0)).shape(&[Shape { len: 3, sort: Sort::text(mask(text)) }]);
+        shape.unwrap().sort.characters().unwrap()
+    };
+    for byte in 0..128_u8 {
+        // In all places of the three bytes, alone and with others.
+        let all = characters(&[byte, b'a']);
+        for text in [[byte; 3], [byte, b'a', b'a'], [b'a', byte, b'a'], [b'a', b'a', byte], [byte, byte, b'a'], [b'a', byte, byte]] {
+            assert_eq!(mask(BASE64.encode(&text).as_bytes()) & !all, 0, "{byte}");
+        }
+    }
+    assert_eq!(characters(b"0123456789abcdef\n") & mask(b"+/="), 0);
+    assert_ne!(characters(b"a?"), characters(b"a"));
+    assert_eq!(characters(b"?") & mask(b"/"), mask(b"/"));
+    let any = of(Function::Base64(Base64::Standard), Value::Earlier(0)).shape(&[Shape { len: 4, sort: Sort::Any }]).unwrap();
+    assert_eq!(any.sort, Sort::text(Alphabet::BASE64.mask() | mask(b"=")));
+}

@@ -7,7 +7,7 @@ use super::{
     disposal::{self, BadLine, Disposal},
     error::{FlowError, Position, Problem},
     request::{Body, Flow},
-    secrets::Secrets,
+    secrets::{Named, Secrets},
     template::Hole,
 };
 use crate::{
@@ -27,7 +27,10 @@ use crate::{
 };
 use cotenant_core::{Digest, PartyId};
 use cotenant_tls::AnswerLimits;
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// The slot of a signature.
 pub const SIGNATURE: &str = "signature";
@@ -49,20 +52,28 @@ const NOT_REFLECTED: &str = "not-reflected";
 pub struct Seats {
     /// Who has the connection.
     pub connector: PartyId,
-    /// Who gives what is private, and is given a URL.
+    /// Who gives what is private and of no named member, and is given a URL: who proposes the call.
     pub giver: PartyId,
 }
 
-/// The call that a text is, with these arguments.
+/// The call that a text is which names no member, with these arguments.
 ///
 /// # Errors
 /// What is wrong with the text, or with the arguments for it.
-pub fn call(flow: Vec<u8>, mut arguments: Vec<Argument>, seats: Seats, trust_roots: Digest) -> Result<Call, FlowError> {
+pub fn call(flow: Vec<u8>, arguments: Vec<Argument>, seats: Seats, trust_roots: Digest) -> Result<Call, FlowError> {
+    call_among(flow, arguments, seats, &|_| None, trust_roots)
+}
+
+/// The call that a text is, with these arguments, among the members that it names.
+///
+/// # Errors
+/// What is wrong with the text, or with the arguments for it.
+pub fn call_among(flow: Vec<u8>, mut arguments: Vec<Argument>, seats: Seats, named: Named, trust_roots: Digest) -> Result<Call, FlowError> {
     let Seats { connector, giver } = seats;
     arguments.sort_by(|a, b| a.name.cmp(&b.name));
     let parsed = Flow::parse(&flow)?;
     let secrets = Secrets::of(&parsed);
-    let slots = secrets.slots(giver)?;
+    let slots = secrets.slots(giver, named)?;
     check_holes(&parsed, &arguments, &slots)?;
     let response = match parsed.presign() {
         Some((sign, expires)) => url(&parsed, sign, expires, giver)?,
@@ -86,14 +97,45 @@ pub fn call(flow: Vec<u8>, mut arguments: Vec<Argument>, seats: Seats, trust_roo
     Ok(Call { language: Language::V1, flow, arguments, host, port, connector, trust_roots, slots, response })
 }
 
-/// Whether a call is what its text says, with its arguments: people have approved both.
+/// Whether a call is what its text says, with its arguments: people have approved both. Who is called what in it is for those to judge who know the members
+/// ([`givers`]): here each name is one seat's, and no seat has two.
 ///
 /// # Errors
 /// If the text is no flow, or not for these arguments.
 pub fn is_its_text(given: &Call) -> Result<bool, FlowError> {
-    let giver = given.giver().or(given.response.audience.only()).unwrap_or(given.connector);
+    let (mut named, mut giver) = (BTreeMap::new(), given.response.audience.only().unwrap_or(given.connector));
+    for (name, seat) in givers(given)? {
+        match name {
+            None => giver = seat,
+            // Of two seats under one name the call is one only, so it is another than its text says.
+            Some(name) => drop(named.insert(name, seat)),
+        }
+    }
+    if named.values().collect::<BTreeSet<_>>().len() != named.len() {
+        return Ok(false);
+    }
     let seats = Seats { connector: given.connector, giver };
-    Ok(call(given.flow.clone(), given.arguments.clone(), seats, given.trust_roots)? == *given)
+    Ok(call_among(given.flow.clone(), given.arguments.clone(), seats, &|name| named.get(name).copied(), given.trust_roots)? == *given)
+}
+
+/// Who gives what is private, for each such hole: the name in the text, if there is one, and the seat in the call.
+///
+/// # Errors
+/// If the text is no flow.
+pub fn givers(given: &Call) -> Result<Vec<(Option<String>, PartyId)>, FlowError> {
+    let mut named = named_givers(&given.flow)?;
+    let owned = given.slots.iter().filter_map(|slot| Some((named.remove(&slot.hole), slot.source.owner()?)));
+    Ok(owned.collect())
+}
+
+/// The names of the members that fill private holes, by holes.
+///
+/// # Errors
+/// If the text is no flow.
+pub fn named_givers(flow: &[u8]) -> Result<BTreeMap<String, String>, FlowError> {
+    let flow = Flow::parse(flow)?;
+    let named = flow.directives.private.iter().filter_map(|private| Some((private.hole.name.to_owned(), private.member?.to_owned())));
+    Ok(named.collect())
 }
 
 /// Whether a text makes a URL and sends nothing.

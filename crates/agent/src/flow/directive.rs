@@ -42,7 +42,7 @@ const FORMS: [(&str, &str); 12] = [
 ];
 const SIGN: &str = "@sign aws-sigv4 service=SERVICE region=REGION key=ITEM access-key-id=ID";
 const PRESIGN: &str = "@presign aws-sigv4 service=SERVICE region=REGION key=ITEM access-key-id=ID expires=SECONDS";
-const PRIVATE: &str = "@private HOLE chars CHARACTERS len LENGTH";
+const PRIVATE: &str = "@private HOLE [of MEMBER] chars CHARACTERS len LENGTH";
 pub(super) const STATUS: &str = "@status NUMBER, of three digits";
 pub(super) const SAVE: &str = "@save NAME = ITEM, or @save NAME = ITEM for USE ...";
 const SIGN_SETTINGS: [&str; 5] = ["service", "region", "key", "access-key-id", "expires"];
@@ -85,6 +85,8 @@ pub(super) struct Vault<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Private<'a> {
     pub(crate) hole: Hole<'a>,
+    /// The name of the member that gives it; who proposes the call if none.
+    pub(crate) member: Option<&'a str>,
     pub(crate) alphabet: Alphabet,
     pub(crate) len: usize,
 }
@@ -148,8 +150,9 @@ impl<'a> Directives<'a> {
             "private" => {
                 let (name, rest) = rest.split_once(char::is_whitespace).ok_or_else(wrong)?;
                 let hole = self.declare(hole(name)?)?;
+                let (member, rest) = member(rest);
                 let (alphabet, len) = kind(line, rest).ok_or_else(wrong)??;
-                self.private.push(Private { hole, alphabet, len });
+                self.private.push(Private { hole, member, alphabet, len });
             }
             "let" => {
                 let (name, value) = rest.split_once('=').ok_or_else(wrong)?;
@@ -176,6 +179,13 @@ impl<'a> Directives<'a> {
         }
         if self.declared.insert(hole.name) { Ok(hole) } else { Err(Problem::Twice(hole.name.to_owned()).at(hole.at)) }
     }
+}
+
+/// `of MEMBER`, if it begins so, and what follows. A name can have spaces inside.
+fn member(text: &str) -> (Option<&str>, &str) {
+    let text = text.trim_start();
+    let named = text.strip_prefix("of ").and_then(|rest| Some((rest, rest.find(" chars ")?)));
+    named.map_or((None, text), |(rest, end)| (Some(rest[..end].trim()), &rest[end..]))
 }
 
 /// `chars CHARACTERS len LENGTH`; none if it has another form.
@@ -254,6 +264,7 @@ mod tests {
             "not-reflected token",
             "limit 4096",
             "private card chars [0-9 ] len 19",
+            "private pin of Bob B. chars digits len 4",
             "let auth = hex(token)",
         ]);
         let read = read.unwrap();
@@ -266,7 +277,8 @@ mod tests {
         assert_eq!((sign.service, sign.region, sign.key.as_str()), ("s3", "eu-west-1", "s3/key"));
         assert_eq!(sign.access_key_id.holes().next().unwrap().at, Position { line: 4, column: 69 });
         let card = &read.private[0];
-        assert_eq!((card.hole.name, card.alphabet.size(), card.len), ("card", 11, 19));
+        assert_eq!((card.hole.name, card.member, card.alphabet.size(), card.len), ("card", None, 11, 19));
+        assert_eq!((read.private[1].hole.name, read.private[1].member, read.private[1].len), ("pin", Some("Bob B."), 4));
         assert_eq!((read.lets[0].hole.at.column, read.lets[0].value.holes()[0].at.column), (5, 16));
         assert_eq!(read.not_reflected[0].at, Position { line: 8, column: 15 });
         assert_eq!(read.first, Some(Position { line: 1, column: 1 }));
@@ -293,7 +305,7 @@ mod tests {
             (&["vault a = b", "vault a = c"], "2:7: a is there already"),
             (&["vault a = b", "let a = a"], "2:5: a is there already"),
             (&["private a chars hex len 2", "vault a = b"], "2:7: a is there already"),
-            (&["private a"], "1:1: this is not in the form of the directive: @private HOLE chars CHARACTERS len LENGTH"),
+            (&["private a"], "1:1: this is not in the form of the directive: @private HOLE [of MEMBER] chars CHARACTERS len LENGTH"),
             (&["private a chars hex"], "1:1: this is not in the form of the directive: @private"),
             (&["private a chars hxe len 2"], "1:17: these are no characters"),
             (&["private a chars [a-] len 2"], "1:17: these are no characters"),

@@ -160,6 +160,9 @@ pub enum Problem {
     /// A `@let` without a secret.
     #[error("nothing in this is secret, so that it needs no @let: give it as an argument")]
     Public,
+    /// A member that is none.
+    #[error("no member is called {}", crate::approve::escape::escape(.0))]
+    NoMember(String),
     /// A value that is made of itself, or of one that is declared after it.
     #[error("{{{{{0}}}}} is made by this @let or a later one: what a value is made of stands before it")]
     Later(String),

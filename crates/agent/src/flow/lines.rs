@@ -41,6 +41,21 @@ impl<'a> Line<'a> {
         &first.of[first.from..last.from + last.text.len()]
     }
 
+    /// The directive of this line with the comments after it over which it goes on, as one text, and how many these are: a bracket that is open at the end of
+    /// a line is closed in a later one.
+    pub(super) fn whole(&self, after: &[Line<'a>]) -> (Line<'a>, usize) {
+        let (mut whole, mut brackets) = (*self, Brackets::default());
+        brackets.read(self.text);
+        for (more, next) in after.iter().enumerate() {
+            if !brackets.are_open() || !matches!(next.kind(), Kind::Comment) {
+                return (whole, more);
+            }
+            brackets.read(next.text);
+            whole.text = Line::span(self, next);
+        }
+        (whole, after.len())
+    }
+
     pub(super) fn kind(&self) -> Kind<'a> {
         let comment = self.text.strip_prefix("//").or_else(|| self.text.strip_prefix('#'));
         match comment {
@@ -54,6 +69,34 @@ impl<'a> Line<'a> {
                 }
             },
         }
+    }
+}
+
+/// Brackets outside texts in quotes, as they are read line by line.
+#[derive(Default)]
+struct Brackets {
+    depth: usize,
+    quoted: bool,
+}
+
+impl Brackets {
+    fn read(&mut self, text: &str) {
+        let mut escaped = false;
+        for c in text.chars() {
+            match c {
+                _ if escaped => escaped = false,
+                '\\' => escaped = self.quoted,
+                '"' => self.quoted = !self.quoted,
+                '(' if !self.quoted => self.depth += 1,
+                ')' if !self.quoted => self.depth = self.depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether one is, at the end of a line at which no text is.
+    fn are_open(&self) -> bool {
+        self.depth > 0 && !self.quoted
     }
 }
 

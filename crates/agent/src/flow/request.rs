@@ -199,9 +199,16 @@ fn read<'a>(block: &[Line<'a>]) -> Result<Option<Flow<'a>>, FlowError> {
 
 /// The first line that is no comment, with the directives before it.
 fn first_line<'a, 'b>(directives: &mut Directives<'a>, lines: &mut Iter<'b, Line<'a>>) -> Result<Option<&'b Line<'a>>, FlowError> {
-    for line in lines {
+    while let Some(line) = lines.next() {
         match line.kind() {
             Kind::Blank | Kind::Comment => {}
+            Kind::Directive(text, _) if text.starts_with("let ") => {
+                let (whole, more) = line.whole(lines.as_slice());
+                if let Kind::Directive(text, at) = whole.kind() {
+                    directives.read(&whole, text, at)?;
+                }
+                *lines = lines.as_slice()[more..].iter();
+            }
             Kind::Directive(text, at) => directives.read(line, text, at)?,
             Kind::Other if line.text.starts_with('@') => return Err(Problem::FileVariable.at(line.start())),
             Kind::Other => return Ok(Some(line)),

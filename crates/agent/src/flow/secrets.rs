@@ -33,6 +33,9 @@ impl<'a> Flow<'a> {
     }
 }
 
+/// The seats of members, by the names in a text.
+pub type Named<'a> = &'a dyn Fn(&str) -> Option<PartyId>;
+
 /// The holes that a request declares, by their numbers: items, private values, what is made.
 pub(super) struct Secrets<'f, 'a> {
     flow: &'f Flow<'a>,
@@ -56,8 +59,8 @@ impl<'f, 'a> Secrets<'f, 'a> {
         Secrets { flow, holes, numbers }
     }
 
-    /// What fills the secret holes, in rising order; `giver` gives what is private.
-    pub(super) fn slots(&self, giver: PartyId) -> Result<Vec<Slot>, FlowError> {
+    /// What fills the secret holes, in rising order; `giver` gives what is private and no named member's.
+    pub(super) fn slots(&self, giver: PartyId, named: Named) -> Result<Vec<Slot>, FlowError> {
         let Directives { vault, private, sign, .. } = &self.flow.directives;
         if let Some(other) = self.holes.iter().find(|hole| sign.is_some() && hole.name == SIGNATURE) {
             return Err(Problem::Signature.at(other.at));
@@ -71,9 +74,10 @@ impl<'f, 'a> Secrets<'f, 'a> {
         for (number, secret) in vault.iter().enumerate() {
             slots.push(Slot { hole: secret.hole.name.to_owned(), source: item(&secret.item, purpose(number)?) });
         }
-        for (number, &Private { hole, alphabet, len }) in (vault.len()..).zip(private) {
+        for (number, &Private { hole, member, alphabet, len }) in (vault.len()..).zip(private) {
             purpose(number)?;
-            slots.push(Slot { hole: hole.name.to_owned(), source: Source::Private { owner: giver, len: len as u32, alphabet } });
+            let owner = member.map_or(Ok(giver), |name| named(name).ok_or_else(|| Problem::NoMember(name.to_owned()).at(hole.at)))?;
+            slots.push(Slot { hole: hole.name.to_owned(), source: Source::Private { owner, len: len as u32, alphabet } });
         }
         if let Some(Sign { service, region, key, .. }) = sign {
             let purpose = Use::Sigv4 { service: (*service).to_owned(), region: (*region).to_owned(), host: self.flow.host.to_owned() };
@@ -217,7 +221,7 @@ mod tests {
         let mut steps = 0;
         secrets.each_part(Expression::holes, |_, _| steps += 1);
         assert_eq!(steps, 200 * 100);
-        assert_eq!(secrets.slots(PartyId::new(0)).unwrap().len(), 1);
+        assert_eq!(secrets.slots(PartyId::new(0), &|_| None).unwrap().len(), 1);
         assert_eq!(secrets.reflected().iter().map(|hole| hole.name).collect::<Vec<_>>(), ["key", "v200"]);
     }
 }

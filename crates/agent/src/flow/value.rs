@@ -7,7 +7,8 @@
 //! function = base64 / base64url / hex / percent / json / sha256 / hmac-sha256 / jwe
 //! ```
 //!
-//! Spaces between parts do not matter. Functions nest up to [`DEEPEST`]. All but the first value of a `jwe` are known to all.
+//! Spaces between parts do not matter, and neither do line ends with the mark of a comment after them. Functions nest up to [`DEEPEST`]. All but the first value of a
+//! `jwe` are known to all.
 
 use super::{
     directive::nearest,
@@ -178,7 +179,15 @@ impl<'a> Reader<'a> {
     }
 
     fn skip(&mut self) {
-        self.rest = self.rest.trim_start();
+        loop {
+            let after = self.rest.trim_start();
+            let next_line = self.rest[..self.rest.len() - after.len()].contains('\n');
+            self.rest = after;
+            match after.strip_prefix("//").or_else(|| after.strip_prefix('#')) {
+                Some(comment) if next_line => self.rest = comment,
+                _ => return,
+            }
+        }
     }
 
     /// Terms up to a comma, a bracket or the end.
@@ -208,7 +217,8 @@ impl<'a> Reader<'a> {
         // An empty text is one, too.
         terms.push(Expression::Text(""));
         loop {
-            let end = self.rest.find(['"', '\\']).ok_or(Problem::Unclosed.at(at))?;
+            let end =
+                self.rest.find(['"', '\\', '\n']).filter(|end| !self.rest[*end..].starts_with('\n')).ok_or(Problem::Unclosed.at(at))?;
             let (plain, rest) = self.rest.split_at(end);
             terms.extend(Template::parse(plain, self.here())?.pieces().iter().map(|piece| match piece {
                 Piece::Text(text) => Expression::Text(text),

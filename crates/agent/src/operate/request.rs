@@ -91,7 +91,7 @@ impl<'a> Values<'a> {
             values.shapes.push(shape);
         }
         for each in flow.lets() {
-            values.made.push(values.value(&each.value)?);
+            values.made.push(values.value(&each.value)?.folded());
             values.numbers.insert(each.hole.name, values.numbers.len());
         }
         values.shapes = shapes(values.shapes, &values.made)?;

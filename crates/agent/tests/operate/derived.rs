@@ -223,6 +223,33 @@ fn what_one_party_gives_is_sent() {
     }
 }
 
+/// Each member that the text names gives its own part, one of them proposes, and what is made of all is sent.
+#[test]
+fn what_several_parties_give_is_sent_together() {
+    let text = "# @private key-b of bob chars hex len 4\n# @private key-c of carol chars digits len 3\n# @let all = percent(base64(\n#   \"#!/bin/sh >?\\n\"\n#   key-b \"\\n\" key-c \"\\n\"\n# ))\n# @open status\nPOST \
+                https://localhost/\nContent-Type: application/x-www-form-urlencoded\n\na={{all}}";
+    let named = |name: &str| ["alice", "bob", "carol"].iter().position(|known| *known == name).map(PartyId::new);
+    let seats = flow::Seats { connector: PartyId::new(0), giver: PartyId::new(0) };
+    let request = flow::call_among(text.into(), Vec::new(), seats, &named, cotenant_core::Digest(roots().digest())).unwrap();
+    let sent = |keys: [&'static [u8]; 3]| {
+        let mut world = World::new(On::Ideal, 3, 3);
+        let (results, received) = world.call(&[0, 1, 2], &request, &Config::new(roots()), |seat, mine| {
+            mine.value = (seat > 0).then(|| keys[seat].to_vec().into());
+        });
+        (results.into_iter().filter_map(Result::err).collect::<Vec<_>>(), received)
+    };
+    let (errors, received) = sent([b"", b"00ff", b"123"]);
+    assert!(errors.is_empty(), "{errors:?}");
+    let body = self::text(received).1;
+    let decoded: Vec<u8> = percent_encoding::percent_decode(body.strip_prefix("a=").unwrap().as_bytes()).collect();
+    assert_eq!(data_encoding::BASE64.decode(&decoded).unwrap(), b"#!/bin/sh >?\n00ff\n123\n");
+    // Nothing goes out if one of them gives something else than the text says.
+    for wrong in [[&b""[..], b"00fF", b"123"], [b"", b"00ff", b"12a"], [b"", b"00ff", b"12"]] {
+        let (errors, received) = sent(wrong);
+        assert!(!errors.is_empty() && received.is_empty(), "{wrong:?}");
+    }
+}
+
 /// Given, checked, made into something else and sent, on the real engine.
 #[test]
 fn what_is_given_is_made_and_sent_on_the_real_engine() {

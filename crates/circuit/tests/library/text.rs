@@ -62,6 +62,16 @@ fn every_sextet() {
     assert_eq!(base64(&bytes, Base64::Url), BASE64URL_NOPAD.encode(&bytes));
 }
 
+/// What all know is encoded without a circuit, to the same text.
+#[test]
+fn public_bytes() {
+    let bytes: Vec<u8> = (0..=255).rev().collect();
+    for len in (0..10).chain([255, 256]) {
+        assert_eq!(Base64::Standard.encode_public(&bytes[..len]), BASE64.encode(&bytes[..len]).as_bytes());
+        assert_eq!(Base64::Url.encode_public(&bytes[..len]), BASE64URL_NOPAD.encode(&bytes[..len]).as_bytes());
+    }
+}
+
 #[test]
 fn every_byte_in_hex_and_escaped() {
     let all = all_bytes();

@@ -43,7 +43,7 @@ pub(super) struct CallArgs {
 
 /// The file of a private value as it is typed.
 #[derive(Clone)]
-struct PrivateFile {
+pub(super) struct PrivateFile {
     hole: String,
     path: PathBuf,
 }
@@ -59,7 +59,7 @@ impl FromStr for PrivateFile {
 
 impl PrivateFile {
     /// What it has, which is as long as a request at most.
-    fn read(self) -> Result<Hidden, Error> {
+    pub(super) fn read(self) -> Result<Hidden, Error> {
         let mut value = Zeroizing::new(Vec::with_capacity(MAX_REQUEST as usize + 1));
         let file = File::open(&self.path).and_then(|file| file.take(MAX_REQUEST + 1).read_to_end(&mut value));
         file.map_err(|source| Error::Read { path: self.path, source })?;

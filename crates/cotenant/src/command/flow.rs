@@ -144,7 +144,7 @@ impl FlowFile {
         }
         // Neither who does what nor the roots make a difference to whether the text is right.
         let seats = Seats { connector: PartyId::EVALUATOR, giver: PartyId::EVALUATOR };
-        Ok(ReadFlow { call: flow::call(text, given, seats, Digest([0; 32])).map_err(wrong)?, environment })
+        Ok(ReadFlow { call: flow::call_among(text, given, seats, &|_| Some(seats.giver), Digest([0; 32])).map_err(wrong)?, environment })
     }
 }
 
@@ -197,14 +197,19 @@ struct CheckView {
 
 impl CheckView {
     fn of(call: &Call) -> Self {
-        let secret = |source: &Source| match source {
+        // The text is one: it was compiled. Its names are those of members in a room, which is not known here.
+        let named = flow::named_givers(&call.flow).unwrap_or_default();
+        let secret = |hole: &str, source: &Source| match source {
             Source::Item { stored, purpose } => format!("item {}: {}", stored.item, in_words(purpose)),
-            Source::Private { len, .. } => format!("{len} characters that who proposes the call gives"),
+            Source::Private { len, .. } => {
+                let who = named.get(hole).map_or("who proposes the call", String::as_str);
+                format!("{len} characters that {} gives", escape(who))
+            }
         };
         CheckView {
             host: call.host.clone(),
             port: call.port,
-            secrets: call.slots.iter().map(|slot| (slot.hole.clone(), secret(&slot.source))).collect(),
+            secrets: call.slots.iter().map(|slot| (slot.hole.clone(), secret(&slot.hole, &slot.source))).collect(),
             policy: String::from_utf8_lossy(&call.response.policy).lines().map(str::to_owned).collect(),
             limit_bytes: call.response.limit_bytes,
             presigned: flow::is_presign(&call.flow).is_ok_and(|presigned| presigned),

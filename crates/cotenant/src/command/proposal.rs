@@ -2,7 +2,7 @@
 
 use super::{
     ask::ask,
-    call::{print_answer, print_url},
+    call::{PrivateFile, print_answer, print_url},
     chosen, home_or_default, note,
     person::sign,
     print, print_json,
@@ -15,8 +15,9 @@ use crate::{
         daemon::Status,
         operations::{
             Difference, End, OperationView, Shown,
-            api::{AnswerView, Decision, Explanation, Proposed, Proposing, ReceiptView},
+            api::{AnswerView, Decision, Explanation, Hidden, Proposed, Proposing, ReceiptView},
         },
+        room::view::RoomView,
     },
 };
 use clap::Args;
@@ -40,6 +41,13 @@ pub(super) struct Common {
     /// Print a JSON object
     #[arg(long)]
     pub(super) json: bool,
+}
+
+impl Common {
+    /// The home that was named.
+    pub(super) fn home(&self) -> Option<PathBuf> {
+        self.home.clone()
+    }
 }
 
 /// What commands have that propose something.
@@ -87,6 +95,9 @@ pub(super) struct ApproveArgs {
     /// A private key of a person; or a public key, or its fingerprint, that an ssh-agent has
     #[arg(long, value_name = "FILE|SHA256:...")]
     key: Option<String>,
+    /// A file with what this party is to give for the private hole {{NAME}}; may be repeated
+    #[arg(long = "private", value_name = "NAME=FILE")]
+    private: Vec<PrivateFile>,
     #[command(flatten)]
     common: Common,
 }
@@ -138,6 +149,13 @@ impl About {
         Ok(About { client, room })
     }
 
+    /// What this party is called in the room.
+    pub(super) async fn own_name(&self) -> Result<String, Error> {
+        let room: RoomView = self.client.get(&format!("/v1/rooms/{}", self.room)).await?;
+        let own = room.members.into_iter().find(|member| member.own).and_then(|member| member.name);
+        Ok(own.unwrap_or_default())
+    }
+
     /// What is at a path of the room.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
         Ok(self.client.get(&self.path(path)).await?)
@@ -150,6 +168,27 @@ impl About {
     /// Sends something to a path of the room.
     pub(super) async fn post<B: Serialize, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, Error> {
         Ok(self.client.post(&self.path(path), body).await?)
+    }
+
+    /// Approves the operation that was shown, which is asked about unless its digest is given.
+    pub(super) async fn approve(
+        &self,
+        view: &OperationView,
+        digest: Option<String>,
+        key: Option<&str>,
+        private: Vec<Hidden>,
+    ) -> Result<OperationView, Error> {
+        let digest = match digest {
+            // Nothing is signed but what the digest is of.
+            Some(digest) if digest != view.digest => return Err(Error::OtherOperation { number: view.number }),
+            Some(digest) => digest,
+            None => {
+                ask(&format!("{}Approve it?", text(view)), "--digest")?;
+                view.digest.clone()
+            }
+        };
+        let signature = key.map(|key| sign(key, view, &digest, Choice::Approve)).transpose()?;
+        self.decide(view.number, &Decision { digest, refuse: None, signature, private }).await
     }
 
     async fn decide(&self, number: u64, decision: &Decision) -> Result<OperationView, Error> {
@@ -227,6 +266,11 @@ impl Waiting {
         print(format!("{}\n{takes}\n", lines.join("\n")).as_bytes())
     }
 
+    /// The home of this party.
+    pub(super) fn home(&self) -> Result<PathBuf, Error> {
+        home_or_default(self.common.home())
+    }
+
     pub(super) fn json(&self) -> bool {
         self.common.json
     }
@@ -255,17 +299,8 @@ impl ApproveArgs {
     pub(super) async fn run(self) -> Result<(), Error> {
         let about = About::new(&self.common).await?;
         let view: OperationView = about.get(&format!("operations/{}", self.number)).await?;
-        let digest = match self.digest {
-            // Nothing is signed but what the digest is of.
-            Some(digest) if digest != view.digest => return Err(Error::OtherOperation { number: self.number }),
-            Some(digest) => digest,
-            None => {
-                ask(&format!("{}Approve it?", text(&view)), "--digest")?;
-                view.digest.clone()
-            }
-        };
-        let signature = self.key.map(|key| sign(&key, &view, &digest, Choice::Approve)).transpose()?;
-        let view = about.decide(self.number, &Decision { digest, refuse: None, signature }).await?;
+        let private = self.private.into_iter().map(PrivateFile::read).collect::<Result<_, _>>()?;
+        let view = about.approve(&view, self.digest, self.key.as_deref(), private).await?;
         shown(&self.common, &view)
     }
 }
@@ -277,7 +312,8 @@ impl RefuseArgs {
         let mut reason = self.reason;
         reason.truncate(reason.floor_char_boundary(MAX_REASON));
         let signature = self.key.map(|key| sign(&key, &view, &view.digest, Choice::Refuse(reason.clone()))).transpose()?;
-        let view = about.decide(self.number, &Decision { digest: view.digest, refuse: Some(reason), signature }).await?;
+        let view =
+            about.decide(self.number, &Decision { digest: view.digest, refuse: Some(reason), signature, private: Vec::new() }).await?;
         shown(&self.common, &view)
     }
 }
@@ -297,7 +333,7 @@ impl ReceiptArgs {
     }
 }
 
-fn shown(common: &Common, view: &OperationView) -> Result<(), Error> {
+pub(super) fn shown(common: &Common, view: &OperationView) -> Result<(), Error> {
     if common.json { print_json(view) } else { print(format!("operation {}: {}\n", view.number, standing(view)).as_bytes()) }
 }
 

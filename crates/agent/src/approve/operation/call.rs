@@ -138,9 +138,9 @@ impl Call {
         hasher.digest()
     }
 
-    /// Who gives what is private, if anything is: one party, in a call that is its text.
-    pub fn giver(&self) -> Option<PartyId> {
-        self.slots.iter().find_map(|slot| slot.source.owner())
+    /// Who gives something private.
+    pub fn givers(&self) -> Parties {
+        self.slots.iter().filter_map(|slot| slot.source.owner()).collect()
     }
 
     /// The items that values of the answer become, in rising order; none of a policy that is none.
@@ -225,7 +225,8 @@ impl Source {
         }
     }
 
-    fn owner(&self) -> Option<PartyId> {
+    /// Who gives it, if one party does.
+    pub fn owner(&self) -> Option<PartyId> {
         match self {
             Source::Item { .. } => None,
             Source::Private { owner, .. } => Some(*owner),

@@ -290,7 +290,7 @@ fn what_is_made_of_a_secret_has_its_use() {
         call.response.policy, b"open all\nnot-reflected card\nnot-reflected twice\nnot-reflected word",
         "an HMAC shows nothing of its key"
     );
-    assert_eq!((call.giver(), is_its_text(&call)), (Some(PartyId::new(0)), Ok(true)));
+    assert_eq!((call.givers().iter().collect::<Vec<_>>(), is_its_text(&call)), (vec![PartyId::new(0)], Ok(true)));
     let mut other = call.clone();
     if let Source::Private { len, .. } = &mut other.slots[0].source {
         *len = 5;
@@ -429,4 +429,60 @@ fn an_argument_in_fifty_thousand_places_of_a_value_is_not_shown() {
     let value = "x".repeat(4096);
     assert_eq!(compiled(&text, &[("a", &value)]).map_err(|error| error.problem), Err(Problem::LongValues(50_000 * 4096 + 1)));
     assert!(compiled(&text, &[("a", "x")]).is_ok());
+}
+
+/// Each gives what the text names it for, and who proposes the rest; who is called what is for those to judge who know the members.
+#[test]
+fn members_that_are_named_give() {
+    let text = "# @private pin chars digits len 4\n# @private a of Alice chars hex len 8\n# @private b of bob b. chars hex len 8\n# @open status\n\
+                POST https://h/\nX: {{pin}}{{a}}{{b}}\n";
+    let among = |text: &str, names: &[&str]| {
+        let named = |name: &str| names.iter().position(|known| *known == name).map(PartyId::new);
+        let seats = Seats { connector: PartyId::new(1), giver: PartyId::new(2) };
+        call_among(text.as_bytes().to_vec(), Vec::new(), seats, &named, Digest([3; 32]))
+    };
+    let made = among(text, &["Alice", "bob b."]).unwrap();
+    let owners = |call: &Call| call.slots.iter().map(|slot| slot.source.owner().unwrap().index()).collect::<Vec<_>>();
+    assert_eq!((owners(&made), is_its_text(&made)), (vec![0, 1, 2], Ok(true)));
+    let names = givers(&made).unwrap().into_iter().map(|(name, seat)| (name.unwrap_or_default(), seat.index()));
+    assert_eq!(names.collect::<Vec<_>>(), [("Alice".to_owned(), 0), ("bob b.".to_owned(), 1), (String::new(), 2)]);
+    assert_eq!(among(text, &["alice", "bob b."]).unwrap_err().to_string(), "2:12: no member is called Alice");
+    let twice = text.replace("of bob b.", "of Alice");
+    let both = among(&twice, &["Alice"]).unwrap();
+    assert_eq!((owners(&both), is_its_text(&both)), (vec![0, 0, 2], Ok(true)));
+    let with_owner = |call: &Call, at: usize, seat: usize| {
+        let mut call = call.clone();
+        if let Source::Private { owner, .. } = &mut call.slots[at].source {
+            *owner = PartyId::new(seat);
+        }
+        is_its_text(&call)
+    };
+    assert_eq!(with_owner(&both, 1, 1), Ok(false), "one name, two seats");
+    assert_eq!(with_owner(&made, 1, 0), Ok(false), "two names, one seat");
+    assert_eq!(with_owner(&made, 1, 2), Ok(true), "which seat has a name is not in the text");
+}
+
+/// A value goes on over comments as long as a bracket is open, and what is wrong in it is named where it stands.
+#[test]
+fn a_value_of_several_lines() {
+    let text = |value: &str| {
+        format!("# @vault key = k\n# @let a = {value}\n# @open all\n# @not-reflected key\n# @not-reflected a\nGET https://h/\nX: {{{{a}}}}")
+    };
+    let one = compiled(&text("hex(\"x\" key \"(\" sha256(key) \"\\\"#\")"), &[]).unwrap();
+    let many = compiled(&text("hex(\n#   \"x\" key\n//  \"(\" sha256(\n#key\n#  ) \"\\\"#\"\n# )"), &[]).unwrap();
+    assert_eq!((one.slots, one.response.policy), (many.slots, many.response.policy));
+    for (value, words) in [
+        ("hex(\n#  \"x\n# \" key)", "3:4: this is not closed"),
+        ("hex(key\n# @open status", "2:12: this is not closed"),
+        ("hex(key\n\n# )", "2:12: this is not closed"),
+        ("hex(key\n#   \u{e4}{{b}})", "3:5: \"\u{e4}{{b}}\" is no name"),
+        ("hex(key\n#   ky)", "3:5: nothing fills {{ky}}"),
+        ("hex(key)\n#   )", ""),
+    ] {
+        let told = compiled(&text(value), &[]).map(drop).map_err(|error| error.to_string());
+        assert!(
+            told.as_ref().err().is_some_and(|told| told.starts_with(words)) || (words.is_empty() && told.is_ok()),
+            "{value:?}: {told:?}"
+        );
+    }
 }

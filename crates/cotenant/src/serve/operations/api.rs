@@ -10,6 +10,7 @@
 //! | `GET /v1/rooms/{room}/operations/{number}/events` | the same again at each change, one JSON object a line, up to its end |
 //! | `POST /v1/rooms/{room}/operations/{number}/decision` | a person's [`Decision`]; gives the view |
 //! | `GET /v1/rooms/{room}/operations/{number}/receipt` | a [`ReceiptView`] |
+//! | `GET /v1/rooms/{room}/operations/{number}/text` | the [`TextView`] of a call |
 //! | `GET /v1/rooms/{room}/operations/{number}/answer` | an [`AnswerView`] |
 //! | `GET /v1/rooms/{room}/operations/{number}/url` | a [`UrlView`], to the party that it was made for |
 //! | `GET /v1/rooms/{room}/log` | the log, which was verified; each entry with its signed record in hexadecimal |
@@ -18,9 +19,11 @@
 
 mod answer;
 mod explain;
+mod text;
 
 pub use answer::{AnswerView, Content, UrlView};
 pub use explain::Explanation;
+pub use text::TextView;
 
 use super::{
     Aim, Asked, Conditions, NotDone, OperationView, Operations, Shown,
@@ -259,6 +262,9 @@ pub struct Decision {
     pub refuse: Option<String>,
     /// What `ssh-keygen -Y sign` wrote, where people decide with keys.
     pub signature: Option<String>,
+    /// What this party gives to the call that it approves.
+    #[serde(default)]
+    pub private: Vec<Hidden>,
 }
 
 /// What is known of a member's log.
@@ -312,6 +318,7 @@ pub fn routes() -> Router<Arc<Daemon>> {
         .route("/v1/rooms/{room}/operations/{number}/events", get(events))
         .route("/v1/rooms/{room}/operations/{number}/decision", post(decide))
         .route("/v1/rooms/{room}/operations/{number}/receipt", get(receipt))
+        .route("/v1/rooms/{room}/operations/{number}/text", get(text::text))
         .route("/v1/rooms/{room}/operations/{number}/answer", get(answer::answer))
         .route("/v1/rooms/{room}/operations/{number}/url", get(answer::url))
         .route("/v1/rooms/{room}/log", get(log))
@@ -361,8 +368,15 @@ async fn decide(
     let digest = hex::digest(&decision.digest).ok_or_else(|| bad(&"that is no digest"))?;
     let signature = decision.signature.as_deref().map(PersonSignature::from_armoured).transpose().map_err(|error| bad(&error))?;
     let choice = decision.refuse.map_or(Choice::Approve, Choice::Refuse);
+    let private: Vec<_> = decision.private.into_iter().map(|Hidden { name, value }| (name, value)).collect();
     let acting = shell.clone();
-    let done = waiting(move || acting.decide(number, digest, choice, signature.as_ref())).await?;
+    let done = waiting(move || {
+        if !private.is_empty() {
+            acting.give(number, digest, private)?;
+        }
+        acting.decide(number, digest, choice, signature.as_ref())
+    })
+    .await?;
     done.map_err(|refused| not_done(&shell, &refused))?;
     view(&shell, number).map(Json)
 }
@@ -486,7 +500,10 @@ fn not_done(shell: &Shell, refused: &NotDone) -> Problem {
         NotDone::Unusable(_) => (StatusCode::BAD_REQUEST, "unusable", "give other --kind or --use; nobody was asked"),
         NotDone::Item(_) => (StatusCode::BAD_REQUEST, "bad-proposal", "see cotenant vault put --help"),
         NotDone::Value => (StatusCode::BAD_REQUEST, "bad-proposal", "use another --kind"),
-        NotDone::Private(_) | NotDone::NotPrivate(_) => (StatusCode::BAD_REQUEST, "bad-proposal", "see --private"),
+        NotDone::Private(_) | NotDone::NotPrivate(_) | NotDone::NoCall(_) => (StatusCode::BAD_REQUEST, "bad-proposal", "see --private"),
+        NotDone::NotGiven { .. } => {
+            (StatusCode::CONFLICT, "not-given", "give --private NAME=FILE for each; of a run, use cotenant run approve")
+        }
         NotDone::NothingConnects => (StatusCode::BAD_REQUEST, "bad-proposal", "leave --connector out"),
         NotDone::Operation(_) => (StatusCode::BAD_REQUEST, "bad-proposal", "see --with and --within"),
         NotDone::Flow(_) | NotDone::Refused(_) => (StatusCode::BAD_REQUEST, "bad-call", "mend the file and call again; nobody was asked"),

@@ -47,7 +47,7 @@ pub(super) const RELAY: u8 = 2;
 pub type Answer = Result<Known, http::ResponseError>;
 
 impl Operations {
-    /// The call that a text is, made by these members and connected by one of them, and all that is private in it, which this party gives.
+    /// The call that a text is, made by these members and connected by one of them, and all that this party gives to it.
     pub(super) fn call(&self, asked: Asked) -> Result<(operation::Call, Option<Value>), NotDone> {
         let Asked { flow, arguments, private, connector, roots } = asked;
         let seat = |name: String| {
@@ -55,12 +55,33 @@ impl Operations {
             seat.map(PartyId::new).ok_or(NotDone::NoMember(name))
         };
         let connector = connector.map_or(Ok(self.me), seat)?;
-        let call = flow::call(flow, arguments, Seats { connector, giver: self.me }, roots)?;
+        let named = |name: &str| seat(name.to_owned()).ok();
+        let call = flow::call_among(flow, arguments, Seats { connector, giver: self.me }, &named, roots)?;
         if call.connector != connector {
             return Err(NotDone::NothingConnects);
         }
-        let given = given(&call, private)?;
+        let given = given(&call, self.me, private)?;
         Ok((call, given))
+    }
+
+    /// Takes what this party is to give to the call of this number and digest, for its run. It is in memory alone, as what a proposer gives is.
+    ///
+    /// # Errors
+    /// If something is missing, or is not as the text says, or nothing is asked.
+    pub fn give(&mut self, number: u64, digest: Digest, private: Vec<(String, Value)>) -> Result<(), NotDone> {
+        let me = self.me;
+        let proposal = self.proposals.get_mut(&number).ok_or(NotDone::NoSuch(number))?;
+        if proposal.digest != digest {
+            return Err(NotDone::Other(number));
+        }
+        if !proposal.is_open() || proposal.own.is_some() {
+            return Err(NotDone::NotOpen(number));
+        }
+        proposal.value = match &proposal.operation().body {
+            Body::Call(call) => given(call, me, private)?,
+            _ => return Err(NotDone::NoCall(number)),
+        };
+        Ok(())
     }
 
     /// The URL that was made for this party by the operation of this number, as long as the daemon lives.
@@ -81,10 +102,10 @@ impl Operations {
     }
 }
 
-/// What is private in a call, one after the other by the order of its slots.
-fn given(call: &operation::Call, mut private: Vec<(String, Value)>) -> Result<Option<Value>, NotDone> {
+/// What this party gives to a call, one after the other by the order of its slots; none if it gives nothing.
+fn given(call: &operation::Call, me: PartyId, mut private: Vec<(String, Value)>) -> Result<Option<Value>, NotDone> {
     let mut all = Value::default();
-    for slot in &call.slots {
+    for slot in call.slots.iter().filter(|slot| slot.source.owner() == Some(me)) {
         let Source::Private { len, alphabet, .. } = slot.source else { continue };
         let at = private.iter().position(|(hole, _)| *hole == slot.hole).ok_or_else(|| NotDone::Private(slot.hole.clone()))?;
         let (_, value) = private.swap_remove(at);
@@ -95,7 +116,7 @@ fn given(call: &operation::Call, mut private: Vec<(String, Value)>) -> Result<Op
     }
     match private.pop() {
         Some((hole, _)) => Err(NotDone::NotPrivate(hole)),
-        None => Ok(call.giver().map(|_| all)),
+        None => Ok(call.givers().contains(me).then_some(all)),
     }
 }
 
@@ -239,7 +260,7 @@ mod tests {
         let call = flow::call(text.into(), Vec::new(), seats, Digest([0; 32])).unwrap();
         let with = |private: &[(&str, &str)]| {
             let private = private.iter().map(|(hole, value)| ((*hole).to_owned(), value.as_bytes().to_vec().into())).collect();
-            given(&call, private).map(|given| given.map(|value| String::from_utf8(value.to_vec()).unwrap()))
+            given(&call, seats.giver, private).map(|given| given.map(|value| String::from_utf8(value.to_vec()).unwrap()))
         };
         assert_eq!(with(&[("pin", "1234"), ("code", "af")]), Ok(Some("af1234".to_owned())));
         for (private, missing) in [
@@ -252,6 +273,6 @@ mod tests {
         }
         assert_eq!(with(&[("pin", "1234"), ("code", "af"), ("x", "")]), Err(NotDone::NotPrivate("x".to_owned())));
         let public = flow::call(b"# @open all\nGET https://h/\n".to_vec(), Vec::new(), seats, Digest([0; 32])).unwrap();
-        assert_eq!(given(&public, Vec::new()), Ok(None), "nothing is given, and nothing is lost with a daemon");
+        assert_eq!(given(&public, seats.giver, Vec::new()), Ok(None), "nothing is given, and nothing is lost with a daemon");
     }
 }

@@ -36,8 +36,8 @@ pub(super) enum Objection {
     /// Somebody else than its proposer sent it.
     #[error("somebody else than its proposer sent it")]
     Proposer,
-    /// Another than its proposer is to give a value, and has not said so.
-    #[error("somebody else than its proposer is to give its value")]
+    /// Another than its proposer is to give a value, and its text does not name that member.
+    #[error("somebody else than its proposer, or than its text names, is to give its value")]
     Giver,
     /// Another than its proposer would alone be told what it opens, and has not asked for it.
     #[error("somebody else than its proposer would be told what it opens")]
@@ -111,7 +111,7 @@ impl Operations {
             self.acceptable(from, &operation, now)?;
             // Reading it and finding what is wrong costs this party as much as what is taken.
             let judged = match known {
-                None => is_its_text(&operation),
+                None => self.is_its_text(&operation),
                 Some(_) => Err(Objection::Twice),
             };
             if judged.is_err() {
@@ -150,7 +150,8 @@ impl Operations {
         demand((now + 1..=latest).contains(&operation.expiry), Objection::Expiry)?;
         let same = operation.program == program() && operation.engine == engine_digest(charter);
         demand(same, Objection::Program)?;
-        demand(operation.body.giver().is_none_or(|giver| giver == operation.proposer), Objection::Giver)?;
+        let put_by_another = matches!(operation.body, Body::Put { giver, .. } if giver != operation.proposer);
+        demand(!put_by_another, Objection::Giver)?;
         demand(operation.body.reader().is_none_or(|reader| reader == operation.proposer), Objection::Reader)?;
         Ok(self.has_room(operation, now)?)
     }
@@ -239,18 +240,21 @@ impl Operations {
         }
     }
 
+    /// Whether a call is what its text says, and each who gives something private to it is the member that is named there, or proposes it.
+    fn is_its_text(&self, operation: &Operation) -> Result<(), Objection> {
+        let Body::Call(call) = &operation.body else { return Ok(()) };
+        if flow::is_its_text(call) != Ok(true) {
+            return Err(Objection::NotItsText);
+        }
+        let is_meant = |(name, seat): (Option<String>, PartyId)| name.map_or(seat == operation.proposer, |name| self.name(seat) == name);
+        let givers = flow::givers(call).map_err(|_| Objection::NotItsText)?;
+        if givers.into_iter().all(is_meant) { Ok(()) } else { Err(Objection::Giver) }
+    }
+
     fn heard_votes(&mut self, votes: &[Vote], now: i64) {
         for vote in votes {
             let outcomes = self.vault.heard(*vote, &self.setup.identity, &mut self.step.changes);
             self.carry_on(outcomes, now);
         }
-    }
-}
-
-/// Whether a call is what its text says.
-fn is_its_text(operation: &Operation) -> Result<(), Objection> {
-    match &operation.body {
-        Body::Call(call) if flow::is_its_text(call) != Ok(true) => Err(Objection::NotItsText),
-        _ => Ok(()),
     }
 }

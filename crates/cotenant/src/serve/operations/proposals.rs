@@ -51,7 +51,7 @@ pub(super) struct Proposal {
     pub(super) not_by_policy: Option<Refusal>,
     /// What this party has said.
     pub(super) own: Option<Signed>,
-    /// The value of a put, or all that is private in a call, at the party that gives it, until the run has it.
+    /// The value of a put, or all that this party gives to a call, until the run has it.
     pub(super) value: Option<Zeroizing<Vec<u8>>>,
     /// What was opened to this party alone, as long as its daemon lives.
     pub(super) opened: Option<Opened>,
@@ -253,14 +253,25 @@ impl Proposal {
         self.operation.quorum.iter().next()
     }
 
-    /// Who gives the value of a put, or what is private in a call.
-    pub(super) fn giver(&self) -> Option<PartyId> {
-        self.operation.body.giver()
+    /// Whether this member gives the value of a put, or something private in a call.
+    pub(super) fn is_given_by(&self, party: PartyId) -> bool {
+        self.operation.body.givers().contains(party)
+    }
+
+    /// Whether this member is to give something, and this daemon does not have it.
+    pub(super) fn lacks_value(&self, me: PartyId) -> bool {
+        self.is_given_by(me) && self.value.is_none()
+    }
+
+    /// What this member is to give to a call, by holes of its text.
+    pub(super) fn asks_of(&self, party: PartyId) -> Vec<String> {
+        let Body::Call(call) = &self.operation.body else { return Vec::new() };
+        call.slots.iter().filter(|slot| slot.source.owner() == Some(party)).map(|slot| slot.hole.clone()).collect()
     }
 
     /// Whether it does not begin if this member says so: nothing begins without who is to begin it, or who is to give a value.
     pub(super) fn is_ended_by(&self, party: PartyId) -> bool {
-        self.starter() == Some(party) || self.giver() == Some(party)
+        self.starter() == Some(party) || self.is_given_by(party)
     }
 
     /// Whether this member takes part.

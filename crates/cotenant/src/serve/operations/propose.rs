@@ -33,7 +33,7 @@ use cotenant_agent::{
 use cotenant_core::{Digest, Domain, PartyId};
 use zeroize::Zeroizing;
 
-/// The value of a put, or what is private in a call.
+/// The value of a put, or what this party gives to a call.
 pub(super) type Value = Zeroizing<Vec<u8>>;
 
 /// What is to be done.
@@ -162,9 +162,20 @@ pub enum NotDone {
     /// No flow could ever put the item to a use that it is to have.
     #[error(transparent)]
     Unusable(Refused),
-    /// What is private is not given, or not as the text says.
+    /// What is private and this party's is not given, or not as the text says.
     #[error("{{{{{0}}}}} is private: give --private {0}=FILE, a file with as many characters, and such, as the @private says")]
     Private(String),
+    /// Something is given to what takes nothing.
+    #[error("operation {0} is no call, and takes nothing private")]
+    NoCall(u64),
+    /// This party has not given what it is to give.
+    #[error("operation {number} takes what only this party knows: {}", holes.join(", "))]
+    NotGiven {
+        /// The number.
+        number: u64,
+        /// What it takes, as it is called in the text.
+        holes: Vec<String>,
+    },
     /// A connector for a call that sends nothing.
     #[error("a presigned URL is made and not sent, so nobody connects")]
     NothingConnects,
@@ -287,6 +298,9 @@ impl Operations {
         if !proposal.is_open() || proposal.own.is_some() {
             return Err(NotDone::NotOpen(number));
         }
+        if choice == Choice::Approve && proposal.lacks_value(self.me) {
+            return Err(NotDone::NotGiven { number, holes: proposal.asks_of(self.me) });
+        }
         if !people {
             self.decided(number, choice, Grounds::People(Vec::new()), now)?;
         } else {
@@ -354,7 +368,9 @@ impl Operations {
     /// What the standing policy does not approve is left to people. Neither is asked about what is done without this party.
     fn ask_policy(&mut self, number: u64, now: i64) {
         let me = self.me;
-        let proposal = self.proposals.get_mut(&number).filter(|proposal| proposal.is_open() && proposal.has_part(me));
+        let proposal = self.proposals.get_mut(&number);
+        // What only people of this party know, no policy gives.
+        let proposal = proposal.filter(|proposal| proposal.is_open() && proposal.has_part(me) && !proposal.lacks_value(me));
         let (Some(policy), Some(proposal)) = (&self.setup.rules.policy, proposal) else { return };
         let room = proposal.operation().room;
         match policy.decide(proposal.operation(), now, &self.past) {

@@ -61,7 +61,7 @@ pub struct Begin {
     /// What it does, in a few words.
     pub what: String,
     pub(super) task: Task,
-    /// The value of a put, or all that is private in a call, at the party that gives it.
+    /// The value of a put, or all that this party gives to a call.
     pub(super) value: Option<Zeroizing<Vec<u8>>>,
 }
 

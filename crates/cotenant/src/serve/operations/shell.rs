@@ -3,6 +3,7 @@
 use super::{
     Action, Aim, Asked, Conditions, NotDone, Operations, RunEnd,
     meeting::{Meeting, OnHub},
+    propose::Value,
     running::{Place, Stop},
     telling::PAGE,
 };
@@ -150,6 +151,14 @@ impl<M: Meeting> Shell<M> {
     /// [`Operations::explain`].
     pub fn explain(&self, asked: Asked, conditions: &Conditions) -> Result<(Vec<String>, Task), NotDone> {
         self.look(|operations| operations.explain(asked, conditions, unix_seconds()))
+    }
+
+    /// A person of this party gives what the call of this number takes.
+    ///
+    /// # Errors
+    /// [`Operations::give`].
+    pub fn give(self: &Arc<Self>, number: u64, digest: Digest, private: Vec<(String, Value)>) -> Result<(), NotDone> {
+        self.act(|operations, _| operations.give(number, digest, private))?
     }
 
     /// A person of this party has decided.

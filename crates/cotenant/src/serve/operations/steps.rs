@@ -102,7 +102,7 @@ impl Operations {
 
     fn begin(&mut self, number: u64, approved: &Approved, now: i64) -> Result<(), NotBegun> {
         let operation = approved.operation();
-        if self.has_lost_value(number) {
+        if self.proposals[&number].lacks_value(self.me) {
             return Err(NotBegun::Never("the value was only in the memory of a daemon that has ended: put it again".to_owned()));
         }
         let starts = self.proposals[&number].starter() == Some(self.me);
@@ -143,12 +143,6 @@ impl Operations {
         let task = Task::new(operation.clone(), before.clone(), date, round).map_err(|refused| never(&refused))?;
         task.accepts_date(now).map_err(|refused| never(&refused))?;
         Ok(task)
-    }
-
-    /// Whether this party is to give a value that it does not have any more.
-    fn has_lost_value(&self, number: u64) -> bool {
-        let proposal = &self.proposals[&number];
-        proposal.giver() == Some(self.me) && proposal.value.is_none()
     }
 
     /// The date of the run: now, if this party begins; else what the one says that does.

@@ -4,6 +4,7 @@ mod agreeing;
 mod changing;
 mod crash;
 mod ending;
+mod giving;
 mod keeping;
 mod lies;
 mod life;
